@@ -1,0 +1,53 @@
+/**
+ * A link is an ordered stream of frames with back-pressure, whatever carries it: TCP, KCP over UDP, WebSocket or a
+ * relay. Handshakes, sealing and sessions are written against this interface only.
+ */
+export type Transport = 'tcp' | 'kcp' | 'websocket';
+
+/** Why a link ended. `remote` closed in order, `local` was closed by us, `error` broke (see `error`). */
+export interface LinkClose {
+  readonly by: 'remote' | 'local' | 'error';
+  readonly error?: Error;
+}
+
+export interface LinkHandlers {
+  /** One whole frame payload. The buffer belongs to the receiver from here on. */
+  onFrame(payload: Uint8Array): void;
+  /** `bufferedBytes` fell below the low-water mark after `send` had answered false. */
+  onDrain?(): void;
+  /** Called exactly once. No onFrame after it. */
+  onClose(close: LinkClose): void;
+}
+
+export interface LinkStats {
+  framesIn: number;
+  framesOut: number;
+  bytesIn: number;
+  bytesOut: number;
+}
+
+export interface Link {
+  readonly transport: Transport;
+  /** `ip:port`, or `[ip]:port` for IPv6. */
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  readonly stats: LinkStats;
+  /** Bytes accepted by `send` that have not left yet. */
+  readonly bufferedBytes: number;
+  /** True once onClose was or is about to be called. */
+  readonly closed: boolean;
+  /**
+   * Installs the receiver. Frames (and a close) that came earlier are held back (bounded, by pausing the source) and
+   * delivered on the first call, in order. A later call replaces the receiver.
+   */
+  setHandlers(handlers: LinkHandlers): void;
+  /** Queues one frame payload. False: above the high-water mark, wait for onDrain before sending bulk data. */
+  send(payload: Uint8Array): boolean;
+  /** Stops and restarts reading; used for back-pressure towards the sender. */
+  pause(): void;
+  resume(): void;
+  /** Ends in order: what was sent still leaves (bounded time), then onClose({by:'local'}). */
+  close(): void;
+  /** Ends at once. */
+  destroy(error?: Error): void;
+}
