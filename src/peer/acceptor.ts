@@ -1,0 +1,249 @@
+/**
+ * The controlled side of an introduction (rendezvous §9.3, §9.4): answers PunchHole, FetchLocalAddr and RequestRelay, and
+ * yields links whose key exchange is done.
+ */
+import { createSocket } from 'node:dgram';
+import { randomUUID } from 'node:crypto';
+import { isIPv6 } from 'node:net';
+import type { Socket } from 'node:net';
+import { encodeRendezvous, hbb, mangleAddress, normalizeHost, unmangleAddress } from '../core/wire/index.ts';
+import type { HostPort } from '../core/wire/index.ts';
+import { secureAsHost, TcpLink } from '../net/index.ts';
+import type { NetLink, SecuredLink } from '../net/index.ts';
+import { punchUdp } from '../net/kcp-link.ts';
+import type { Identity } from './identity.ts';
+import { natTypeToWire } from './nat-test.ts';
+import type { NatType } from './nat-test.ts';
+import { acceptOne, PUNCH_TIMEOUT_MS, punchTcpAsControlled } from './punch-tcp.ts';
+import { joinRelay, relayAddress } from './relay.ts';
+import { RendezvousConnection } from './rendezvous-client.ts';
+import type { ServerAddress } from './rendezvous-client.ts';
+import { WIRE_VERSION } from './version.ts';
+
+/** A repeated introduction of the same controller within this time is one that the network doubled (§9.3). */
+const DUPLICATE_MS = 100;
+/** Introductions handled at the same time; each holds a socket or two for up to 18 s. */
+const MAX_PENDING = 64;
+const HANDSHAKE_TIMEOUT_MS = 18_000;
+/** §9.3: PunchHoleSent leaves three times, since UDP may lose it. */
+const PUNCH_SENT_REPEAT_MS = [0, 15, 40] as const;
+
+export type IncomingPath = 'lan' | 'tcp' | 'udp' | 'relay' | 'direct';
+
+export interface IncomingLink {
+  readonly link: SecuredLink;
+  readonly path: IncomingPath;
+}
+
+export interface AcceptorOptions {
+  readonly server: ServerAddress;
+  readonly identity: () => Identity;
+  readonly nat: () => NatType;
+  readonly serverAddress: () => HostPort | null;
+  readonly allowPlaintext: boolean;
+  readonly onLink: (incoming: IncomingLink) => void;
+  readonly onFailure: (step: string, error: unknown) => void;
+}
+
+export class Acceptor {
+  readonly #options: AcceptorOptions;
+  readonly #abort = new AbortController();
+  readonly #seen = new Map<string, number>();
+  #pending = 0;
+
+  constructor(options: AcceptorOptions) {
+    this.#options = options;
+  }
+
+  stop(): void {
+    this.#abort.abort();
+  }
+
+  /** Takes one push of the server. */
+  handle(message: hbb.RendezvousMessage): void {
+    if (message.punchHole) this.#introduce('punch', message.punchHole.socketAddr, (a) => this.#punchHole(message.punchHole as hbb.PunchHole, a));
+    else if (message.fetchLocalAddr)
+      this.#introduce('punch', message.fetchLocalAddr.socketAddr, (a) =>
+        this.#fetchLocalAddr(message.fetchLocalAddr as hbb.FetchLocalAddr, a),
+      );
+    else if (message.requestRelay)
+      this.#introduce('relay', message.requestRelay.socketAddr, () => this.#requestRelay(message.requestRelay as hbb.RequestRelay));
+  }
+
+  #introduce(kind: string, socketAddr: Uint8Array, work: (controller: HostPort) => Promise<void>): void {
+    const controller = unmangleAddress(socketAddr);
+    const key = `${kind} ${controller.host} ${controller.port}`;
+    const now = performance.now();
+    for (const [other, at] of this.#seen) if (now - at > DUPLICATE_MS) this.#seen.delete(other);
+    if (this.#seen.has(key) || this.#pending >= MAX_PENDING || this.#abort.signal.aborted) return;
+    this.#seen.set(key, now);
+    this.#pending += 1;
+    work(controller)
+      .catch((error: unknown) => {
+        if (!this.#abort.signal.aborted) this.#options.onFailure(kind, error);
+      })
+      .finally(() => {
+        this.#pending -= 1;
+      });
+  }
+
+  async #openServer(): Promise<RendezvousConnection> {
+    const address = this.#options.serverAddress() ?? this.#options.server;
+    return await RendezvousConnection.open({
+      address,
+      serverName: `${this.#options.server.host}:${this.#options.server.port}`,
+      signal: this.#abort.signal,
+    });
+  }
+
+  async #punchHole(message: hbb.PunchHole, controller: HostPort): Promise<void> {
+    const symmetric = hbb.NatType.SYMMETRIC;
+    if (message.natType === symmetric || this.#options.nat() === 'symmetric' || message.forceRelay)
+      return await this.#createRelay({ socketAddr: message.socketAddr, relayServer: message.relayServer });
+    if (message.udpPort > 0 && message.udpPort < 65536)
+      return await this.#punchUdp(message, { host: normalizeHost(controller.host), port: message.udpPort });
+    await this.#punchTcp(message, { host: normalizeHost(controller.host), port: controller.port });
+  }
+
+  async #punchUdp(message: hbb.PunchHole, remote: HostPort): Promise<void> {
+    const server = this.#options.serverAddress();
+    if (!server) return;
+    const socket = createSocket(isIPv6(remote.host) ? 'udp6' : 'udp4');
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind(0, () => {
+        socket.off('error', reject);
+        resolve();
+      });
+    });
+    // The hole first: a stock controller sends its only SYN as soon as it hears of us (§9.3).
+    const punched = punchUdp({
+      socket,
+      remote,
+      role: 'acceptor',
+      timeoutMs: PUNCH_TIMEOUT_MS,
+      signal: this.#abort.signal,
+    });
+    const announcement = encodeRendezvous({
+      punchHoleSent: {
+        socketAddr: message.socketAddr,
+        id: this.#options.identity().id,
+        relayServer: message.relayServer,
+        natType: natTypeToWire(this.#options.nat()),
+        version: WIRE_VERSION,
+      },
+    });
+    let open = true;
+    for (const delayMs of PUNCH_SENT_REPEAT_MS)
+      setTimeout(() => {
+        if (open) socket.send(announcement, server.port, server.host, () => {});
+      }, delayMs);
+    try {
+      const link = await punched;
+      this.#secure(link, 'udp');
+    } finally {
+      // The socket belongs to the link or is closed from here on; what was to be said has been said.
+      open = false;
+    }
+  }
+
+  async #punchTcp(message: hbb.PunchHole, controller: HostPort): Promise<void> {
+    const connection = await this.#openServer();
+    const socket = await punchTcpAsControlled({
+      remote: controller,
+      localPort: connection.local.port,
+      signal: this.#abort.signal,
+      opened: () => {
+        connection.send({
+          punchHoleSent: {
+            socketAddr: message.socketAddr,
+            id: this.#options.identity().id,
+            relayServer: message.relayServer,
+            natType: natTypeToWire(this.#options.nat()),
+            version: WIRE_VERSION,
+          },
+        });
+        connection.close();
+      },
+    });
+    this.#secure(new TcpLink(socket), 'tcp');
+  }
+
+  async #fetchLocalAddr(message: hbb.FetchLocalAddr, controller: HostPort): Promise<void> {
+    const connection = await this.#openServer();
+    const local = { host: normalizeHost(connection.local.host), port: connection.local.port };
+    let socket: Socket;
+    try {
+      socket = await acceptOne(local, {
+        timeoutMs: PUNCH_TIMEOUT_MS,
+        signal: this.#abort.signal,
+        onListening: () => {
+          connection.send({
+            localAddr: {
+              socketAddr: message.socketAddr,
+              localAddr: mangleAddress(local),
+              relayServer: message.relayServer,
+              id: this.#options.identity().id,
+              version: WIRE_VERSION,
+            },
+          });
+          connection.close();
+        },
+      });
+    } catch (error) {
+      connection.destroy();
+      if ((error as NodeJS.ErrnoException).code === undefined || controller.port === 0) throw error;
+      // The address could not be listened on: the relay is what is left (§9.3).
+      return await this.#createRelay({ socketAddr: message.socketAddr, relayServer: message.relayServer });
+    }
+    this.#secure(new TcpLink(socket), 'lan');
+  }
+
+  async #requestRelay(message: hbb.RequestRelay): Promise<void> {
+    await this.#createRelay({
+      socketAddr: message.socketAddr,
+      relayServer: message.relayServer,
+      uuid: message.uuid,
+    });
+  }
+
+  /** §9.4. Without `uuid` we are the ones who propose the relay. */
+  async #createRelay(request: { socketAddr: Uint8Array; relayServer: string; uuid?: string }): Promise<void> {
+    const connection = await this.#openServer();
+    const uuid = request.uuid ?? randomUUID();
+    connection.send({
+      relayResponse: {
+        socketAddr: request.socketAddr,
+        version: WIRE_VERSION,
+        ...(request.uuid === undefined
+          ? { uuid, relayServer: request.relayServer, id: this.#options.identity().id }
+          : {}),
+      },
+    });
+    connection.close();
+    const link = await joinRelay(
+      relayAddress(request.relayServer, this.#options.server.host, this.#options.server.port),
+      { licenceKey: this.#options.server.key, uuid },
+      this.#abort.signal,
+    );
+    this.#secure(link, 'relay');
+  }
+
+  /** Finishes the key exchange; a failure concerns this link only. */
+  #secure(link: NetLink, path: IncomingPath): void {
+    const { id, secretKey } = this.#options.identity();
+    secureAsHost(link, {
+      id,
+      signSecretKey: secretKey,
+      timeoutMs: HANDSHAKE_TIMEOUT_MS,
+      signal: this.#abort.signal,
+      allowPlaintext: this.#options.allowPlaintext,
+    }).then(
+      (secured) => this.#options.onLink({ link: secured, path }),
+      (error: unknown) => {
+        link.destroy();
+        if (!this.#abort.signal.aborted) this.#options.onFailure('handshake', error);
+      },
+    );
+  }
+}

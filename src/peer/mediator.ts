@@ -1,0 +1,345 @@
+/**
+ * The rendezvous mediator: keeps this computer registered with its server over UDP, over TCP where UDP does not get
+ * through (rendezvous §5.2, §5.6), tests the NAT (§8), and hands what the server pushes to the acceptor.
+ */
+import { createSocket } from 'node:dgram';
+import type { Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import { systemClock } from '../core/clock.ts';
+import { Emitter } from '../core/emitter.ts';
+import { LiteDeskError } from '../core/errors.ts';
+import { decodeRendezvous, encodeRendezvous } from '../core/wire/index.ts';
+import type { HostPort, hbb } from '../core/wire/index.ts';
+import { serverSilent, serverUnreachable } from './errors.ts';
+import { randomId } from './identity.ts';
+import type { IdentityStore } from './identity.ts';
+import { testNat } from './nat-test.ts';
+import type { NatType } from './nat-test.ts';
+import { Registration } from './registration.ts';
+import { RendezvousConnection, resolveServer } from './rendezvous-client.ts';
+import type { ServerAddress } from './rendezvous-client.ts';
+
+/** When UDP has been silent for so many messages, TCP is tried beside it. */
+const UDP_FAILURES_UNTIL_TCP = 1;
+/** Pause before TCP registration is tried again after it failed or the server closed it. */
+const TCP_RETRY_MS = 3_000;
+/** A server that says it does not register over TCP is asked again only after this time. */
+const TCP_NOT_SUPPORTED_RETRY_MS = 60_000;
+/** Silence on a TCP registration until it counts as dead: 1.5 × the keep-alive, 60 s where the server names none. */
+const DEFAULT_KEEP_ALIVE_MS = 60_000;
+/** Unanswered messages until the name is looked up again and the socket made anew (§5.2). */
+const FAILURES_UNTIL_REBIND = 4;
+/** Pause before everything is started again when the server's name or port could not be reached at all. */
+const RESTART_MS = 3_000;
+const NAT_RETRY_MS = [1_000, 3_000, 7_000, 15_000, 31_000, 63_000, 127_000, 300_000];
+
+export type MediatorState =
+  | { state: 'off' }
+  | { state: 'registering'; attempt: number }
+  | { state: 'ready'; transport: 'udp' | 'tcp'; latencyMs: number | null }
+  | { state: 'offline'; error: LiteDeskError; retryInMs: number };
+
+interface MediatorEvents {
+  state: MediatorState;
+  nat: NatType;
+  /** PunchHole, FetchLocalAddr or RequestRelay. */
+  push: hbb.RendezvousMessage;
+  id: string;
+}
+
+export interface MediatorOptions {
+  readonly server: ServerAddress;
+  readonly identity: IdentityStore;
+  /** False: only the NAT is tested; this computer cannot be found. */
+  readonly share: boolean;
+  readonly knownNat: NatType;
+}
+
+/** A registration over TCP in progress or standing: the open connection is the presence (§5.6). */
+interface TcpPresence {
+  connection: RendezvousConnection | null;
+  registration: Registration | null;
+  ready: boolean;
+}
+
+export class Mediator extends Emitter<MediatorEvents> {
+  readonly #options: MediatorOptions;
+  readonly #abort = new AbortController();
+  #state: MediatorState = { state: 'off' };
+  #nat: NatType;
+  #address: HostPort | null = null;
+  #socket: Socket | null = null;
+  #udp: Registration | null = null;
+  #tcp: TcpPresence | null = null;
+  #udpReady = false;
+  #udpFailures = 0;
+  readonly #timers = new Set<NodeJS.Timeout>();
+
+  constructor(options: MediatorOptions) {
+    super();
+    this.#options = options;
+    this.#nat = options.knownNat;
+  }
+
+  get state(): MediatorState {
+    return this.#state;
+  }
+
+  get nat(): NatType {
+    return this.#nat;
+  }
+
+  /** The server's resolved address; null until it is known. */
+  get address(): HostPort | null {
+    return this.#address;
+  }
+
+  get #serverName(): string {
+    const { host, port } = this.#options.server;
+    return `${host}:${port}`;
+  }
+
+  start(): void {
+    void this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    this.#udp?.stop();
+    this.#stopTcp();
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket) await new Promise<void>((resolve) => socket.close(() => resolve()));
+    this.#setState({ state: 'off' });
+  }
+
+  /** The server no longer vouches for our key as it should: register it again (rendezvous §11.2). */
+  unconfirmKey(): void {
+    this.#udp?.unconfirmKey();
+    this.#udp?.poke();
+  }
+
+  async #run(): Promise<void> {
+    const signal = this.#abort.signal;
+    try {
+      if (this.#options.share && this.#state.state === 'off') this.#setState({ state: 'registering', attempt: 0 });
+      this.#address = await resolveServer(this.#options.server, signal);
+      if (signal.aborted) return;
+      void this.#natLoop(this.#address);
+      if (this.#options.share) this.#startUdp(this.#address);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#offline(error instanceof LiteDeskError ? error : serverUnreachable(this.#serverName, error), RESTART_MS);
+      this.#after(RESTART_MS, () => void this.#run());
+    }
+  }
+
+  async #natLoop(address: HostPort): Promise<void> {
+    const signal = this.#abort.signal;
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      let nat: NatType = 'unknown';
+      try {
+        nat = await testNat(address, this.#serverName, signal);
+      } catch (error) {
+        // The dial is also the quickest way to learn that nothing listens there at all.
+        if (error instanceof LiteDeskError && !signal.aborted && this.#state.state === 'registering')
+          this.#offline(error, RESTART_MS);
+      }
+      if (signal.aborted) return;
+      if (nat !== 'unknown') {
+        this.#nat = nat;
+        this.emit('nat', nat);
+        return;
+      }
+      await new Promise<void>((resolve) =>
+        this.#after(NAT_RETRY_MS[Math.min(attempt, NAT_RETRY_MS.length - 1)] ?? RESTART_MS, resolve),
+      );
+    }
+  }
+
+  #startUdp(address: HostPort): void {
+    const socket = createSocket(isIPv6(address.host) ? 'udp6' : 'udp4');
+    this.#socket = socket;
+    socket.on('message', (data) => this.#onDatagram(data));
+    // ICMP errors only repeat what silence tells, and arrive for sends of long ago.
+    socket.on('error', () => {});
+    const registration = new Registration({
+      clock: systemClock,
+      mode: 'udp',
+      identity: () => this.#options.identity.current,
+      send: (message) => {
+        if (this.#socket === socket) socket.send(encodeRendezvous(message), address.port, address.host, () => {});
+      },
+      takeNewId: () => this.#takeNewId(),
+      onReady: (latencyMs) => {
+        this.#udpReady = true;
+        this.#udpFailures = 0;
+        this.#stopTcp();
+        this.#setState({ state: 'ready', transport: 'udp', latencyMs });
+      },
+      onTrying: (failures) => this.#onUdpSilent(failures, null),
+      onOffline: (error) => this.#onUdpSilent(this.#udpFailures + 1, error),
+    });
+    this.#udp = registration;
+    registration.start();
+  }
+
+  #onUdpSilent(failures: number, error: LiteDeskError | null): void {
+    this.#udpFailures = failures;
+    if (failures >= UDP_FAILURES_UNTIL_TCP && error === null) this.#startTcp();
+    if (failures >= FAILURES_UNTIL_REBIND && failures % FAILURES_UNTIL_REBIND === 0) void this.#rebind();
+    if (this.#tcp?.ready) return;
+    if (error) this.#offline(error, RESTART_MS);
+    else if (failures >= 2) {
+      this.#udpReady = false;
+      // A refusal seen on TCP is the better explanation; keep it.
+      const known = this.#state.state === 'offline' ? this.#state.error : serverSilent(this.#serverName);
+      this.#offline(known, RESTART_MS);
+    } else if (!this.#udpReady && this.#state.state !== 'offline')
+      this.#setState({ state: 'registering', attempt: failures });
+  }
+
+  /** The server may have moved to another address (§5.2). */
+  async #rebind(): Promise<void> {
+    const signal = this.#abort.signal;
+    try {
+      const address = await resolveServer(this.#options.server, signal);
+      if (signal.aborted || !this.#address || address.host === this.#address.host) return;
+      this.#address = address;
+      this.#udp?.stop();
+      this.#socket?.close();
+      this.#startUdp(address);
+    } catch {
+      // The old address stays in use; the loop goes on.
+    }
+  }
+
+  #onDatagram(data: Uint8Array): void {
+    let message: hbb.RendezvousMessage;
+    try {
+      message = decodeRendezvous(data);
+    } catch {
+      return;
+    }
+    this.#onMessage(message, this.#udp);
+  }
+
+  #onMessage(message: hbb.RendezvousMessage, registration: Registration | null): void {
+    if (registration?.handle(message)) return;
+    if (message.union === 'punchHole' || message.union === 'fetchLocalAddr' || message.union === 'requestRelay')
+      this.emit('push', message);
+  }
+
+  #startTcp(): void {
+    if (this.#tcp || this.#abort.signal.aborted || !this.#address) return;
+    const entry: TcpPresence = { connection: null, registration: null, ready: false };
+    this.#tcp = entry;
+    void this.#runTcp(this.#address, entry);
+  }
+
+  async #runTcp(address: HostPort, entry: TcpPresence): Promise<void> {
+    let connection: RendezvousConnection;
+    try {
+      connection = await RendezvousConnection.open({
+        address,
+        serverName: this.#serverName,
+        signal: this.#abort.signal,
+      });
+    } catch (error) {
+      if (this.#tcp === entry) {
+        if (error instanceof LiteDeskError && !this.#udpReady) this.#offline(error, RESTART_MS);
+        this.#after(TCP_RETRY_MS, () => {
+          if (this.#tcp === entry) this.#tcp = null;
+        });
+      }
+      return;
+    }
+    if (this.#tcp !== entry || this.#abort.signal.aborted) {
+      connection.destroy();
+      return;
+    }
+    entry.connection = connection;
+    let keepAliveMs = DEFAULT_KEEP_ALIVE_MS;
+    let watchdog: NodeJS.Timeout | null = null;
+    let retryMs = TCP_RETRY_MS;
+    const heard = (): void => {
+      if (watchdog) clearTimeout(watchdog);
+      watchdog = setTimeout(() => connection.destroy(), keepAliveMs * 1.5);
+    };
+    const registration = new Registration({
+      clock: systemClock,
+      mode: 'tcp',
+      identity: () => this.#options.identity.current,
+      send: (message) => connection.send(message),
+      takeNewId: () => this.#takeNewId(),
+      onReady: (latencyMs) => {
+        entry.ready = true;
+        if (!this.#udpReady || this.#udpFailures > 0) this.#setState({ state: 'ready', transport: 'tcp', latencyMs });
+      },
+      onTrying: () => {},
+      onOffline: (error) => {
+        retryMs = TCP_NOT_SUPPORTED_RETRY_MS;
+        if (error && !error.code.endsWith('NOT_SUPPORT')) this.#offline(error, RESTART_MS);
+        connection.destroy();
+      },
+    });
+    entry.registration = registration;
+    connection.listen(
+      (message) => {
+        heard();
+        if (message === 'heartbeat') {
+          connection.sendHeartbeat();
+          return;
+        }
+        const keepAlive = message.registerPkResponse?.keepAlive ?? 0;
+        if (keepAlive > 0) keepAliveMs = keepAlive * 1_000;
+        this.#onMessage(message, registration);
+      },
+      () => {
+        if (watchdog) clearTimeout(watchdog);
+        registration.stop();
+        if (this.#tcp !== entry) return;
+        if (entry.ready && !this.#udpReady) this.#setState({ state: 'registering', attempt: 1 });
+        entry.ready = false;
+        entry.connection = null;
+        this.#after(retryMs, () => {
+          if (this.#tcp === entry) this.#tcp = null;
+        });
+      },
+    );
+    heard();
+    registration.start();
+  }
+
+  #stopTcp(): void {
+    const entry = this.#tcp;
+    this.#tcp = null;
+    entry?.registration?.stop();
+    entry?.connection?.destroy();
+  }
+
+  #takeNewId(): void {
+    this.#options.identity.changeId(randomId());
+    this.emit('id', this.#options.identity.current.id);
+  }
+
+  #offline(error: LiteDeskError, retryInMs: number): void {
+    this.#setState({ state: 'offline', error, retryInMs });
+  }
+
+  #setState(state: MediatorState): void {
+    if (this.#abort.signal.aborted && state.state !== 'off') return;
+    this.#state = state;
+    this.emit('state', state);
+  }
+
+  #after(delayMs: number, fn: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      fn();
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+}

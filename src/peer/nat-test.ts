@@ -1,0 +1,47 @@
+/** The NAT test of the wire (rendezvous §8): two TCP connections from one local port, two observed ports. */
+import { hbb } from '../core/wire/index.ts';
+import type { HostPort } from '../core/wire/index.ts';
+import { RendezvousConnection } from './rendezvous-client.ts';
+
+const ANSWER_TIMEOUT_MS = 4_000;
+
+/** `asymmetric` = the mapping does not depend on the destination port, which lets holes be punched. */
+export type NatType = 'unknown' | 'asymmetric' | 'symmetric';
+
+/** Runs the test. Throws what RendezvousConnection.open throws; `unknown` when the server does not answer. */
+export async function testNat(server: HostPort, serverName: string, signal: AbortSignal): Promise<NatType> {
+  const first = await observedPort(server, serverName, 0, signal);
+  const second = await observedPort(
+    { host: server.host, port: server.port - 1 },
+    serverName,
+    first.localPort,
+    signal,
+  );
+  if (first.port === 0 || second.port === 0) return 'unknown';
+  return first.port === second.port ? 'asymmetric' : 'symmetric';
+}
+
+async function observedPort(
+  address: HostPort,
+  serverName: string,
+  localPort: number,
+  signal: AbortSignal,
+): Promise<{ port: number; localPort: number }> {
+  const connection = await RendezvousConnection.open({ address, serverName, localPort, signal });
+  try {
+    connection.send({ testNatRequest: { serial: 3 } });
+    const answer = await connection.receive(ANSWER_TIMEOUT_MS, signal);
+    return { port: answer?.testNatResponse?.port ?? 0, localPort: connection.local.port };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return { port: 0, localPort: connection.local.port };
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** The label as the wire sends it. Names there are upside down: ASYMMETRIC is the cone (rendezvous §8). */
+export function natTypeToWire(nat: NatType): hbb.NatType {
+  if (nat === 'asymmetric') return hbb.NatType.ASYMMETRIC;
+  return nat === 'symmetric' ? hbb.NatType.SYMMETRIC : hbb.NatType.UNKNOWN_NAT;
+}
