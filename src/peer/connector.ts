@@ -1,0 +1,437 @@
+/**
+ * The controller's way to a peer (rendezvous §9.1, §9.2): asks the server for an introduction over TCP and, with the UDP
+ * port of a proven socket, for UDP; races what comes of it; asks for the relay when direct paths had their head start.
+ */
+import { createSocket } from 'node:dgram';
+import type { Socket as UdpSocket } from 'node:dgram';
+import { randomUUID } from 'node:crypto';
+import { isIPv6 } from 'node:net';
+import { openIdPk } from '../core/crypto/index.ts';
+import { LiteDeskError } from '../core/errors.ts';
+import { decodeRendezvous, encodeRendezvous, hbb, normalizeHost, unmangleAddress } from '../core/wire/index.ts';
+import type { HostPort } from '../core/wire/index.ts';
+import { dialTcp, formatHostPort, plainSecured, secureAsController, TcpLink } from '../net/index.ts';
+import type { NetLink, SecuredLink } from '../net/index.ts';
+import { punchUdp } from '../net/kcp-link.ts';
+import {
+  aborted,
+  directIsPlaintext,
+  directUnreachable,
+  idNotFound,
+  keyMismatch,
+  lookupRefused,
+  noServer,
+  pathImpossible,
+  peerOffline,
+  peerSilent,
+  relayNotPaired,
+  relayRefused,
+} from './errors.ts';
+import { natTypeToWire } from './nat-test.ts';
+import type { NatType } from './nat-test.ts';
+import { PUNCH_TIMEOUT_MS, punchTcpAsController } from './punch-tcp.ts';
+import { PathRace } from './race.ts';
+import type { Attempt, ConnectionPath } from './race.ts';
+import { joinRelay, relayAddress } from './relay.ts';
+import { RendezvousConnection, resolveServer } from './rendezvous-client.ts';
+import type { ServerAddress } from './rendezvous-client.ts';
+import { WIRE_VERSION } from './version.ts';
+
+export type PathChoice = 'auto' | 'lan' | 'tcp' | 'udp' | 'ipv6' | 'relay';
+
+/** Waits for the peer's answer; the request is sent again each time, since its push to the peer may be lost. */
+const LOOKUP_WAITS_MS = [1_500, 3_000, 4_500] as const;
+/** How long direct paths run alone before the relay joins the race. */
+const RELAY_HEAD_START_MS = { min: 1_000, max: 3_000 } as const;
+const LAN_TIMEOUT_MS = 3_000;
+const RELAY_ANSWER_TIMEOUT_MS = 6_000;
+/** Pairing at a relay can fail by chance when both ends arrive in the same instant (§7.3). */
+const RELAY_TRIES = 2;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Times at which TestNatRequest leaves on the UDP socket (§9.1), until the answer is there. */
+const UDP_PROBE_MS = [0, 5, 20, 50, 95, 160, 260, 400] as const;
+const UDP_PROBE_TIMEOUT_MS = 700;
+const DIRECT_CONNECT_TIMEOUT_MS = 6_000;
+
+export interface ConnectStep {
+  readonly step: 'lookup' | 'punch' | 'relay' | 'handshake' | 'login';
+  readonly detail: string;
+}
+
+export interface ConnectPeerOptions {
+  readonly server: ServerAddress | null;
+  readonly peerId: string;
+  readonly nat: NatType;
+  readonly path: PathChoice;
+  readonly connType: hbb.ConnType;
+  /** The user allowed an unencrypted connection to this peer. */
+  readonly allowPlaintext: boolean;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: ConnectStep) => void;
+}
+
+export interface PeerConnection {
+  readonly link: SecuredLink;
+  readonly path: ConnectionPath;
+  readonly attempts: readonly Attempt[];
+  readonly elapsedMs: number;
+}
+
+/** Finds the peer and returns the first secured link. Errors: every stage up to `handshake`. */
+export async function connectPeer(options: ConnectPeerOptions): Promise<PeerConnection> {
+  if (!options.server) throw noServer();
+  return await new Connector(options, options.server).run();
+}
+
+/** Dials an address (rendezvous §11.7): no key exchange exists there, so the user must have allowed plain text. */
+export async function connectAddress(
+  address: HostPort,
+  options: { allowPlaintext: boolean; signal: AbortSignal },
+): Promise<PeerConnection> {
+  const started = performance.now();
+  const name = formatHostPort(address);
+  if (!options.allowPlaintext) throw directIsPlaintext(name);
+  try {
+    const socket = await dialTcp({ ...address, timeoutMs: DIRECT_CONNECT_TIMEOUT_MS, signal: options.signal });
+    const ms = Math.round(performance.now() - started);
+    return {
+      link: plainSecured(new TcpLink(socket)),
+      path: 'direct',
+      attempts: [{ path: 'direct', outcome: 'ok', ms, reason: '' }],
+      elapsedMs: ms,
+    };
+  } catch (cause) {
+    if (options.signal.aborted) throw aborted();
+    throw directUnreachable(name, cause);
+  }
+}
+
+/** What the server or the peer told about where the peer is. */
+interface Introduction {
+  readonly hostKey: Uint8Array | null;
+  readonly relayServer: string;
+}
+
+class Connector {
+  readonly #options: ConnectPeerOptions;
+  readonly #server: ServerAddress;
+  readonly #race: PathRace;
+  #relayStarted = false;
+  #relayTimer: NodeJS.Timeout | null = null;
+  #directRunning = 0;
+
+  constructor(options: ConnectPeerOptions, server: ServerAddress) {
+    this.#options = options;
+    this.#server = server;
+    this.#race = new PathRace(options.signal);
+  }
+
+  async run(): Promise<PeerConnection> {
+    const { path, peerId } = this.#options;
+    const race = this.#race;
+    this.#progress('lookup', peerId);
+    race.task(async () => {
+      const address = await resolveServer(this.#server, race.signal);
+      if (path !== 'udp') race.task(() => this.#introduceTcp(address));
+      if (path === 'auto' || path === 'udp' || path === 'ipv6') race.task(() => this.#introduceUdp(address));
+    });
+    try {
+      const result = await race.result;
+      return { ...result, elapsedMs: Math.round(race.elapsedMs * 10) / 10 };
+    } finally {
+      if (this.#relayTimer) clearTimeout(this.#relayTimer);
+    }
+  }
+
+  #progress(step: ConnectStep['step'], detail: string): void {
+    this.#options.onProgress?.({ step, detail });
+  }
+
+  get #serverName(): string {
+    return formatHostPort(this.#server);
+  }
+
+  get #licenceKey(): string {
+    return this.#server.key;
+  }
+
+  async #introduceTcp(address: HostPort): Promise<void> {
+    const connection = await this.#open(address);
+    try {
+      await this.#introduce(connection, address, null);
+    } finally {
+      connection.destroy();
+    }
+  }
+
+  async #introduceUdp(address: HostPort): Promise<void> {
+    const socket = createSocket(isIPv6(address.host) ? 'udp6' : 'udp4');
+    let handedOver = false;
+    socket.on('error', () => {});
+    try {
+      const [connection, port] = await Promise.all([
+        this.#open(address),
+        observedUdpPort(socket, address, this.#race.signal),
+      ]);
+      try {
+        if (port === 0) {
+          if (this.#options.path === 'udp')
+            throw pathImpossible('udp', 'the server does not answer over UDP, or UDP is blocked here');
+          return;
+        }
+        handedOver = await this.#introduce(connection, address, { socket, port });
+      } finally {
+        connection.destroy();
+      }
+    } finally {
+      if (!handedOver) socket.close();
+    }
+  }
+
+  async #open(address: HostPort): Promise<RendezvousConnection> {
+    return await RendezvousConnection.open({ address, serverName: this.#serverName, signal: this.#race.signal });
+  }
+
+  /** Asks and follows the answer; true when the UDP socket is in use by an attempt. */
+  async #introduce(
+    connection: RendezvousConnection,
+    address: HostPort,
+    udp: { socket: UdpSocket; port: number } | null,
+  ): Promise<boolean> {
+    const { peerId, nat, path, connType } = this.#options;
+    const wantRelay = path === 'relay';
+    const started = performance.now();
+    const request: hbb.IRendezvousMessage = {
+      punchHoleRequest: {
+        id: peerId,
+        natType: wantRelay ? hbb.NatType.SYMMETRIC : natTypeToWire(nat),
+        licenceKey: this.#licenceKey,
+        connType,
+        version: WIRE_VERSION,
+        ...(udp ? { udpPort: udp.port } : {}),
+        ...(wantRelay ? { forceRelay: true } : {}),
+      },
+    };
+    for (const waitMs of LOOKUP_WAITS_MS) {
+      connection.send(request);
+      const answer = await connection.receive(waitMs, this.#race.signal);
+      if (!answer) continue;
+      if (answer.punchHoleResponse) {
+        const response = answer.punchHoleResponse as hbb.PunchHoleResponse;
+        return this.#onPunchResponse(response, connection, address, udp, performance.now() - started);
+      }
+      if (answer.relayResponse) {
+        this.#onRelayProposed(answer.relayResponse as hbb.RelayResponse, address);
+        return false;
+      }
+    }
+    throw peerSilent(peerId, performance.now() - started);
+  }
+
+  #onPunchResponse(
+    response: hbb.PunchHoleResponse,
+    connection: RendezvousConnection,
+    address: HostPort,
+    udp: { socket: UdpSocket; port: number } | null,
+    punchMs: number,
+  ): boolean {
+    const { peerId, path, nat } = this.#options;
+    if (response.socketAddr.length === 0) {
+      this.#race.fail(failureOf(response, peerId));
+      return false;
+    }
+    const remote = unmangleAddress(response.socketAddr);
+    remote.host = normalizeHost(remote.host);
+    const introduction: Introduction = {
+      hostKey: this.#hostKey(response.pk),
+      relayServer: response.relayServer,
+    };
+    if (path === 'relay') {
+      this.#requestRelay(introduction, address);
+      return false;
+    }
+    const lan = response.isLocal === true;
+    const direct: ConnectionPath = lan ? 'lan' : isIPv6(remote.host) ? 'ipv6' : response.isUdp ? 'udp' : 'tcp';
+    if (remote.port === 0 || (path !== 'auto' && path !== direct)) {
+      if (path !== 'auto') throw pathImpossible(path, `the server offers ${direct}`);
+      this.#requestRelay(introduction, address);
+      return false;
+    }
+    this.#progress('punch', `${direct} ${formatHostPort(remote)}`);
+    const useUdp = response.isUdp && udp !== null && !lan;
+    this.#directRunning += 1;
+    const onFailed = (): void => {
+      this.#directRunning -= 1;
+      if (this.#directRunning === 0 && path === 'auto') this.#requestRelay(introduction, address);
+    };
+    this.#race.attempt(
+      direct,
+      async (signal) => {
+        let link: NetLink;
+        if (useUdp)
+          link = await punchUdp({ socket: udp.socket, remote, role: 'connector', timeoutMs: PUNCH_TIMEOUT_MS, signal });
+        else {
+          const localPort = lan ? 0 : connection.local.port;
+          const timeoutMs = lan ? LAN_TIMEOUT_MS : PUNCH_TIMEOUT_MS;
+          link = new TcpLink(await punchTcpAsController({ remote, localPort, timeoutMs, signal }));
+        }
+        return await this.#secure(link, introduction.hostKey, signal);
+      },
+      onFailed,
+    );
+    if (path === 'auto') {
+      const hopeless = nat === 'symmetric' || response.natType === hbb.NatType.SYMMETRIC;
+      const headStartMs = hopeless
+        ? RELAY_HEAD_START_MS.min
+        : Math.min(RELAY_HEAD_START_MS.max, Math.max(RELAY_HEAD_START_MS.min, 6 * punchMs));
+      this.#relayTimer ??= setTimeout(() => this.#requestRelay(introduction, address), headStartMs);
+    }
+    return useUdp;
+  }
+
+  /** The peer asks us to meet at a relay (§9.2b, B-initiated). */
+  #onRelayProposed(response: hbb.RelayResponse, address: HostPort): void {
+    if (response.refuseReason !== '') {
+      this.#race.fail(relayRefused(response.refuseReason));
+      return;
+    }
+    const { path } = this.#options;
+    if (path !== 'auto' && path !== 'relay')
+      throw pathImpossible(path, 'one of the two networks lets no direct connection in, so the peer chose the relay');
+    const hostKey = this.#hostKey(response.pk ?? new Uint8Array(0));
+    const relayServer = response.relayServer;
+    if (this.#relayStarted) return;
+    this.#relayStarted = true;
+    this.#race.attempt(
+      'relay',
+      (signal) => this.#joinRelay(relayServer, response.uuid, hostKey, signal),
+      () => {
+        this.#relayStarted = false;
+        this.#requestRelay({ hostKey, relayServer }, address, 1);
+      },
+    );
+  }
+
+  #requestRelay(introduction: Introduction, address: HostPort, triesUsed = 0): void {
+    if (this.#relayStarted || this.#race.decided || triesUsed >= RELAY_TRIES) return;
+    this.#relayStarted = true;
+    this.#race.attempt(
+      'relay',
+      async (signal) => {
+        const connection = await this.#open(address);
+        const uuid = randomUUID();
+        try {
+          connection.send({
+            requestRelay: {
+              id: this.#options.peerId,
+              uuid,
+              relayServer: introduction.relayServer,
+              secure: introduction.hostKey !== null,
+              connType: this.#options.connType,
+            },
+          });
+          const answer = (await connection.receive(RELAY_ANSWER_TIMEOUT_MS, signal))?.relayResponse;
+          if (!answer) throw peerSilent(this.#options.peerId, RELAY_ANSWER_TIMEOUT_MS);
+          if (answer.refuseReason) throw relayRefused(answer.refuseReason);
+        } finally {
+          connection.destroy();
+        }
+        return await this.#joinRelay(introduction.relayServer, uuid, introduction.hostKey, signal);
+      },
+      () => {
+        this.#relayStarted = false;
+        this.#requestRelay(introduction, address, triesUsed + 1);
+      },
+    );
+  }
+
+  async #joinRelay(relayServer: string, uuid: string, hostKey: Uint8Array | null, signal: AbortSignal): Promise<SecuredLink> {
+    const relay = relayAddress(relayServer, this.#server.host, this.#server.port);
+    const name = formatHostPort(relay);
+    this.#progress('relay', name);
+    const link = await joinRelay(
+      relay,
+      { licenceKey: this.#licenceKey, id: this.#options.peerId, uuid, connType: this.#options.connType },
+      signal,
+    );
+    try {
+      return await this.#secure(link, hostKey, signal);
+    } catch (error) {
+      const code = error instanceof LiteDeskError ? error.code : '';
+      if (code === 'HANDSHAKE_PEER_CLOSED' || code === 'HANDSHAKE_TIMEOUT') throw relayNotPaired(name, error);
+      throw error;
+    }
+  }
+
+  async #secure(link: NetLink, hostKey: Uint8Array | null, signal: AbortSignal): Promise<SecuredLink> {
+    this.#progress('handshake', link.remoteAddress);
+    try {
+      return await secureAsController(link, {
+        peerId: this.#options.peerId,
+        hostKey,
+        allowPlaintext: this.#options.allowPlaintext,
+        timeoutMs: HANDSHAKE_TIMEOUT_MS,
+        signal,
+      });
+    } catch (error) {
+      link.destroy();
+      // No key at all is the server's doing: every other path would end in the same way.
+      if (error instanceof LiteDeskError && error.code === 'HANDSHAKE_NO_KEY') this.#race.fail(error);
+      throw error;
+    }
+  }
+
+  /** The peer's key as the server vouches for it (§11.1); null where that does not verify or names another id. */
+  #hostKey(signed: Uint8Array): Uint8Array | null {
+    if (signed.length === 0 || this.#server.key === '') return null;
+    const serverKey = Buffer.from(this.#server.key, 'base64');
+    if (serverKey.length !== 32) return null;
+    const vouched = openIdPk(signed, serverKey);
+    return vouched && vouched.id === this.#options.peerId && vouched.pk.length === 32 ? vouched.pk : null;
+  }
+}
+
+function failureOf(response: hbb.PunchHoleResponse, id: string): LiteDeskError {
+  if (response.otherFailure !== '') return lookupRefused(response.otherFailure);
+  const Failure = hbb.PunchHoleResponse.Failure;
+  switch (response.failure) {
+    case Failure.OFFLINE:
+      return peerOffline(id);
+    case Failure.LICENSE_MISMATCH:
+      return keyMismatch();
+    case Failure.LICENSE_OVERUSE:
+      return lookupRefused('the server is licensed for fewer users');
+    default:
+      return idNotFound(id);
+  }
+}
+
+/** The UDP port under which the server sees the socket (§9.5 (1)); 0 when no answer came. */
+function observedUdpPort(socket: UdpSocket, server: HostPort, signal: AbortSignal): Promise<number> {
+  return new Promise((resolve) => {
+    const timers: NodeJS.Timeout[] = [];
+    const finish = (port: number): void => {
+      for (const timer of timers) clearTimeout(timer);
+      socket.off('message', onMessage);
+      signal.removeEventListener('abort', onAbort);
+      resolve(port);
+    };
+    const onAbort = (): void => finish(0);
+    const onMessage = (data: Buffer, from: { address: string }): void => {
+      if (normalizeHost(from.address) !== server.host) return;
+      try {
+        const port = decodeRendezvous(data).testNatResponse?.port ?? 0;
+        if (port > 0 && port < 65536) finish(port);
+      } catch {
+        // Not an answer; go on waiting.
+      }
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.on('message', onMessage);
+    const request = encodeRendezvous({ testNatRequest: { serial: 0 } });
+    for (const delayMs of UDP_PROBE_MS)
+      timers.push(setTimeout(() => socket.send(request, server.port, server.host, () => {}), delayMs));
+    timers.push(setTimeout(() => finish(0), UDP_PROBE_TIMEOUT_MS));
+    if (signal.aborted) finish(0);
+  });
+}
