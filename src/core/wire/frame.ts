@@ -1,0 +1,145 @@
+/**
+ * Length-prefixed frames (rendezvous §2): a header of 1 to 4 bytes, little-endian, whose two low bits say how many bytes
+ * follow the first one and whose other bits are the payload length.
+ */
+import { WireError } from '../errors.ts';
+
+/** The format's own limit: 30 bits of length. */
+export const MAX_FRAME_PAYLOAD = 0x3fffffff;
+
+/** 32 MiB: room for a 4K key frame or a clipboard picture, and a bound on what one connection can make us hold. */
+export const DEFAULT_MAX_PAYLOAD = 32 * 1024 * 1024;
+
+/**
+ * The header of a frame whose payload has `length` bytes, in its shortest form.
+ * @throws WireError FRAME_TOO_LARGE above 2^30 - 1 bytes.
+ */
+export function frameHeader(length: number): Uint8Array {
+  if (!(length >= 0 && length <= MAX_FRAME_PAYLOAD))
+    throw new WireError('FRAME_TOO_LARGE', `a frame cannot hold ${length} bytes`);
+  const size = headerSize(length);
+  const header = new Uint8Array(size);
+  // Not a shift: above 2^29 it would run into the sign bit.
+  let value = length * 4 + (size - 1);
+  for (let i = 0; i < size; i++) {
+    header[i] = value & 0xff;
+    value = Math.floor(value / 256);
+  }
+  return header;
+}
+
+function headerSize(length: number): number {
+  if (length <= 0x3f) return 1;
+  if (length <= 0x3fff) return 2;
+  return length <= 0x3fffff ? 3 : 4;
+}
+
+/** One whole frame: header and payload in one buffer. @throws WireError FRAME_TOO_LARGE */
+export function encodeFrame(payload: Uint8Array): Uint8Array {
+  const header = frameHeader(payload.length);
+  const frame = new Uint8Array(header.length + payload.length);
+  frame.set(header);
+  frame.set(payload, header.length);
+  return frame;
+}
+
+export interface FrameDecoderOptions {
+  /** Largest payload accepted, in bytes. Default: DEFAULT_MAX_PAYLOAD. */
+  readonly maxPayload?: number;
+}
+
+/** An empty decoder gives back a buffer larger than this; below it, keeping the buffer saves an allocation per frame. */
+const KEEP_BUFFER = 256 * 1024;
+
+/**
+ * Takes the bytes of a stream as they come and gives whole payloads. Nothing is allocated on the word of a header: the
+ * buffer doubles as bytes really arrive, so it never exceeds twice what was received, and many small chunks cost no more
+ * than one large one.
+ */
+export class FrameDecoder {
+  readonly #maxPayload: number;
+  #buffer = new Uint8Array(0);
+  #start = 0;
+  #end = 0;
+  #broken: WireError | undefined;
+
+  constructor(options: FrameDecoderOptions = {}) {
+    this.#maxPayload = Math.min(options.maxPayload ?? DEFAULT_MAX_PAYLOAD, MAX_FRAME_PAYLOAD);
+  }
+
+  /** Bytes held for a frame that is not complete yet, header included. */
+  get buffered(): number {
+    return this.#end - this.#start;
+  }
+
+  /**
+   * Takes the next bytes of the stream and returns the payloads they complete, in order. Payloads are copies, and `chunk`
+   * may be reused after the call. An over-long header is accepted, as everywhere else (rendezvous §2).
+   * @throws WireError FRAME_TOO_LARGE when a header announces more than `maxPayload`; the decoder is unusable from then on.
+   */
+  push(chunk: Uint8Array): Uint8Array[] {
+    this.#store(chunk);
+    const frames: Uint8Array[] = [];
+    for (let frame = this.#next(); frame; frame = this.#next()) frames.push(frame);
+    return frames;
+  }
+
+  /**
+   * As push(), but stops behind the first payload and leaves the rest for takeRest() or the next call. For streams that
+   * turn raw right behind a frame, as at a relay (rendezvous §7). An empty chunk asks for the next buffered payload.
+   */
+  pushOne(chunk: Uint8Array): Uint8Array | null {
+    this.#store(chunk);
+    return this.#next();
+  }
+
+  /** All bytes that were pushed and are not part of a returned payload, headers included. Empties the decoder. */
+  takeRest(): Uint8Array {
+    const rest = this.#buffer.slice(this.#start, this.#end);
+    this.#buffer = new Uint8Array(0);
+    this.#start = this.#end = 0;
+    return rest;
+  }
+
+  #store(chunk: Uint8Array): void {
+    if (this.#broken) throw this.#broken;
+    const held = this.#end - this.#start;
+    if (this.#end + chunk.length > this.#buffer.length) {
+      // Moving is worth it only when at least as much was consumed as is moved; that keeps the cost per byte constant.
+      if (held + chunk.length <= this.#buffer.length && this.#start >= held)
+        this.#buffer.copyWithin(0, this.#start, this.#end);
+      else {
+        const larger = new Uint8Array(Math.max(held + chunk.length, held * 2));
+        larger.set(this.#buffer.subarray(this.#start, this.#end));
+        this.#buffer = larger;
+      }
+      this.#start = 0;
+      this.#end = held;
+    }
+    this.#buffer.set(chunk, this.#end);
+    this.#end += chunk.length;
+  }
+
+  #next(): Uint8Array | null {
+    const held = this.#end - this.#start;
+    if (held === 0) return null;
+    const headerLength = ((this.#buffer[this.#start] ?? 0) & 3) + 1;
+    if (held < headerLength) return null;
+    let header = 0;
+    for (let i = headerLength - 1; i >= 0; i--) header = header * 256 + (this.#buffer[this.#start + i] ?? 0);
+    const length = Math.floor(header / 4);
+    if (length > this.#maxPayload) {
+      this.#broken = new WireError('FRAME_TOO_LARGE', `a frame of ${length} bytes was announced, the limit is ${this.#maxPayload}`);
+      throw this.#broken;
+    }
+    if (held < headerLength + length) return null;
+    const from = this.#start + headerLength;
+    const payload = this.#buffer.slice(from, from + length);
+    this.#start = from + length;
+    if (this.#start === this.#end) {
+      this.#start = this.#end = 0;
+      if (this.#buffer.length > KEEP_BUFFER) this.#buffer = new Uint8Array(0);
+    }
+    return payload;
+  }
+}

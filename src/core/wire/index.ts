@@ -1,0 +1,5 @@
+export * from './address.ts';
+export * from './frame.ts';
+export * from './int64.ts';
+export * from './proto.ts';
+export * from './rewrite.ts';
