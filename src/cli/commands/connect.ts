@@ -1,0 +1,177 @@
+/** `litedesk connect ID`: connects, logs in, measures the round trip, stays for a while, closes. */
+import { parseArgs } from 'node:util';
+import { LiteDeskError } from '../../core/errors.ts';
+import type { PathChoice } from '../../peer/connector.ts';
+import { Peer } from '../../peer/peer.ts';
+import { COMMON_OPTIONS, defaultDataDir, numberOption, passwordFrom, serverFrom } from '../options.ts';
+import { Output, UsageError } from '../output.ts';
+import type { CommandIo } from '../output.ts';
+
+const PATHS: readonly PathChoice[] = ['auto', 'lan', 'tcp', 'udp', 'ipv6', 'relay'];
+/** A login that nobody answers ends here: nobody types a password into this command after it started. */
+const LOGIN_TIMEOUT_MS = 30_000;
+const PING_TIMEOUT_MS = 10_000;
+
+const HELP = `Usage: litedesk connect ID|ADDRESS[:PORT] [OPTIONS]
+
+  --path auto|lan|tcp|udp|ipv6|relay   take this path only
+  --ping N                             send N round-trip probes
+  --hold SECONDS                       stay connected for so long
+  --allow-plaintext                    accept an unencrypted connection (by address there is no other)
+
+The common options are those of \`litedesk --help\`.
+`;
+
+/** Exit codes: 0 done, 1 failure (its event tells the stage), 2 usage. */
+export async function connectCommand(argv: string[], io: CommandIo): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: {
+      ...COMMON_OPTIONS,
+      path: { type: 'string' },
+      ping: { type: 'string' },
+      hold: { type: 'string' },
+      'allow-plaintext': { type: 'boolean' },
+    },
+  });
+  if (values.help) {
+    io.stdout.write(HELP);
+    return 0;
+  }
+  const [target, extra] = positionals;
+  if (target === undefined || extra !== undefined) throw new UsageError('give one ID or address to connect to.');
+  const path = (values.path ?? 'auto') as PathChoice;
+  if (!PATHS.includes(path)) throw new UsageError(`--path takes one of ${PATHS.join(', ')}, not "${values.path}".`);
+  const pings = numberOption('ping', values.ping, { min: 0, max: 1_000_000 }) ?? 0;
+  const holdMs = (numberOption('hold', values.hold, { min: 0, max: 31_536_000 }) ?? 0) * 1_000;
+  const output = new Output(io, values.json === true);
+  const server = serverFrom(values.server, values.key);
+  const password = await passwordFrom(values, io);
+  const peer = await Peer.open({
+    dataDir: values.data ?? defaultDataDir(io.env),
+    desktop: null,
+    overrides: { ...(server ? { server } : {}), share: false },
+    log: (line) => output.note(line),
+  });
+  try {
+    const connection = await peer.connect(target, {
+      path,
+      signal: io.signal,
+      password,
+      allowPlaintext: values['allow-plaintext'] === true,
+      video: false,
+    });
+    const { session } = connection;
+    const closed = new Promise<string>((resolve) => session.on('closed', ({ reason }) => resolve(reason)));
+    await login(session, io.signal);
+    output.event(
+      {
+        event: 'connected',
+        id: connection.peerId,
+        path: connection.path,
+        localAddress: connection.localAddress,
+        remoteAddress: connection.remoteAddress,
+        encrypted: connection.encrypted,
+        peerVerified: connection.peerVerified,
+        elapsedMs: connection.elapsedMs,
+        attempts: connection.attempts,
+      },
+      `Connected to ${connection.peerId}: ${connection.path}, ${connection.remoteAddress}, after ${connection.elapsedMs} ms, ` +
+        (connection.encrypted ? 'encrypted' : 'NOT ENCRYPTED'),
+    );
+    for (let n = 1; n <= pings && !io.signal.aborted; n++) {
+      const rttMs = await session.ping(AbortSignal.any([io.signal, AbortSignal.timeout(PING_TIMEOUT_MS)]));
+      output.event({ event: 'pong', n, rttMs: Math.round(rttMs * 1000) / 1000 }, `pong ${n}: ${rttMs.toFixed(1)} ms`);
+    }
+    const reason = await Promise.race([closed, hold(holdMs, io.signal)]);
+    if (reason === null) session.close();
+    output.event({ event: 'closed', reason: reason ?? 'done' }, reason === null ? 'Closed.' : `Closed: ${reason}`);
+    if (reason !== null && !io.signal.aborted)
+      return output.failure(
+        new LiteDeskError({
+          code: 'SESSION_ENDED_EARLY',
+          stage: 'session',
+          message: `The session ended before its time: ${reason || 'the other side closed it'}.`,
+          hint: 'Look at the other computer for the reason, and connect again.',
+        }),
+      );
+    return 0;
+  } finally {
+    await peer.stop();
+  }
+}
+
+type Session = Awaited<ReturnType<Peer['connect']>>['session'];
+
+/** Waits for the answer to the login that left with the connection. */
+function login(session: Session, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (error?: Error): void => {
+      clearTimeout(timer);
+      for (const off of offs) off();
+      signal.removeEventListener('abort', onAbort);
+      if (error) reject(error);
+      else resolve();
+    };
+    const onAbort = (): void => {
+      session.close();
+      done(new Error('interrupted'));
+    };
+    const timer = setTimeout(() => {
+      session.close();
+      done(
+        new LiteDeskError({
+          code: 'LOGIN_TIMEOUT',
+          stage: 'login',
+          message: 'Nobody accepted the connection at the other computer.',
+          hint: 'Give the password with --password, or have somebody there click Accept.',
+        }),
+      );
+    }, LOGIN_TIMEOUT_MS);
+    const offs = [
+      session.on('opened', () => done()),
+      session.on('closed', ({ reason, error }) =>
+        done(
+          new LiteDeskError(
+            error ?? {
+              code: 'LOGIN_CLOSED',
+              stage: 'login',
+              message: `The other computer ended the connection: ${reason || 'no reason given'}.`,
+              hint: 'Look at the other computer for the reason.',
+            },
+          ),
+        ),
+      ),
+      session.on('password-needed', ({ reason, message }) => {
+        // `required` without a password given means: somebody there may still click Accept.
+        if (reason === 'wrong') {
+          session.close();
+          done(
+            new LiteDeskError({
+              code: 'LOGIN_WRONG_PASSWORD',
+              stage: 'login',
+              message: message || 'The password is wrong.',
+              hint: 'Type the one-time password that the other computer shows now, or its permanent one.',
+            }),
+          );
+        }
+      }),
+    ];
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+}
+
+function hold(ms: number, signal: AbortSignal): Promise<null> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, ms);
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve(null);
+    }
+    signal.addEventListener('abort', done, { once: true });
+    if (signal.aborted) done();
+  });
+}

@@ -1,0 +1,76 @@
+/** `litedesk host`: a peer that others may connect to, without a window. */
+import { parseArgs } from 'node:util';
+import { Peer } from '../../peer/peer.ts';
+import { COMMON_OPTIONS, defaultDataDir, noServerGiven, passwordFrom, serverFrom } from '../options.ts';
+import { Output, UsageError } from '../output.ts';
+import type { CommandIo } from '../output.ts';
+
+const HELP = `Usage: litedesk host [--server ADDRESS] [--key KEY] [--password PW] [--data DIR] [--json]
+
+Others may connect to this machine; there is no picture, since this command has no window. Without a password one is
+made up and printed. The common options are those of \`litedesk --help\`.
+`;
+
+/** Runs until interrupted. Exit codes: 0 ended by a signal, 1 failure, 2 usage. */
+export async function hostCommand(argv: string[], io: CommandIo): Promise<number> {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      ...COMMON_OPTIONS,
+      allow: { type: 'string', multiple: true },
+      tunnels: { type: 'string' },
+      'direct-port': { type: 'string' },
+    },
+  });
+  if (values.help) {
+    io.stdout.write(HELP);
+    return 0;
+  }
+  if (values.tunnels !== undefined || values.allow !== undefined)
+    throw new UsageError('--allow and --tunnels are not supported in this version; nothing can be reached through this peer.');
+  const output = new Output(io, values.json === true);
+  const dataDir = values.data ?? defaultDataDir(io.env);
+  const server = serverFrom(values.server, values.key);
+  const password = await passwordFrom(values, io);
+  const peer = await Peer.open({
+    dataDir,
+    desktop: null,
+    overrides: { ...(server ? { server } : {}), ...(password === undefined ? {} : { permanentPassword: password }), share: true },
+    log: (line) => output.note(line),
+  });
+  if (!peer.server) {
+    await peer.stop();
+    return output.failure(noServerGiven());
+  }
+  peer.on('registered', ({ id, natType, server: name }) =>
+    output.event({ event: 'registered', id, natType, server: name }, `Ready: ${id} at ${name} (NAT: ${natType})`),
+  );
+  peer.on('offline', (reason) =>
+    output.event({ event: 'offline', reason: reason.code, ...reason }, `Offline: ${reason.message} ${reason.hint}`),
+  );
+  peer.on('session-opened', (session) =>
+    output.event(
+      {
+        event: 'session-opened',
+        sessionId: session.sessionId,
+        peerId: session.peerId,
+        kind: session.kind,
+        path: session.path,
+        encrypted: session.encrypted,
+      },
+      `${session.peerId} is connected (${session.path}${session.encrypted ? '' : ', NOT ENCRYPTED'})`,
+    ),
+  );
+  peer.on('session-closed', ({ sessionId, reason }) =>
+    output.event({ event: 'session-closed', sessionId, reason }, `A session ended: ${reason}`),
+  );
+  if (password === undefined && values.json !== true)
+    io.stdout.write(`One-time password: ${peer.oneTimePassword}\n`);
+  peer.start();
+  await new Promise<void>((resolve) => {
+    if (io.signal.aborted) resolve();
+    else io.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  await peer.stop();
+  return 0;
+}

@@ -1,0 +1,85 @@
+#!/usr/bin/env node
+/** The `litedesk` command (docs/cli.md). */
+import { connectCommand } from './commands/connect.ts';
+import { hostCommand } from './commands/host.ts';
+import { serverCommand } from './commands/server.ts';
+import { Output, UsageError } from './output.ts';
+import type { CommandIo } from './output.ts';
+import { LiteDeskError } from '../core/errors.ts';
+
+const USAGE = `Usage: litedesk COMMAND [OPTIONS]
+
+  server              host a rendezvous server and relay
+  host                share this machine without a window
+  connect ID          connect to a peer, measure the path, stay for a while
+
+Common options:
+  --data DIR          where identity, settings and keys live
+  --server ADDRESS    HOST[:PORT] of the server, or its invitation line (litedesk://…)
+  --key KEY           the server's public key
+  --password PW       or the variable LITEDESK_PASSWORD, or --password-stdin
+  --json              one JSON object a line on standard output
+
+litedesk COMMAND --help tells the options of a command.
+`;
+
+const COMMANDS: Record<string, (argv: string[], io: CommandIo) => Promise<number>> = {
+  server: serverCommand,
+  host: hostCommand,
+  connect: connectCommand,
+};
+
+/** Time that a command has to end cleanly after SIGINT or SIGTERM. */
+const SHUTDOWN_LIMIT_MS = 1_800;
+
+async function run(argv: string[]): Promise<number> {
+  const abort = new AbortController();
+  const io: CommandIo = {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stdin: process.stdin,
+    env: process.env,
+    signal: abort.signal,
+  };
+  let interrupted = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      interrupted = true;
+      abort.abort();
+      setTimeout(() => process.exit(0), SHUTDOWN_LIMIT_MS).unref();
+    });
+  const [name = '', ...rest] = argv;
+  if (name === '--help' || name === '-h' || name === 'help') {
+    io.stdout.write(USAGE);
+    return 0;
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!command) {
+    io.stderr.write(name === '' ? USAGE : `litedesk: there is no command "${name}"\n\n${USAGE}`);
+    return 2;
+  }
+  try {
+    const code = await command(rest, io);
+    return interrupted ? 0 : code;
+  } catch (error) {
+    if (interrupted) return 0;
+    const isUsage =
+      error instanceof UsageError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true;
+    if (isUsage || (error instanceof LiteDeskError && error.stage === 'usage' && error.code.startsWith('TARGET'))) {
+      io.stderr.write(`litedesk ${name}: ${(error as Error).message}\n`);
+      return 2;
+    }
+    return new Output(io, rest.includes('--json')).failure(error);
+  }
+}
+
+run(process.argv.slice(2)).then(
+  (code) => {
+    // Standard output may be a pipe: what was written must leave before the process does.
+    process.stdout.write('', () => process.exit(code));
+  },
+  (error: unknown) => {
+    process.stderr.write(`${String(error)}\n`);
+    process.exit(1);
+  },
+);

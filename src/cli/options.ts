@@ -1,0 +1,78 @@
+/** Options that all peer commands share (docs/cli.md). */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { LiteDeskError } from '../core/errors.ts';
+import { parseHostPort } from '../net/index.ts';
+import type { ServerAddress } from '../peer/rendezvous-client.ts';
+import { parseInvitation } from '../shared/invitation.ts';
+import { UsageError } from './output.ts';
+import type { CommandIo } from './output.ts';
+
+const DEFAULT_RENDEZVOUS_PORT = 21116;
+/** A password longer than this was surely not meant. */
+const MAX_PASSWORD_BYTES = 1024;
+
+/** Options in the form that node:util parseArgs takes. */
+export const COMMON_OPTIONS = {
+  data: { type: 'string' },
+  json: { type: 'boolean' },
+  server: { type: 'string' },
+  key: { type: 'string' },
+  password: { type: 'string' },
+  'password-stdin': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+/** Where identity, settings and keys live when --data is not given. */
+export function defaultDataDir(env: NodeJS.ProcessEnv): string {
+  if (env.LITEDESK_DATA) return env.LITEDESK_DATA;
+  if (process.platform === 'win32' && env.APPDATA) return join(env.APPDATA, 'LiteDesk');
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'LiteDesk');
+  return join(env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'litedesk');
+}
+
+/** Reads `--server` (address or invitation line) and `--key`; null when neither option nor settings name a server. */
+export function serverFrom(server: string | undefined, key: string | undefined): ServerAddress | null {
+  if (server === undefined || server === '') return null;
+  if (server.startsWith('litedesk://')) {
+    const invitation = parseInvitation(server);
+    return { host: invitation.host, port: invitation.port, key: key ?? invitation.key };
+  }
+  return { ...parseHostPort(server, DEFAULT_RENDEZVOUS_PORT), key: key ?? '' };
+}
+
+/** `--password`, else LITEDESK_PASSWORD, else the first line of standard input with --password-stdin. */
+export async function passwordFrom(
+  values: { password?: string | undefined; 'password-stdin'?: boolean | undefined },
+  io: CommandIo,
+): Promise<string | undefined> {
+  if (values.password !== undefined) return values.password;
+  if (values['password-stdin']) {
+    let text = '';
+    for await (const chunk of io.stdin) {
+      text += String(chunk);
+      if (text.includes('\n')) break;
+      if (text.length > MAX_PASSWORD_BYTES) throw new UsageError('The password on standard input is too long.');
+    }
+    return text.split('\n', 1)[0]?.replace(/\r$/, '') ?? '';
+  }
+  return io.env.LITEDESK_PASSWORD;
+}
+
+/** A whole number within limits, or a usage error that names the option. */
+export function numberOption(name: string, text: string | undefined, limits: { min: number; max: number }): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < limits.min || value > limits.max)
+    throw new UsageError(`--${name} takes a number from ${limits.min} to ${limits.max}, not "${text}".`);
+  return value;
+}
+
+export function noServerGiven(): LiteDeskError {
+  return new LiteDeskError({
+    code: 'SERVER_NOT_SET',
+    stage: 'server',
+    message: 'No rendezvous server is set.',
+    hint: 'Give --server HOST[:PORT] and --key KEY, or --server with the invitation that `litedesk server` printed.',
+  });
+}

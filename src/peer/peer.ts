@@ -1,0 +1,480 @@
+/**
+ * One peer: this computer as others find it, and its way to others. The app and the command line are both thin layers
+ * over this class; nothing here knows about windows.
+ */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createServer } from 'node:net';
+import type { Server } from 'node:net';
+import { hostname, userInfo } from 'node:os';
+import { systemClock } from '../core/clock.ts';
+import { initCrypto, passwordHash } from '../core/crypto/index.ts';
+import { Emitter } from '../core/emitter.ts';
+import type { ErrorData } from '../core/errors.ts';
+import { ControllerSession, HostAuthenticator, HostSession } from '../core/session/index.ts';
+import type { DesktopHost, PlatformName, SessionKind, SessionPermissions, VideoCodec } from '../core/session/contract.ts';
+import { hbb } from '../core/wire/index.ts';
+import { discoverLan, formatHostPort, LanDiscoveryResponder, plainSecured, TcpLink } from '../net/index.ts';
+import type { LanPeerInfo } from '../net/index.ts';
+import { Acceptor } from './acceptor.ts';
+import type { IncomingLink, IncomingPath } from './acceptor.ts';
+import { connectAddress, connectPeer } from './connector.ts';
+import type { ConnectStep, PathChoice } from './connector.ts';
+import { IdentityStore } from './identity.ts';
+import { Mediator } from './mediator.ts';
+import type { MediatorState } from './mediator.ts';
+import type { NatType } from './nat-test.ts';
+import type { Attempt, ConnectionPath } from './race.ts';
+import type { ServerAddress } from './rendezvous-client.ts';
+import { SettingsStore } from './settings.ts';
+import type { PeerSettings } from './settings.ts';
+import { parseTarget } from './target.ts';
+import { WIRE_VERSION } from './version.ts';
+
+/** Sessions that may exist at once, logged in or not; each holds a socket and buffers. */
+const MAX_INCOMING = 64;
+const HEX_HASH_BYTES = 64;
+
+export interface PeerOptions {
+  readonly dataDir: string;
+  /** This machine's screen and input; null where there is none. */
+  readonly desktop: DesktopHost | null;
+  /** What the command line says; it wins over the stored settings and is not stored. */
+  readonly overrides?: {
+    readonly server?: ServerAddress;
+    readonly permanentPassword?: string;
+    readonly share?: boolean;
+  };
+  /** One line of diagnosis; never contains secrets. */
+  readonly log?: (line: string) => void;
+}
+
+export interface IncomingInfo {
+  readonly sessionId: string;
+  readonly peerId: string;
+  readonly peerName: string;
+  readonly peerPlatform: string;
+  readonly kind: SessionKind;
+  readonly path: IncomingPath;
+  readonly remoteAddress: string;
+  readonly encrypted: boolean;
+  readonly state: 'asking' | 'open';
+  readonly sinceMs: number;
+}
+
+interface PeerEvents {
+  /** Anything shown on the home screen changed. */
+  changed: void;
+  registered: { id: string; natType: NatType; server: string };
+  offline: ErrorData;
+  ask: IncomingInfo;
+  'session-opened': IncomingInfo;
+  'session-closed': { sessionId: string; peerId: string; reason: string };
+}
+
+export interface ConnectOptions {
+  readonly signal: AbortSignal;
+  readonly path?: PathChoice;
+  readonly password?: string | undefined;
+  /** h1 of session §2.4 in hex, as remembered for this peer. */
+  readonly passwordHash?: string | undefined;
+  readonly allowPlaintext?: boolean;
+  /** False: a session without picture. */
+  readonly video?: boolean;
+  readonly decoding?: Partial<Record<VideoCodec, boolean>>;
+  /** Kept over reconnects of one window (session §9.4). */
+  readonly sessionId?: bigint;
+  readonly onProgress?: (progress: ConnectStep) => void;
+}
+
+export interface Connected {
+  readonly session: ControllerSession;
+  readonly peerId: string;
+  readonly path: ConnectionPath;
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  readonly encrypted: boolean;
+  readonly peerVerified: boolean;
+  readonly elapsedMs: number;
+  readonly attempts: readonly Attempt[];
+}
+
+interface Incoming {
+  info: IncomingInfo;
+  readonly session: HostSession;
+}
+
+const PLATFORMS: Partial<Record<NodeJS.Platform, PlatformName>> = { win32: 'Windows', darwin: 'Mac OS' };
+
+export class Peer extends Emitter<PeerEvents> {
+  readonly #options: PeerOptions;
+  readonly #identity: IdentityStore;
+  readonly #settings: SettingsStore;
+  readonly #authenticator: HostAuthenticator;
+  readonly #incoming = new Map<string, Incoming>();
+  readonly #outgoing = new Set<ControllerSession>();
+  #mediator: Mediator | null = null;
+  #acceptor: Acceptor | null = null;
+  #directServer: Server | null = null;
+  #lan: LanDiscoveryResponder | null = null;
+  #started = false;
+
+  private constructor(options: PeerOptions) {
+    super();
+    this.#options = options;
+    const random = (n: number): Uint8Array => randomBytes(n);
+    this.#identity = new IdentityStore(options.dataDir, random);
+    this.#settings = new SettingsStore(options.dataDir);
+    this.#authenticator = new HostAuthenticator({ clock: systemClock, random, salt: this.#identity.current.salt });
+    this.#authenticator.on('one-time-password', () => this.emit('changed', undefined));
+    this.#applyPasswords();
+  }
+
+  /** Reads or makes the identity of the data folder. Errors: IDENTITY_UNREADABLE, file system errors. */
+  static async open(options: PeerOptions): Promise<Peer> {
+    await initCrypto();
+    return new Peer(options);
+  }
+
+  get id(): string {
+    return this.#identity.current.id;
+  }
+
+  get settings(): PeerSettings {
+    return this.#settings.current;
+  }
+
+  get oneTimePassword(): string {
+    return this.#authenticator.oneTimePassword;
+  }
+
+  get nat(): NatType {
+    return this.#mediator?.nat ?? this.settings.natType;
+  }
+
+  get registration(): MediatorState {
+    return this.#mediator?.state ?? { state: 'off' };
+  }
+
+  get incoming(): readonly IncomingInfo[] {
+    return [...this.#incoming.values()].map((entry) => entry.info);
+  }
+
+  /** The server in use; null when none is set. */
+  get server(): ServerAddress | null {
+    if (this.#options.overrides?.server) return this.#options.overrides.server;
+    const { server, key } = this.settings;
+    if (server === '') return null;
+    const match = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(server);
+    return { host: (match?.[1] ?? server).replace(/^\[|\]$/g, ''), port: Number(match?.[2] ?? 21116), key };
+  }
+
+  get sharing(): boolean {
+    return this.#options.overrides?.share ?? this.settings.shareEnabled;
+  }
+
+  /** Goes online as the settings say. */
+  start(): void {
+    this.#started = true;
+    this.#startNetwork();
+  }
+
+  /** Ends everything: sessions are told, sockets are closed. */
+  async stop(): Promise<void> {
+    this.#started = false;
+    for (const { session } of [...this.#incoming.values()]) session.disconnect();
+    for (const session of [...this.#outgoing]) session.close();
+    await this.#stopNetwork();
+  }
+
+  renewPassword(): void {
+    this.#authenticator.renew();
+  }
+
+  /** Stores a change of settings and brings it into effect; running sessions go on. */
+  async changeSettings(change: Partial<PeerSettings> & { permanentPassword?: string }): Promise<void> {
+    const { permanentPassword, ...rest } = change;
+    const stored: Partial<PeerSettings> = rest;
+    if (permanentPassword !== undefined)
+      stored.permanentPasswordHash =
+        permanentPassword === ''
+          ? ''
+          : Buffer.from(passwordHash(permanentPassword, this.#identity.current.salt)).toString('hex');
+    this.#settings.change(stored);
+    this.#applyPasswords();
+    const network = ['server', 'key', 'shareEnabled', 'directAccess', 'directAccessPort', 'lanDiscovery'] as const;
+    if (this.#started && network.some((name) => name in rest)) {
+      await this.#stopNetwork();
+      this.#startNetwork();
+    }
+    this.emit('changed', undefined);
+  }
+
+  forgetPeer(id: string): void {
+    this.#settings.forgetPeer(id);
+    this.emit('changed', undefined);
+  }
+
+  rememberPeer(peer: { id: string; name: string; platform: string; passwordHash?: string }): void {
+    this.#settings.rememberPeer({ ...peer, lastUsedMs: Date.now() });
+    this.emit('changed', undefined);
+  }
+
+  /** Somebody clicked Accept or Dismiss. */
+  answerIncoming(sessionId: string, accept: boolean): void {
+    const entry = this.#incoming.get(sessionId);
+    if (accept) entry?.session.accept();
+    else entry?.session.dismiss();
+  }
+
+  closeIncoming(sessionId: string): void {
+    this.#incoming.get(sessionId)?.session.disconnect();
+  }
+
+  /** Other peers of the local network (rendezvous §12). */
+  async discoverLan(signal: AbortSignal): Promise<LanPeerInfo[]> {
+    return await discoverLan({ timeoutMs: 3_000, signal });
+  }
+
+  /**
+   * Connects and starts the login; the session's events tell how that goes. `target` is an ID or an address.
+   * Errors: TARGET_INVALID and every code of the stages up to `handshake`.
+   */
+  async connect(target: string, options: ConnectOptions): Promise<Connected> {
+    const parsed = parseTarget(target);
+    const name = parsed.kind === 'id' ? parsed.id : formatHostPort(parsed);
+    const allowPlaintext = options.allowPlaintext === true || this.settings.plaintextPeers.includes(name);
+    const connection =
+      parsed.kind === 'address'
+        ? await connectAddress(parsed, { allowPlaintext, signal: options.signal })
+        : await connectPeer({
+            server: parsed.server ?? this.server,
+            peerId: parsed.id,
+            nat: this.nat,
+            path: parsed.forceRelay ? 'relay' : (options.path ?? 'auto'),
+            connType: hbb.ConnType.DEFAULT_CONN,
+            allowPlaintext,
+            signal: options.signal,
+            ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+          });
+    const { link } = connection;
+    const session = new ControllerSession({
+      link,
+      clock: systemClock,
+      random: (n) => randomBytes(n),
+      peerId: name,
+      myId: this.id,
+      myName: displayName(),
+      platform: PLATFORMS[process.platform] ?? 'Linux',
+      version: WIRE_VERSION,
+      sessionId: options.sessionId ?? randomBytes(8).readBigUInt64LE(),
+      kind: 'desktop',
+      password: passwordOf(options),
+      decoding: { vp8: true, vp9: true, av1: true, h264: true, ...options.decoding },
+      video: options.video !== false,
+    });
+    this.#outgoing.add(session);
+    session.on('closed', () => this.#outgoing.delete(session));
+    return {
+      session,
+      peerId: name,
+      path: connection.path,
+      localAddress: link.localAddress,
+      remoteAddress: link.remoteAddress,
+      encrypted: link.encrypted,
+      peerVerified: link.peerVerified,
+      elapsedMs: connection.elapsedMs,
+      attempts: connection.attempts,
+    };
+  }
+
+  #log(line: string): void {
+    this.#options.log?.(line);
+  }
+
+  #applyPasswords(): void {
+    const override = this.#options.overrides?.permanentPassword;
+    const salt = this.#identity.current.salt;
+    const hash =
+      override === undefined
+        ? Buffer.from(this.settings.permanentPasswordHash.slice(0, HEX_HASH_BYTES), 'hex')
+        : passwordHash(override, salt);
+    this.#authenticator.setPermanentHash(hash.length === 32 ? hash : null);
+    this.#authenticator.setApproveMode(this.settings.approveMode);
+  }
+
+  #startNetwork(): void {
+    const { server, sharing } = this;
+    if (server) {
+      const mediator = new Mediator({ server, identity: this.#identity, share: sharing, knownNat: this.settings.natType });
+      const acceptor = new Acceptor({
+        server,
+        identity: () => this.#identity.current,
+        nat: () => mediator.nat,
+        serverAddress: () => mediator.address,
+        allowPlaintext: false,
+        onLink: (incoming) => this.#onIncoming(incoming),
+        onFailure: (step, error) => this.#log(`incoming connection failed (${step}): ${(error as Error).message}`),
+      });
+      this.#mediator = mediator;
+      this.#acceptor = acceptor;
+      mediator.on('push', (message) => acceptor.handle(message));
+      mediator.on('id', () => this.emit('changed', undefined));
+      mediator.on('nat', (nat) => {
+        if (nat !== this.settings.natType) this.#settings.change({ natType: nat });
+        this.emit('changed', undefined);
+      });
+      this.#watchRegistration(mediator, formatHostPort(server));
+      mediator.start();
+    }
+    if (sharing && this.settings.directAccess) this.#startDirectServer(this.settings.directAccessPort);
+    if (sharing && this.settings.lanDiscovery && this.#options.overrides?.share === undefined) this.#startLan();
+    this.emit('changed', undefined);
+  }
+
+  #watchRegistration(mediator: Mediator, server: string): void {
+    let wasReady = false;
+    let lastError = '';
+    mediator.on('state', (state) => {
+      if (state.state === 'ready') {
+        if (!wasReady) this.emit('registered', { id: this.id, natType: mediator.nat, server });
+        wasReady = true;
+        lastError = '';
+      } else if (state.state === 'offline') {
+        if (wasReady || state.error.code !== lastError) this.emit('offline', state.error.toData());
+        wasReady = false;
+        lastError = state.error.code;
+      }
+      this.emit('changed', undefined);
+    });
+  }
+
+  async #stopNetwork(): Promise<void> {
+    this.#acceptor?.stop();
+    const mediator = this.#mediator;
+    const direct = this.#directServer;
+    const lan = this.#lan;
+    this.#mediator = null;
+    this.#acceptor = null;
+    this.#directServer = null;
+    this.#lan = null;
+    await Promise.all([
+      mediator?.stop(),
+      lan?.close(),
+      direct ? new Promise<void>((resolve) => direct.close(() => resolve())) : undefined,
+    ]);
+  }
+
+  /** Direct access (rendezvous §12): off unless the user switched it on, since this wire has no encryption there. */
+  #startDirectServer(port: number): void {
+    const server = createServer({ noDelay: true, keepAlive: true }, (socket) =>
+      this.#onIncoming({ link: plainSecured(new TcpLink(socket)), path: 'direct' }),
+    );
+    server.maxConnections = MAX_INCOMING;
+    server.on('error', (error) => this.#log(`direct access on port ${port} is not available: ${error.message}`));
+    server.listen({ port, host: '::' });
+    this.#directServer = server;
+  }
+
+  #startLan(): void {
+    const lan = new LanDiscoveryResponder({
+      id: () => this.id,
+      hostname: hostname(),
+      username: displayName(),
+      platform: PLATFORMS[process.platform] ?? 'Linux',
+    });
+    lan.start().catch((error: unknown) => this.#log(`LAN discovery is not available: ${(error as Error).message}`));
+    this.#lan = lan;
+  }
+
+  #onIncoming({ link, path }: IncomingLink): void {
+    if (this.#incoming.size >= MAX_INCOMING) {
+      link.destroy();
+      return;
+    }
+    const sessionId = randomUUID();
+    const { desktop } = this.#options;
+    const session = new HostSession({
+      link,
+      clock: systemClock,
+      random: (n) => randomBytes(n),
+      ownId: this.id,
+      authenticator: this.#authenticator,
+      permissions: permissionsFor(desktop),
+      desktop,
+      hostInfo: {
+        hostname: hostname(),
+        username: displayName(),
+        platform: desktop?.platform ?? PLATFORMS[process.platform] ?? 'Linux',
+        version: WIRE_VERSION,
+      },
+      remoteAddress: link.remoteAddress,
+    });
+    const entry: Incoming = {
+      session,
+      info: {
+        sessionId,
+        peerId: '',
+        peerName: '',
+        peerPlatform: '',
+        kind: 'desktop',
+        path,
+        remoteAddress: link.remoteAddress,
+        encrypted: link.encrypted,
+        state: 'asking',
+        sinceMs: Date.now(),
+      },
+    };
+    this.#incoming.set(sessionId, entry);
+    session.on('ask', (who) => {
+      entry.info = { ...entry.info, peerId: who.peerId, peerName: who.name, peerPlatform: who.platform, kind: who.kind };
+      this.emit('ask', entry.info);
+      this.emit('changed', undefined);
+    });
+    session.on('opened', (who) => {
+      entry.info = {
+        ...entry.info,
+        peerId: who.peerId,
+        peerName: who.name,
+        peerPlatform: who.platform,
+        kind: who.kind,
+        state: 'open',
+        sinceMs: Date.now(),
+      };
+      this.emit('session-opened', entry.info);
+      this.emit('changed', undefined);
+    });
+    session.on('closed', ({ reason }) => {
+      this.#incoming.delete(sessionId);
+      if (entry.info.peerId !== '')
+        this.emit('session-closed', { sessionId, peerId: entry.info.peerId, reason });
+      this.emit('changed', undefined);
+    });
+  }
+}
+
+function permissionsFor(desktop: DesktopHost | null): SessionPermissions {
+  return {
+    keyboard: desktop !== null,
+    clipboard: desktop?.setClipboardText !== undefined,
+    audio: false,
+    file: false,
+    restart: false,
+    recording: true,
+    blockInput: false,
+    privacyMode: false,
+  };
+}
+
+function passwordOf(options: ConnectOptions): string | { h1: Uint8Array } | undefined {
+  if (options.password !== undefined) return options.password;
+  if (options.passwordHash !== undefined) return { h1: Buffer.from(options.passwordHash, 'hex') };
+  return undefined;
+}
+
+function displayName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return hostname();
+  }
+}
