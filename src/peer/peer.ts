@@ -327,7 +327,7 @@ export class Peer extends Emitter<PeerEvents> {
       mediator.start();
     }
     if (sharing && this.settings.directAccess) this.#startDirectServer(this.settings.directAccessPort);
-    if (sharing && this.settings.lanDiscovery && this.#options.overrides?.share === undefined) this.#startLan();
+    if (sharing && this.settings.lanDiscovery) this.#startLan();
     this.emit('changed', undefined);
   }
 
