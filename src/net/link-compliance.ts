@@ -1,0 +1,340 @@
+/** What every NetLink must do, as tests: run it from a `*.test.ts` on each kind of link. */
+import { createHash } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import { describe, expect, test } from 'vitest';
+import type { LinkClose } from '../core/link.ts';
+import type { NetLink } from './net-link.ts';
+
+/** Two ends of one fresh connection; `cleanup` frees whatever else was opened for it. */
+export type LinkPair = [NetLink, NetLink, () => void | Promise<void>];
+
+export interface ComplianceOptions {
+  /** Bytes that may wait in one link when its peer does not read, before send() must have said no. */
+  maxQueued?: number;
+  /** Frames a sender may get off, in the system's buffers too, before a peer that does not read stops it. Bytes. */
+  maxInFlight?: number;
+}
+
+/** Collects what one end gets; `until` waits for it without polling. */
+class Probe {
+  readonly frames: Uint8Array[] = [];
+  readonly closes: LinkClose[] = [];
+  drains = 0;
+  onFrame: ((payload: Uint8Array) => void) | undefined;
+  #waiters: { ready: () => boolean; resolve: () => void }[] = [];
+
+  attach(link: NetLink): this {
+    link.setHandlers({
+      onFrame: (payload) => {
+        if (this.closes.length > 0) throw new Error('a frame after the end');
+        this.frames.push(payload);
+        this.onFrame?.(payload);
+        this.#check();
+      },
+      onDrain: () => {
+        this.drains++;
+        this.#check();
+      },
+      onClose: (close) => {
+        this.closes.push(close);
+        this.#check();
+      },
+    });
+    return this;
+  }
+
+  until(ready: () => boolean): Promise<void> {
+    if (ready()) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push({ ready, resolve }));
+  }
+
+  closed(): Promise<void> {
+    return this.until(() => this.closes.length > 0);
+  }
+
+  #check(): void {
+    const due = this.#waiters.filter((waiter) => waiter.ready());
+    this.#waiters = this.#waiters.filter((waiter) => !due.includes(waiter));
+    for (const waiter of due) waiter.resolve();
+  }
+}
+
+/** `size` bytes that differ from frame to frame and from place to place. */
+function pattern(size: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let state = (seed * 2654435761 + size) >>> 0;
+  for (let i = 0; i < size; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    bytes[i] = state >>> 24;
+  }
+  return bytes;
+}
+
+function digest(bytes: Uint8Array): string {
+  return `${bytes.length}:${createHash('sha1').update(bytes).digest('hex')}`;
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await turn();
+}
+
+/** Reads `count` bytes of a raw stream. */
+function readBytes(stream: Duplex, count: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const onData = (chunk: Buffer): void => {
+      chunks.push(chunk);
+      size += chunk.length;
+      if (size < count) return;
+      stream.off('data', onData);
+      stream.off('close', onClose);
+      stream.pause();
+      resolve(Buffer.concat(chunks));
+    };
+    const onClose = (): void => reject(new Error(`the raw stream closed after ${size} of ${count} bytes`));
+    stream.on('data', onData);
+    stream.on('close', onClose);
+    stream.resume();
+  });
+}
+
+/** The sizes around every step of the frame header and of the usual buffers. */
+const SIZES = [
+  0, 1, 2, 15, 16, 17, 62, 63, 64, 255, 256, 1399, 1400, 4095, 4096, 4097, 16_367, 16_368, 16_383, 16_384, 65_535,
+  65_536, 70_000,
+];
+
+/** Registers the tests of one kind of link under `name`. */
+export function linkCompliance(
+  name: string,
+  makePair: () => Promise<LinkPair>,
+  options: ComplianceOptions = {},
+): void {
+  const { maxQueued = 4 * 1024 * 1024, maxInFlight = 64 * 1024 * 1024 } = options;
+
+  const withPair = async (run: (a: NetLink, b: NetLink) => Promise<void>): Promise<void> => {
+    const [a, b, cleanup] = await makePair();
+    try {
+      await run(a, b);
+    } finally {
+      a.destroy();
+      b.destroy();
+      await cleanup();
+    }
+  };
+  /** The same both ways round: the ends of a link need not be alike. */
+  const bothWays = (title: string, run: (a: NetLink, b: NetLink) => Promise<void>): void => {
+    test(title, async () => {
+      await withPair(run);
+      await withPair((a, b) => run(b, a));
+    });
+  };
+
+  describe(`link compliance: ${name}`, () => {
+    test('carries frames of every size, whole and in order, both ways at once', async () => {
+      await withPair(async (a, b) => {
+        const [atA, atB] = [new Probe().attach(a), new Probe().attach(b)];
+        const sizes = [...SIZES, 1024 * 1024, ...Array.from({ length: 200 }, (_, i) => (i * 349) % 3000)];
+        for (const [i, size] of sizes.entries()) {
+          a.send(pattern(size, i));
+          b.send(pattern(size, i + 1000));
+        }
+        await atB.until(() => atB.frames.length === sizes.length);
+        await atA.until(() => atA.frames.length === sizes.length);
+        expect(atB.frames.map(digest)).toEqual(sizes.map((size, i) => digest(pattern(size, i))));
+        expect(atA.frames.map(digest)).toEqual(sizes.map((size, i) => digest(pattern(size, i + 1000))));
+        expect(a.stats.framesOut).toBeGreaterThanOrEqual(sizes.length);
+        expect(b.stats.framesIn).toBeGreaterThanOrEqual(sizes.length);
+      });
+    });
+
+    bothWays('keeps frames and the end for handlers that come late', async (a, b) => {
+      const atA = new Probe().attach(a);
+      for (let i = 0; i < 50; i++) a.send(pattern(i * 7, i));
+      a.close();
+      await turns(20);
+      const atB = new Probe().attach(b);
+      await atB.closed();
+      expect(atB.frames.map(digest)).toEqual(Array.from({ length: 50 }, (_, i) => digest(pattern(i * 7, i))));
+      expect(atB.closes.map((close) => close.by)).toEqual(['remote']);
+      await atA.closed();
+      expect(atA.closes.map((close) => close.by)).toEqual(['local']);
+    });
+
+    bothWays('delivers nothing while paused, from the very next frame on', async (a, b) => {
+      const atB = new Probe();
+      atB.onFrame = () => b.pause();
+      atB.attach(b);
+      for (let i = 0; i < 5; i++) a.send(Uint8Array.of(i, i));
+      for (let i = 1; i <= 5; i++) {
+        await atB.until(() => atB.frames.length === i);
+        await turns(5);
+        expect(atB.frames.length).toBe(i);
+        b.resume();
+      }
+      expect(atB.frames.map((frame) => frame[0])).toEqual([0, 1, 2, 3, 4]);
+    });
+
+    bothWays('hands over to new handlers between two frames', async (a, b) => {
+      const second = new Probe();
+      const first = new Probe();
+      first.onFrame = () => second.attach(b);
+      first.attach(b);
+      for (let i = 0; i < 10; i++) a.send(Uint8Array.of(i, i));
+      await second.until(() => second.frames.length === 9);
+      expect(first.frames.length).toBe(1);
+      expect(second.frames[0]?.[0]).toBe(1);
+    });
+
+    bothWays('stops a sender whose peer does not read, and lets it go on later', async (a, b) => {
+      const atA = new Probe().attach(a);
+      const atB = new Probe().attach(b);
+      b.pause();
+      const frame = pattern(64 * 1024, 1);
+      let sent = 0;
+      // The system's own buffers fill first, so some turns are needed until the link says no for good.
+      for (let idle = 0; idle < 50 && sent * frame.length < maxInFlight; ) {
+        const before = sent;
+        while (a.bufferedBytes < maxQueued && sent * frame.length < maxInFlight) {
+          sent++;
+          if (!a.send(frame)) break;
+        }
+        await turn();
+        idle = sent > before && a.bufferedBytes === 0 ? 0 : idle + 1;
+        if (a.bufferedBytes > 0) break;
+      }
+      const drainsBefore = atA.drains;
+      expect(a.bufferedBytes).toBeGreaterThan(0);
+      expect(sent * frame.length).toBeLessThan(maxInFlight);
+      let full = false;
+      while (!full) {
+        full = !a.send(frame);
+        sent++;
+        expect(a.bufferedBytes).toBeLessThanOrEqual(maxQueued);
+      }
+      b.resume();
+      await atA.until(() => atA.drains > drainsBefore);
+      await atB.until(() => atB.frames.length === sent);
+      expect(new Set(atB.frames.map(digest))).toEqual(new Set([digest(frame)]));
+    });
+
+    bothWays('an orderly close loses nothing and is told once to each side', async (a, b) => {
+      const [atA, atB] = [new Probe().attach(a), new Probe().attach(b)];
+      const count = 40;
+      for (let i = 0; i < count; i++) a.send(pattern(10_000, i));
+      a.close();
+      a.close();
+      expect(a.send(Uint8Array.of(1, 2))).toBe(false);
+      await atB.closed();
+      await atA.closed();
+      expect(a.closed && b.closed).toBe(true);
+      await turns(10);
+      expect(atB.frames.map(digest)).toEqual(Array.from({ length: count }, (_, i) => digest(pattern(10_000, i))));
+      expect(atB.closes.map((close) => close.by)).toEqual(['remote']);
+      expect(atA.closes.map((close) => close.by)).toEqual(['local']);
+    });
+
+    bothWays('a close from within onFrame delivers no further frame', async (a, b) => {
+      const atB = new Probe();
+      atB.onFrame = () => b.close();
+      atB.attach(b);
+      const atA = new Probe().attach(a);
+      for (let i = 0; i < 10; i++) a.send(Uint8Array.of(i, i));
+      await atB.closed();
+      expect(atB.frames.length).toBe(1);
+      expect(atB.closes.map((close) => close.by)).toEqual(['local']);
+      await atA.closed();
+      expect(atA.closes.length).toBe(1);
+    });
+
+    bothWays('both sides closing at once end in order', async (a, b) => {
+      const [atA, atB] = [new Probe().attach(a), new Probe().attach(b)];
+      a.close();
+      b.close();
+      await atA.closed();
+      await atB.closed();
+      expect([atA.closes.length, atB.closes.length]).toEqual([1, 1]);
+    });
+
+    bothWays('destroy ends at once, with its error here and without a hang there', async (a, b) => {
+      const [atA, atB] = [new Probe().attach(a), new Probe().attach(b)];
+      const error = new Error('enough');
+      a.destroy(error);
+      expect(a.closed).toBe(true);
+      expect(a.send(Uint8Array.of(1))).toBe(false);
+      await atA.closed();
+      a.destroy();
+      a.close();
+      await atB.closed();
+      await turns(10);
+      expect(atA.closes).toEqual([{ by: 'error', error }]);
+      expect(atB.closes.length).toBe(1);
+      expect(atB.closes[0]?.by).not.toBe('local');
+    });
+
+    bothWays('a peer that vanishes while data is under way ends the link once', async (a, b) => {
+      const [atA, atB] = [new Probe().attach(a), new Probe().attach(b)];
+      b.pause();
+      for (let i = 0; i < 20; i++) a.send(pattern(60_000, i));
+      await turns(3);
+      b.destroy();
+      await atA.closed();
+      await atB.closed();
+      await turns(10);
+      expect(atA.closes.length).toBe(1);
+      expect(atA.closes[0]?.by).not.toBe('local');
+      expect(atB.closes).toEqual([{ by: 'local' }]);
+    });
+
+    bothWays('a handler that throws breaks its link only', async (a, b) => {
+      const atB = new Probe();
+      atB.onFrame = () => {
+        throw new Error('handler bug');
+      };
+      atB.attach(b);
+      a.send(Uint8Array.of(1, 2));
+      await atB.closed();
+      expect(atB.closes.map((close) => close.by)).toEqual(['error']);
+    });
+
+    bothWays('turns raw behind a frame and loses no byte', async (a, b) => {
+      const atA = new Probe().attach(a);
+      const atB = new Probe();
+      const switched = new Promise<Duplex>((resolve) => {
+        atB.onFrame = (payload) => {
+          // Later than onFrame, but paused meanwhile.
+          b.pause();
+          if (payload.length === 3) queueMicrotask(() => resolve(b.takeRaw()));
+          else b.resume();
+        };
+      });
+      atB.attach(b);
+      a.send(Uint8Array.of(1, 2));
+      a.send(Uint8Array.of(1, 2, 3));
+      const rawA = a.takeRaw();
+      const out = Buffer.from(pattern(200_000, 5));
+      // The first byte would be a frame header that announces nonsense.
+      out[0] = 0xff;
+      rawA.write(out.subarray(0, 10));
+      const rawB = await switched;
+      rawA.write(out.subarray(10));
+      expect(digest(await readBytes(rawB, out.length))).toBe(digest(out));
+      const back = Buffer.from(pattern(5000, 6));
+      rawB.write(back);
+      expect(digest(await readBytes(rawA, back.length))).toBe(digest(back));
+      expect(a.closed && b.closed).toBe(true);
+      const ended = new Promise<void>((resolve) => rawB.once('end', resolve));
+      rawB.resume();
+      rawA.end();
+      await ended;
+      rawB.end();
+      for (const raw of [rawA, rawB]) raw.on('error', () => {}).destroy();
+      expect([atA.closes, atB.closes]).toEqual([[], []]);
+    });
+  });
+}

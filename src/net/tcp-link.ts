@@ -1,0 +1,244 @@
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WireError } from '../core/errors.ts';
+import type { LinkHandlers, LinkStats } from '../core/link.ts';
+import { FrameDecoder, frameHeader } from '../core/wire/frame.ts';
+import { formatHostPort, plainAddress } from './endpoint.ts';
+import { linkError, overflowError, protocolError, truncatedError } from './errors.ts';
+import {
+  CLOSE_FLUSH_MS,
+  DEFAULT_MARKS,
+  MAX_BUFFERED_BYTES,
+  MAX_PAYLOAD_BYTES,
+  type NetLink,
+  type WaterMarks,
+} from './net-link.ts';
+import { Receiver } from './receiver.ts';
+
+export interface TcpLinkOptions {
+  /** Largest payload taken, in bytes; a larger announcement breaks the link. */
+  maxPayload?: number;
+  marks?: WaterMarks;
+  /** send() beyond this many waiting bytes breaks the link. */
+  maxBuffered?: number;
+  /** How long close() may flush, in milliseconds. */
+  closeFlushMs?: number;
+  /**
+   * Given: the other side may end its half and still gets answers (rendezvous §1.2). Its end is reported here instead of
+   * closing the link; the owner closes, and needs a time limit of its own.
+   */
+  onRemoteEnd?: () => void;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** Payloads up to this size are copied behind their header: one buffer is cheaper than two in one writev. */
+const COPY_BELOW = 4096;
+
+/** Frames of rendezvous §2 on a connected TCP socket, which the link owns from here on. */
+export class TcpLink implements NetLink {
+  readonly transport = 'tcp';
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  readonly stats: LinkStats = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0 };
+  readonly #socket: Socket;
+  readonly #decoder: FrameDecoder;
+  readonly #marks: WaterMarks;
+  readonly #maxBuffered: number;
+  readonly #closeFlushMs: number;
+  readonly #onRemoteEnd: (() => void) | undefined;
+  readonly #receiver: Receiver;
+  /** Read, but not given to the decoder yet: at most what the socket emits before a pause takes effect. */
+  readonly #chunks: Buffer[] = [];
+  #corked = false;
+  #needDrain = false;
+  /** We ended the link, in order or at once, or it broke: nothing is sent or delivered any more. */
+  #closing = false;
+  #raw = false;
+  #closeTimer: NodeJS.Timeout | undefined;
+
+  constructor(socket: Socket, options: TcpLinkOptions = {}) {
+    this.#socket = socket;
+    this.#decoder = new FrameDecoder({ maxPayload: options.maxPayload ?? MAX_PAYLOAD_BYTES });
+    this.#marks = options.marks ?? DEFAULT_MARKS;
+    this.#maxBuffered = options.maxBuffered ?? MAX_BUFFERED_BYTES;
+    this.#closeFlushMs = options.closeFlushMs ?? CLOSE_FLUSH_MS;
+    this.#onRemoteEnd = options.onRemoteEnd;
+    this.localAddress = addressOf(socket.localAddress, socket.localPort);
+    this.remoteAddress = addressOf(socket.remoteAddress, socket.remotePort);
+    this.#receiver = new Receiver({
+      next: () => this.#next(),
+      hasMore: () => this.#decoder.buffered > 0 || this.#chunks.length > 0,
+      flow: (on) => (on || this.#closing ? socket.resume() : socket.pause()),
+      fail: (error) => this.#break(error),
+    });
+    socket.setNoDelay(true);
+    // Else Node ends our half as soon as the other one ends, and what we still have to say is lost.
+    socket.allowHalfOpen = true;
+    socket.pause();
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    socket.on('error', this.#onError);
+    socket.on('close', this.#onClose);
+    if (socket.destroyed) this.#onClose();
+  }
+
+  get bufferedBytes(): number {
+    return this.#raw ? 0 : this.#socket.writableLength;
+  }
+
+  get closed(): boolean {
+    return this.#closing || this.#raw || this.#receiver.ended;
+  }
+
+  setHandlers(handlers: LinkHandlers): void {
+    this.#receiver.setHandlers(handlers);
+  }
+
+  /** The link keeps `payload` until it has left: do not change it afterwards. */
+  send(payload: Uint8Array): boolean {
+    const socket = this.#socket;
+    if (this.#closing || this.#raw || !socket.writable) return false;
+    if (socket.writableLength + payload.length > this.#maxBuffered) {
+      this.#break(overflowError(this.remoteAddress));
+      return false;
+    }
+    const header = frameHeader(payload.length);
+    this.stats.framesOut++;
+    this.stats.bytesOut += header.length + payload.length;
+    // Everything sent in one turn leaves in one system call.
+    if (!this.#corked) {
+      this.#corked = true;
+      socket.cork();
+      process.nextTick(this.#uncork);
+    }
+    if (payload.length <= COPY_BELOW) {
+      const frame = Buffer.allocUnsafe(header.length + payload.length);
+      frame.set(header);
+      frame.set(payload, header.length);
+      socket.write(frame, this.#onWritten);
+    } else {
+      socket.write(header);
+      socket.write(payload, this.#onWritten);
+    }
+    if (socket.writableLength <= this.#marks.high) return true;
+    this.#needDrain = true;
+    return false;
+  }
+
+  pause(): void {
+    this.#receiver.pause();
+  }
+
+  resume(): void {
+    this.#receiver.resume();
+  }
+
+  close(): void {
+    if (this.#closing || this.#raw) return;
+    this.#closing = true;
+    this.#socket.once('finish', this.#onFinish);
+    this.#shutDown();
+  }
+
+  destroy(error?: Error): void {
+    if (this.#raw) return;
+    this.#closing = true;
+    this.#receiver.end(error ? { by: 'error', error } : { by: 'local' }, true);
+    this.#socket.destroy();
+  }
+
+  takeRaw(): Duplex {
+    const socket = this.#socket;
+    this.#uncork();
+    this.#raw = true;
+    this.#receiver.detach();
+    clearTimeout(this.#closeTimer);
+    socket.off('data', this.#onData);
+    socket.off('end', this.#onEnd);
+    socket.off('error', this.#onError);
+    socket.off('close', this.#onClose);
+    socket.off('finish', this.#onFinish);
+    socket.pause();
+    const rest = Buffer.concat([this.#decoder.takeRest(), ...this.#chunks.splice(0)]);
+    if (rest.length > 0 && !socket.readableEnded) socket.unshift(rest);
+    return socket;
+  }
+
+  #next(): Uint8Array | null {
+    while (!this.#closing && !this.#raw) {
+      const chunk = this.#chunks.shift();
+      const frame = this.#decoder.pushOne(chunk ?? EMPTY);
+      if (frame) this.stats.framesIn++;
+      if (frame || !chunk) return frame;
+    }
+    return null;
+  }
+
+  readonly #uncork = (): void => {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#socket.uncork();
+  };
+
+  readonly #onWritten = (): void => {
+    if (!this.#needDrain || this.#raw || this.#socket.writableLength > this.#marks.low) return;
+    this.#needDrain = false;
+    if (!this.#closing) this.#receiver.drained();
+  };
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.stats.bytesIn += chunk.length;
+    // While we close, what still comes is read and dropped: unread bytes would turn our FIN into a reset, which may
+    // destroy at the other end what we have just sent.
+    if (this.#closing) return;
+    this.#chunks.push(chunk);
+    this.#receiver.pump();
+  };
+
+  /** Comes only while the receiver takes frames, so every complete frame has been delivered. */
+  readonly #onEnd = (): void => {
+    if (this.#closing) return;
+    if (this.#decoder.buffered > 0) this.#break(truncatedError(this.remoteAddress));
+    else if (this.#onRemoteEnd) this.#onRemoteEnd();
+    else {
+      this.#closing = true;
+      this.#receiver.end({ by: 'remote' }, false);
+      this.#shutDown();
+    }
+  };
+
+  readonly #onError = (error: Error): void => {
+    if (this.#closing) return;
+    this.#receiver.end({ by: 'error', error: linkError(error, this.remoteAddress) }, false);
+  };
+
+  readonly #onFinish = (): void => this.#receiver.end({ by: 'local' }, true);
+
+  readonly #onClose = (): void => {
+    clearTimeout(this.#closeTimer);
+    // After an error or an end of the other side this changes nothing: the first report counts.
+    this.#receiver.end({ by: this.#closing ? 'local' : 'remote' }, false);
+  };
+
+  /** Flushes, ends our half and reads the other one to its end, all within the time limit. */
+  #shutDown(): void {
+    const socket = this.#socket;
+    this.#closeTimer = setTimeout(() => {
+      this.#onFinish();
+      socket.destroy();
+    }, this.#closeFlushMs);
+    socket.end();
+    socket.resume();
+  }
+
+  #break(error: unknown): void {
+    this.destroy(
+      error instanceof WireError ? protocolError(error, this.remoteAddress) : linkError(error, this.remoteAddress),
+    );
+  }
+}
+
+function addressOf(host: string | undefined, port: number | undefined): string {
+  return host === undefined ? '' : formatHostPort({ host: plainAddress(host), port: port ?? 0 });
+}
