@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
+import { splitFields } from '../../src/core/wire/index.ts';
 import type { Decoded } from './load.ts';
 import { fromHex, toHex } from './load.ts';
 
@@ -33,7 +34,9 @@ function describeValue(field: protobuf.Field, value: unknown): unknown {
   if (type instanceof protobuf.Type) return describeType(type, value as Record<string, unknown>);
   if (type instanceof protobuf.Enum) return type.valuesById[Number(value)] ?? value;
   if (value instanceof Uint8Array) return toHex(value);
-  return typeof value === 'bigint' ? Number(value) : value;
+  if (typeof value !== 'bigint') return value;
+  // As in the recordings: beyond what JSON numbers hold exactly, text.
+  return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
 }
 
 function describeType(type: protobuf.Type, message: Record<string, unknown>): Decoded {
@@ -67,7 +70,7 @@ function composeValue(field: protobuf.Field, value: unknown): unknown {
   if (type instanceof protobuf.Type) return composeType(type, value as Decoded);
   if (type instanceof protobuf.Enum) return typeof value === 'string' ? type.values[value] : value;
   if (field.type === 'bytes') return fromHex(typeof value === 'string' ? value : (value as { hex: string }).hex);
-  return field.type.endsWith('int64') ? BigInt(value as number) : value;
+  return field.type.endsWith('int64') ? BigInt(value as number | string) : value;
 }
 
 function composeType(type: protobuf.Type, decoded: Decoded): Record<string, unknown> {
@@ -85,6 +88,25 @@ function composeType(type: protobuf.Type, decoded: Decoded): Record<string, unkn
 /** The message that a recording tells, ready for our encoder. @throws Error for a field outside the schema. */
 export function compose(envelope: Envelope, decoded: Decoded): object {
   return composeType(root.lookupType(`hbb.${envelope}`), decoded);
+}
+
+function sorted(type: protobuf.Type, bytes: Uint8Array): Uint8Array {
+  const fields = splitFields(bytes)
+    .map(({ number, raw, content }) => {
+      const inner = type.fieldsById[number]?.resolvedType;
+      if (!content || !(inner instanceof protobuf.Type)) return { number, raw };
+      // The length does not change with the order, so neither does what stands before the content.
+      const ordered = Uint8Array.from(raw);
+      ordered.set(sorted(inner, content), raw.length - content.length);
+      return { number, raw: ordered };
+    })
+    .sort((a, b) => a.number - b.number);
+  return Buffer.concat(fields.map((field) => field.raw));
+}
+
+/** The same message with the fields of every part in number order; some senders put union members last. */
+export function inNumberOrder(envelope: Envelope, bytes: Uint8Array): Uint8Array {
+  return sorted(root.lookupType(`hbb.${envelope}`), bytes);
 }
 
 /** Reduces `{hex, addr}` and `{hex, verify_key, …}` to their hex, as describe() gives bytes. */
