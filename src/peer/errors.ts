@@ -1,6 +1,14 @@
 /** Failures of registering and connecting, each with one wording (docs/errors.md). */
 import { LiteDeskError } from '../core/errors.ts';
 
+/** The system's code of an error, or of the one that caused it. */
+export function systemCode(error: unknown): string {
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown };
+  const inner = (cause as { code?: unknown } | undefined)?.code;
+  if (typeof inner === 'string' && inner.startsWith('E')) return inner;
+  return typeof code === 'string' ? code : '';
+}
+
 export function noServer(): LiteDeskError {
   return new LiteDeskError({
     code: 'SERVER_NOT_SET',
@@ -11,7 +19,7 @@ export function noServer(): LiteDeskError {
 }
 
 export function serverUnreachable(server: string, cause: unknown): LiteDeskError {
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  const code = systemCode(cause);
   const refused = code === 'ECONNREFUSED';
   return new LiteDeskError(
     {

@@ -125,7 +125,7 @@ export class Peer extends Emitter<PeerEvents> {
     this.#identity = new IdentityStore(options.dataDir, random);
     this.#settings = new SettingsStore(options.dataDir);
     this.#authenticator = new HostAuthenticator({ clock: systemClock, random, salt: this.#identity.current.salt });
-    this.#authenticator.on('one-time-password', () => this.emit('changed', undefined));
+    this.#authenticator.on('change', () => this.emit('changed', undefined));
     this.#applyPasswords();
   }
 
@@ -298,8 +298,8 @@ export class Peer extends Emitter<PeerEvents> {
       override === undefined
         ? Buffer.from(this.settings.permanentPasswordHash.slice(0, HEX_HASH_BYTES), 'hex')
         : passwordHash(override, salt);
-    this.#authenticator.setPermanentHash(hash.length === 32 ? hash : null);
-    this.#authenticator.setApproveMode(this.settings.approveMode);
+    this.#authenticator.setPermanentH1(hash.length === 32 ? hash : null);
+    this.#authenticator.approveMode = this.settings.approveMode;
   }
 
   #startNetwork(): void {

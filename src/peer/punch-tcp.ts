@@ -6,7 +6,7 @@ import { createServer, isIPv6 } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import type { HostPort } from '../core/wire/index.ts';
 import { dialTcp } from '../net/index.ts';
-import { aborted, punchFailed } from './errors.ts';
+import { aborted, punchFailed, systemCode } from './errors.ts';
 
 /** How long each side waits for the other (upstream: CONNECT_TIMEOUT). */
 export const PUNCH_TIMEOUT_MS = 18_000;
@@ -114,8 +114,7 @@ export async function punchTcpAsController(options: {
       });
     } catch (error) {
       if (signal.aborted) throw aborted();
-      const code = (error as NodeJS.ErrnoException).code ?? ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code;
-      if (code !== 'ECONNREFUSED' || attempt >= MAX_REDIALS || performance.now() + REDIAL_MS > deadline) throw error;
+      if (systemCode(error) !== 'ECONNREFUSED' || attempt >= MAX_REDIALS || performance.now() + REDIAL_MS > deadline) throw error;
     }
     await new Promise<void>((resolve) => setTimeout(resolve, REDIAL_MS));
   }

@@ -72,7 +72,8 @@ export class RendezvousConnection {
         host: options.address.host,
         port: options.address.port,
         localAddress: isIPv6(options.address.host) ? '::' : '0.0.0.0',
-        localPort: options.localPort ?? 0,
+        ...(options.localPort ? { localPort: options.localPort } : {}),
+        reusable: true,
         timeoutMs: options.timeoutMs ?? SERVER_CONNECT_TIMEOUT_MS,
         signal: options.signal,
       });

@@ -1,0 +1,220 @@
+/**
+ * One window on another computer: connects, logs in, and comes back by itself after the link broke (session §9.3). It owns
+ * whatever ControllerSession is current; the window only shows its state.
+ */
+import { randomBytes } from 'node:crypto';
+import { systemClock } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
+import { Emitter } from '../core/emitter.ts';
+import { LiteDeskError } from '../core/errors.ts';
+import type { ErrorData } from '../core/errors.ts';
+import type { ControllerSession } from '../core/session/index.ts';
+import type { SessionState } from '../shared/ipc.ts';
+import type { Connected, ConnectOptions, Peer } from './peer.ts';
+import { aborted } from './errors.ts';
+
+/** First pause before a reconnect; it doubles up to the last one and starts again after a success. */
+const RETRY_FIRST_MS = 1_000;
+const RETRY_LAST_MS = 16_000;
+/** After so long without success the window says so instead of trying for ever. */
+const GIVE_UP_AFTER_MS = 5 * 60_000;
+
+interface RemoteSessionEvents {
+  state: SessionState;
+  /** A new ControllerSession is in use: attach to its events before anything arrives. */
+  session: { session: ControllerSession; connection: Connected };
+}
+
+export interface RemoteSessionOptions {
+  readonly peer: Pick<Peer, 'connect' | 'settings' | 'rememberPeer' | 'changeSettings'>;
+  readonly target: string;
+  readonly clock?: Clock;
+}
+
+export class RemoteSession extends Emitter<RemoteSessionEvents> {
+  readonly #options: RemoteSessionOptions;
+  readonly #clock: Clock;
+  readonly #abort = new AbortController();
+  /** The same over all reconnects, so that the host knows the window again (session §2.8). */
+  readonly #sessionId = randomBytes(8).readBigUInt64LE();
+  #state: SessionState;
+  #session: ControllerSession | null = null;
+  #connection: Connected | null = null;
+  #password: string | undefined;
+  #remember = false;
+  #allowPlaintext = false;
+  #retryMs = RETRY_FIRST_MS;
+  #opened = false;
+  #brokenSince: number | null = null;
+  #cancelRetry: () => void = () => {};
+  #decoding: ConnectOptions['decoding'];
+
+  constructor(options: RemoteSessionOptions) {
+    super();
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#state = { state: 'connecting', peerId: options.target, progress: { step: 'lookup', detail: '' } };
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  /** The session in use; null while there is none. */
+  get session(): ControllerSession | null {
+    return this.#session;
+  }
+
+  get connection(): Connected | null {
+    return this.#connection;
+  }
+
+  start(): void {
+    void this.#connect();
+  }
+
+  /** What the window can decode; takes effect at once and at every reconnect. */
+  setDecoding(decoding: NonNullable<ConnectOptions['decoding']>): void {
+    this.#decoding = decoding;
+    this.#session?.setDecoding({ vp8: true, vp9: true, av1: true, h264: true, ...decoding });
+  }
+
+  givePassword(password: string, remember: boolean): void {
+    this.#password = password;
+    this.#remember = remember;
+    const session = this.#session;
+    if (session) session.login(password);
+    else if (this.#state.state !== 'open') void this.#connect();
+  }
+
+  /** The user accepts an unencrypted connection to this peer, now and later. */
+  async allowPlaintext(): Promise<void> {
+    this.#allowPlaintext = true;
+    const { peer } = this.#options;
+    const peers = peer.settings.plaintextPeers;
+    if (!peers.includes(this.#state.peerId)) await peer.changeSettings({ plaintextPeers: [...peers, this.#state.peerId] });
+    void this.#connect();
+  }
+
+  /** Ends the window's connection for good. */
+  close(): void {
+    this.#abort.abort();
+    this.#cancelRetry();
+    this.#session?.close();
+    this.#session = null;
+    this.#setState({ state: 'closed', peerId: this.#state.peerId, error: null, reason: '' });
+  }
+
+  #setState(state: SessionState): void {
+    this.#state = state;
+    this.emit('state', state);
+  }
+
+  async #connect(): Promise<void> {
+    const { peer, target } = this.#options;
+    const signal = this.#abort.signal;
+    if (signal.aborted) return;
+    const peerId = this.#state.peerId;
+    if (!this.#opened) this.#setState({ state: 'connecting', peerId, progress: { step: 'lookup', detail: '' } });
+    try {
+      const remembered = peer.settings.recentPeers.find((recent) => recent.id === peerId)?.passwordHash;
+      const connection = await peer.connect(target, {
+        signal,
+        sessionId: this.#sessionId,
+        allowPlaintext: this.#allowPlaintext,
+        password: this.#password,
+        passwordHash: this.#password === undefined ? remembered : undefined,
+        ...(this.#decoding ? { decoding: this.#decoding } : {}),
+        onProgress: (progress) => {
+          if (!this.#opened) this.#setState({ state: 'connecting', peerId, progress });
+        },
+      });
+      if (signal.aborted) {
+        connection.session.close();
+        return;
+      }
+      this.#use(connection);
+    } catch (error) {
+      if (signal.aborted) return;
+      const data = error instanceof LiteDeskError ? error.toData() : aborted().toData();
+      const plaintext = data.code === 'HANDSHAKE_NO_KEY' || data.code === 'HANDSHAKE_PLAINTEXT_REFUSED';
+      if (plaintext && !this.#allowPlaintext) this.#setState({ state: 'plaintext-question', peerId, error: data });
+      else if (this.#opened) this.#retry(data);
+      else this.#setState({ state: 'closed', peerId, error: data, reason: '' });
+    }
+  }
+
+  #use(connection: Connected): void {
+    const { session } = connection;
+    const { peer } = this.#options;
+    const peerId = connection.peerId;
+    this.#session = session;
+    this.#connection = connection;
+    if (!this.#opened) this.#setState({ state: 'connecting', peerId, progress: { step: 'login', detail: '' } });
+    this.emit('session', { session, connection });
+    session.on('password-needed', ({ reason, message }) => {
+      const kind = reason === 'wrong' ? 'wrong' : reason === 'wait-accept' ? 'waiting-accept' : 'required';
+      this.#setState({ state: 'password', peerId, reason: kind, message });
+    });
+    session.on('opened', (info) => {
+      this.#opened = true;
+      this.#brokenSince = null;
+      this.#retryMs = RETRY_FIRST_MS;
+      const h1 = this.#remember || this.#wasRemembered(peerId) ? session.h1 : null;
+      peer.rememberPeer({
+        id: peerId,
+        name: info.hostname,
+        platform: info.platform,
+        ...(h1 ? { passwordHash: Buffer.from(h1).toString('hex') } : {}),
+      });
+      this.#setState({
+        state: 'open',
+        peerId,
+        info: {
+          hostname: info.hostname,
+          username: info.username,
+          platform: info.platform,
+          displays: info.displays,
+          currentDisplay: info.currentDisplay,
+          path: connection.path,
+          encrypted: connection.encrypted,
+          peerVerified: connection.peerVerified,
+          keyboardAllowed: session.permissions.keyboard,
+        },
+      });
+    });
+    session.on('closed', ({ reason, retry, error }) => {
+      if (this.#session === session) this.#session = null;
+      if (this.#abort.signal.aborted) return;
+      if (retry && this.#opened) this.#retry(error ?? brokenLink(reason));
+      else this.#setState({ state: 'closed', peerId, error: error ?? null, reason });
+    });
+  }
+
+  #wasRemembered(peerId: string): boolean {
+    return this.#options.peer.settings.recentPeers.some((peer) => peer.id === peerId && peer.passwordHash !== undefined);
+  }
+
+  #retry(error: ErrorData): void {
+    const now = this.#clock.now();
+    this.#brokenSince ??= now;
+    const peerId = this.#state.peerId;
+    if (now - this.#brokenSince > GIVE_UP_AFTER_MS) {
+      this.#setState({ state: 'closed', peerId, error, reason: '' });
+      return;
+    }
+    const delayMs = this.#retryMs;
+    this.#retryMs = Math.min(RETRY_LAST_MS, delayMs * 2);
+    this.#setState({ state: 'reconnecting', peerId, error, retryInMs: delayMs });
+    this.#cancelRetry = this.#clock.setTimer(delayMs, () => void this.#connect());
+  }
+}
+
+function brokenLink(reason: string): ErrorData {
+  return {
+    code: 'SESSION_LINK_LOST',
+    stage: 'session',
+    message: `The connection was lost${reason ? `: ${reason}` : ''}.`,
+    hint: 'It is being restored; check your network if this takes long.',
+  };
+}
