@@ -1,9 +1,10 @@
 // `npm test`: everything, from a fresh checkout on a fresh Debian machine, with one closing line.
 // Usage: test.mjs [--no-deps] [--no-e2e]
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { DISPLAY_PACKAGES, ELECTRON_PACKAGES, ensureDebianPackages } from './lib/deps.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const reports = join(root, 'out', 'test-reports');
@@ -18,11 +19,10 @@ const env = {
 /** A step that hangs must not hang the machine that runs it. */
 const STEP_LIMIT_MS = 15 * 60_000;
 
-/** What the lab and the real app need beyond the registry of npm; by package so that the missing ones can be named. */
-const DEBIAN_PACKAGES = [
-  ...['iproute2', 'iputils-ping', 'nftables', 'conntrack', 'tcpdump', 'procps'],
-  ...['xvfb', 'xauth', 'xterm', 'x11-utils', 'x11-xkb-utils', 'x11-xserver-utils', 'imagemagick', 'fonts-dejavu-core'],
-  ...['libnss3', 'libatk-bridge2.0-0', 'libgtk-3-0', 'libgbm1', 'libasound2', 'libnotify4', 'libsecret-1-0', 'unzip'],
+/** What the laboratory and the tests of the real app need beside what Electron needs. */
+const TEST_PACKAGES = [
+  ...['iproute2', 'nftables', 'tcpdump', 'procps', 'util-linux'],
+  ...['xauth', 'xterm', 'x11-utils', 'x11-xkb-utils', 'x11-xserver-utils', 'imagemagick', 'fonts-dejavu-core', 'unzip'],
 ];
 
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -119,23 +119,17 @@ async function vitest(project) {
   addReport(file, project, ok);
 }
 
-async function debianPackages() {
-  const hasDpkg = spawnSync('dpkg-query', ['--version'], { stdio: 'ignore' }).status === 0;
-  if (!hasDpkg || args.has('--no-deps')) return say('── Debian packages: not looked at here; tests that need one say so and skip');
-  const missing = DEBIAN_PACKAGES.filter((name) => {
-    const state = spawnSync('dpkg-query', ['-W', '-f=${db:Status-Status}', name], { encoding: 'utf8' });
-    return state.status !== 0 || state.stdout !== 'installed';
-  });
-  if (missing.length === 0) return;
-  if (process.getuid?.() !== 0) return say(`── Debian packages missing (install them as root): ${missing.join(' ')}`);
-  env.DEBIAN_FRONTEND = 'noninteractive';
-  const quiet = ['-qq', '-o', 'Dpkg::Use-Pty=0', '-o', 'Acquire::Retries=3', '-o', 'DPkg::Lock::Timeout=300'];
-  await step('Debian package lists', 'apt-get', [...quiet, 'update']);
-  await check('Debian packages', 'apt-get', [...quiet, '-y', '--no-install-recommends', 'install', ...missing]);
+function debianPackages() {
+  if (args.has('--no-deps')) return;
+  try {
+    ensureDebianPackages([...TEST_PACKAGES, ...DISPLAY_PACKAGES, ...ELECTRON_PACKAGES], 'npm test');
+  } catch (error) {
+    say(`── ${error.message}\n── going on without; tests that need one of them say so and skip`);
+  }
 }
 
 mkdirSync(reports, { recursive: true });
-await debianPackages();
+debianPackages();
 const built = await check('build', node, ['scripts/build.mjs']);
 await check('types', node, [tool('typescript', 'bin', 'tsc'), '-p', 'tsconfig.json', '--noEmit']);
 await check('lint', node, [tool('oxlint', 'bin', 'oxlint'), '--deny-warnings']);

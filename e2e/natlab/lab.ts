@@ -1,0 +1,235 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Capture, startCapture } from './capture.ts';
+import { LabHost } from './host.ts';
+import { gatewayRules, type NatKind } from './nat-kind.ts';
+import { sh, trySh } from './shell.ts';
+
+/** Where a host stands: on the public segment (`open`), behind a gateway of its own, or on the LAN of another host. */
+export type HostPlace = NatKind | { readonly behind: string };
+
+export interface LabOptions {
+  /** Name → place. A `{ behind: name }` must come after the host it names. */
+  readonly hosts: Readonly<Record<string, HostPlace>>;
+  /** Gives the public segment and open hosts 2001:db8:113::/64 as well. Default false. */
+  readonly ipv6?: boolean;
+}
+
+/** Namespaces of labs are named `ldlab-<pid of the owner>-<serial>-…`, so that those of dead owners can be told. */
+const PREFIX = 'ldlab-';
+let serial = 0;
+
+/** Addresses 203.0.113.10 and up go to hosts and gateways; .1 is the segment itself. */
+const FIRST_PUBLIC = 10;
+const MAX_PUBLIC = 200;
+
+interface Site {
+  readonly namespace: string;
+  readonly subnet: number;
+  readonly publicAddress: string;
+  readonly kind: Exclude<NatKind, 'open'>;
+  hosts: number;
+}
+
+/** A public segment, its hosts and the NAT gateways between them, each in a network namespace of its own. */
+export class Lab {
+  readonly #id: string;
+  readonly #namespaces: string[] = [];
+  readonly #hosts = new Map<string, LabHost>();
+  readonly #sites = new Map<string, Site>();
+  readonly #captures: Capture[] = [];
+  /** A directory of the lab's own, removed with it. */
+  readonly directory: string;
+  readonly #onExit = (): void => this.#teardown();
+  #nextPublic = FIRST_PUBLIC;
+  #destroyed = false;
+
+  constructor(options: LabOptions) {
+    removeLeftovers();
+    serial += 1;
+    this.#id = `${PREFIX}${process.pid}-${serial}`;
+    this.directory = mkdtempSync(join(tmpdir(), 'litedesk-lab-'));
+    // A test run that is cut short must not leave namespaces with processes in them.
+    process.on('exit', this.#onExit);
+    try {
+      const segment = this.#addNamespace('pub');
+      sh(`
+        ip -n ${segment} link add br0 type bridge
+        ip -n ${segment} addr add 203.0.113.1/24 dev br0
+        ${options.ipv6 === true ? `ip netns exec ${segment} sysctl -qw net.ipv6.conf.br0.disable_ipv6=0; ip -n ${segment} addr add 2001:db8:113::1/64 dev br0 nodad` : ''}
+        ip -n ${segment} link set br0 up
+      `);
+      for (const [name, place] of Object.entries(options.hosts)) this.#addHost(name, place, options.ipv6 === true);
+    } catch (error) {
+      this.#teardown();
+      throw error;
+    }
+  }
+
+  /** The namespace that holds the bridge of the public segment: everything between the sites passes here. */
+  get segment(): string {
+    return `${this.#id}-pub`;
+  }
+
+  /** The host of that name; throws when the lab has none. */
+  host(name: string): LabHost {
+    const host = this.#hosts.get(name);
+    if (host === undefined) throw new Error(`the lab has no host ${name}`);
+    return host;
+  }
+
+  /** Runs nft with `rules` on the gateway of that host: to block, drop or count something while a test runs. */
+  changeGateway(name: string, rules: string): void {
+    const site = this.#sites.get(name);
+    if (site === undefined) throw new Error(`${name} has no gateway`);
+    sh(`ip netns exec ${site.namespace} nft -f - <<'RULES'\n${rules}\nRULES\n`);
+  }
+
+  /**
+   * Drops `percent` of the packets that cross the public segment, in either direction, from now on (0 ends it).
+   * Random, not seeded: for tests that must hold with any loss pattern.
+   */
+  setLoss(percent: number): void {
+    trySh(`ip netns exec ${this.segment} nft delete table bridge loss`);
+    if (percent <= 0) return;
+    sh(`ip netns exec ${this.segment} nft -f - <<'RULES'
+table bridge loss {
+  chain passing {
+    type filter hook forward priority filter; policy accept;
+    meta protocol ip numgen random mod 1000 < ${Math.round(percent * 10)} drop
+  }
+}
+RULES
+`);
+  }
+
+  /** Records what crosses the public segment; resolves once tcpdump listens. */
+  async capture(): Promise<Capture> {
+    const capture = await startCapture(this.segment, join(this.directory, `segment-${this.#captures.length}.pcap`));
+    this.#captures.push(capture);
+    return capture;
+  }
+
+  /** Ends every process in the lab and removes its namespaces. Safe to call twice. */
+  async destroy(): Promise<void> {
+    await Promise.all(this.#captures.map((capture) => capture.stop()));
+    await Promise.all([...this.#hosts.values()].map((host) => host.killAll()));
+    this.#teardown();
+  }
+
+  #addNamespace(name: string): string {
+    const namespace = `${this.#id}-${name}`;
+    this.#namespaces.push(namespace);
+    // IPv6 is off on new interfaces: link-local addresses would only add waiting for duplicate address detection.
+    sh(`
+      mkdir -p /run/netns
+      ip netns add ${namespace}
+      ip netns exec ${namespace} sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+      ip netns exec ${namespace} sysctl -qw net.bridge.bridge-nf-call-iptables=0 2>/dev/null || true
+      ip -n ${namespace} link set lo up
+    `);
+    return namespace;
+  }
+
+  /** Joins `namespace` to the public segment by its interface `device`; returns the address it got there. */
+  #joinSegment(namespace: string, device: string, ipv6: boolean): string {
+    const number = this.#nextPublic++;
+    if (number > MAX_PUBLIC) throw new Error('the public segment of the lab is full');
+    const address = `203.0.113.${number}`;
+    sh(`
+      ip -n ${namespace} link add ${device} type veth peer name p${number} netns ${this.segment}
+      ip -n ${this.segment} link set p${number} master br0 up
+      ip -n ${namespace} addr add ${address}/24 dev ${device}
+      ${ipv6 ? `ip netns exec ${namespace} sysctl -qw net.ipv6.conf.${device}.disable_ipv6=0; ip -n ${namespace} addr add 2001:db8:113::${number}/64 dev ${device} nodad` : ''}
+      ip -n ${namespace} link set ${device} up
+    `);
+    return address;
+  }
+
+  #addSite(name: string, kind: Exclude<NatKind, 'open'>): Site {
+    const namespace = this.#addNamespace(`gw-${name}`);
+    const publicAddress = this.#joinSegment(namespace, 'wan', false);
+    const subnet = this.#sites.size + 1;
+    sh(`
+      ip -n ${namespace} link add lan type bridge
+      ip -n ${namespace} addr add 192.168.${subnet}.1/24 dev lan
+      ip -n ${namespace} link set lan up
+      ip netns exec ${namespace} sysctl -qw net.ipv4.ip_forward=1
+      ip netns exec ${namespace} nft -f - <<'RULES'
+${gatewayRules(kind)}
+RULES
+    `);
+    return { namespace, subnet, publicAddress, kind, hosts: 0 };
+  }
+
+  #addHost(name: string, place: HostPlace, ipv6: boolean): void {
+    if (!/^[a-z0-9]{1,12}$/.test(name)) throw new Error(`${name} cannot name a host of the lab`);
+    const namespace = this.#addNamespace(name);
+    if (place === 'open') {
+      const address = this.#joinSegment(namespace, 'eth0', ipv6);
+      this.#hosts.set(name, new LabHost({ name, namespace, kind: 'open', address, publicAddress: address }));
+      return;
+    }
+    let site: Site;
+    if (typeof place === 'string') site = this.#addSite(name, place);
+    else {
+      const other = this.#sites.get(place.behind);
+      if (other === undefined) throw new Error(`${place.behind} is no earlier host behind a gateway`);
+      site = other;
+    }
+    this.#sites.set(name, site);
+    site.hosts += 1;
+    const address = `192.168.${site.subnet}.${9 + site.hosts}`;
+    sh(`
+      ip -n ${namespace} link add eth0 type veth peer name h${site.hosts} netns ${site.namespace}
+      ip -n ${site.namespace} link set h${site.hosts} master lan up
+      ip -n ${namespace} addr add ${address}/24 dev eth0
+      ip -n ${namespace} link set eth0 up
+      ip -n ${namespace} route add default via 192.168.${site.subnet}.1
+    `);
+    this.#hosts.set(
+      name,
+      new LabHost({ name, namespace, kind: site.kind, address, publicAddress: site.publicAddress }),
+    );
+  }
+
+  /** Synchronous on purpose: it also runs while the process exits. */
+  #teardown(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    process.off('exit', this.#onExit);
+    for (const namespace of this.#namespaces) removeNamespace(namespace);
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Builds a lab; the caller destroys it. Throws when this machine cannot (ask `labUnavailable()` first). */
+export async function createLab(options: LabOptions): Promise<Lab> {
+  return new Lab(options);
+}
+
+function removeNamespace(namespace: string): void {
+  trySh(`
+    for pid in $(ip netns pids ${namespace} 2>/dev/null); do kill -9 "$pid" 2>/dev/null || true; done
+    ip netns del ${namespace}
+  `);
+}
+
+/** Removes the namespaces of labs whose owner died without doing it (a crash, SIGKILL). */
+function removeLeftovers(): void {
+  for (const line of (trySh('ip netns list') ?? '').split('\n')) {
+    const namespace = line.split(' ')[0] ?? '';
+    const owner = Number(/^ldlab-(\d+)-/.exec(namespace)?.[1] ?? 0);
+    if (owner > 0 && owner !== process.pid && !isAlive(owner)) removeNamespace(namespace);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
