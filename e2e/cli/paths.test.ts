@@ -1,0 +1,100 @@
+import { userInfo } from 'node:os';
+import { afterEach, describe, expect, test } from 'vitest';
+import { buildCli } from '../lib/cli-process.ts';
+import { eventOf, PASSWORD, World } from '../lib/world.ts';
+import { type HostPlace, labUnavailable } from '../natlab/index.ts';
+
+const unavailable = labUnavailable();
+if (unavailable !== null) console.warn(`SKIPPED, paths between peers: ${unavailable}`);
+else buildCli();
+
+/** A relay fallback takes seconds; a path that stands by itself must not (two stock clients: 18 s, then the relay). */
+const SOON_MS = 3_000;
+
+describe.skipIf(unavailable !== null)('server, host and connect as separate processes', () => {
+  let world: World | undefined;
+  afterEach(async () => {
+    await world?.lab.destroy();
+    world = undefined;
+  });
+
+  interface Cell {
+    readonly title: string;
+    readonly controller: HostPlace;
+    readonly controlled: HostPlace;
+    readonly paths: readonly string[];
+  }
+  const cells: Cell[] = [
+    { title: 'both in the open', controller: 'open', controlled: 'open', paths: ['tcp', 'udp', 'lan'] },
+    { title: 'the same LAN', controller: { behind: 'b' }, controlled: 'port-restricted', paths: ['lan'] },
+    { title: 'full cone × full cone', controller: 'full-cone', controlled: 'full-cone', paths: ['tcp', 'udp'] },
+    { title: 'restricted × restricted', controller: 'restricted', controlled: 'restricted', paths: ['tcp', 'udp'] },
+    { title: 'port-restricted × port-restricted', controller: 'port-restricted', controlled: 'port-restricted', paths: ['tcp', 'udp'] },
+    { title: 'port-restricted × open', controller: 'port-restricted', controlled: 'open', paths: ['tcp', 'udp'] },
+    { title: 'UDP blocked at the controller', controller: 'udp-blocked', controlled: 'port-restricted', paths: ['tcp'] },
+    { title: 'UDP blocked at the controlled side', controller: 'port-restricted', controlled: 'udp-blocked', paths: ['tcp'] },
+    { title: 'UDP blocked at both', controller: 'udp-blocked', controlled: 'udp-blocked', paths: ['tcp'] },
+    { title: 'symmetric × symmetric', controller: 'symmetric', controlled: 'symmetric', paths: ['relay'] },
+    { title: 'symmetric × port-restricted', controller: 'symmetric', controlled: 'port-restricted', paths: ['relay', 'udp', 'tcp'] },
+  ];
+
+  test.each(cells)('$title: an encrypted path, directly where there is one', async ({ controller, controlled, paths }) => {
+    world = await World.create({ b: controlled, a: controller });
+    const host = await world.startHost('b');
+    const capture = await world.lab.capture();
+    const result = await world.connect('a', host.id, ['--ping', '3']);
+    const connected = eventOf(result, 'connected');
+    expect(connected, JSON.stringify(connected)).toMatchObject({ id: host.id, encrypted: true, peerVerified: true });
+    expect(paths).toContain(connected['path']);
+    expect(Number(connected['elapsedMs'])).toBeLessThan(SOON_MS);
+    expect(result.events.filter((event) => event.event === 'pong')).toHaveLength(3);
+    expect(eventOf(result, 'closed')).toMatchObject({ reason: 'done' });
+    expect(result.code).toBe(0);
+    expect(result.strayLines).toEqual([]);
+
+    const opened = await host.process.waitFor('session-opened');
+    expect(opened).toMatchObject({ path: connected['path'], encrypted: true });
+    await host.process.waitFor('session-closed', { where: (event) => event['sessionId'] === opened['sessionId'] });
+
+    // The rendezvous part names the ID in clear, which shows that the capture sees; a session names platform and user.
+    const seen = await capture.stop();
+    expect(seen.includes(host.id)).toBe(true);
+    for (const secret of [PASSWORD, 'Linux', userInfo().username])
+      expect(seen.includes(secret), `"${secret}" in the clear`).toBe(false);
+  });
+
+  test('over UDP alone and over TCP alone, port-restricted gateways are punched', async () => {
+    world = await World.create({ b: 'port-restricted', a: 'port-restricted' });
+    const host = await world.startHost('b');
+    for (const path of ['udp', 'tcp', 'relay']) {
+      const connected = eventOf(await world.connect('a', host.id, ['--path', path, '--ping', '1']), 'connected');
+      expect(connected).toMatchObject({ path, encrypted: true, peerVerified: true });
+    }
+  });
+
+  test('one path asked for and not there is an error, not another path', async () => {
+    world = await World.create({ b: 'symmetric', a: 'symmetric' });
+    const host = await world.startHost('b');
+    const result = await world.connect('a', host.id, ['--path', 'tcp']);
+    expect(result.code).toBe(1);
+    expect(eventOf(result, 'error')['hint']).toBeTruthy();
+  });
+
+  test('the invitation line alone is enough', async () => {
+    world = await World.create({ b: 'port-restricted', a: 'port-restricted' });
+    const host = await world.startHost('b', ['--server', world.invite]);
+    const result = await world.connect('a', host.id, ['--server', world.invite]);
+    expect(eventOf(result, 'connected')).toMatchObject({ encrypted: true, peerVerified: true });
+  });
+
+  test('through 10 % loss on the way every connection still comes about', async () => {
+    world = await World.create({ b: 'port-restricted', a: 'port-restricted' });
+    const host = await world.startHost('b');
+    world.lab.setLoss(10);
+    for (let round = 0; round < 3; round++) {
+      const result = await world.connect('a', host.id, ['--ping', '5'], 60_000);
+      expect(eventOf(result, 'connected')).toMatchObject({ encrypted: true, peerVerified: true });
+      expect(result.code).toBe(0);
+    }
+  });
+});
