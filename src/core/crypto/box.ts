@@ -1,4 +1,5 @@
 /** The hand-over of a session key in a NaCl box with an all-zero nonce; keys are fresh each time (rendezvous §11.2, §11.3). */
+import { WireError } from '../errors.ts';
 import { lib } from './sodium.ts';
 
 export const BOX_KEY_BYTES = 32;
@@ -23,10 +24,15 @@ export function boxKeyPair(secretKey?: Uint8Array): BoxKeyPair {
 
 /**
  * The 48 bytes of PublicKey.symmetric_value.
- * @throws Error when `theirPk` is a degenerate point; check lengths with openIdPk() before.
+ * @throws WireError BAD_KEY when `theirPk`, which came from the other end, has a wrong length or is a degenerate point, whose
+ * shared secret anybody could compute.
  */
 export function sealSessionKey(key: Uint8Array, theirPk: Uint8Array, mySk: Uint8Array): Uint8Array {
-  return lib().crypto_box_easy(key, ZERO_NONCE, theirPk, mySk);
+  try {
+    return lib().crypto_box_easy(key, ZERO_NONCE, theirPk, mySk);
+  } catch (cause) {
+    throw new WireError('BAD_KEY', 'the other end sent an unusable box key', { cause });
+  }
 }
 
 /** The 32-byte session key, or null when the box was not made for these keys or anything has a wrong length. */

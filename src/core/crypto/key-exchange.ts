@@ -1,4 +1,5 @@
 /** The encrypted TCP connection between a client and its rendezvous server (rendezvous §6.9), as two pure halves. */
+import { WireError } from '../errors.ts';
 import { encodeRendezvous, type hbb } from '../wire/proto.ts';
 import { BOX_KEY_BYTES, type BoxKeyPair, boxKeyPair, openSessionKey, SESSION_KEY_BYTES, sealSessionKey } from './box.ts';
 import { type RandomBytes, systemRandom } from './random.ts';
@@ -32,7 +33,7 @@ export interface ClientKeyExchange {
 
 /**
  * The client's half. Null when the greeting is not signed with the server key (32 bytes) that the client was configured
- * with, which is fatal for the connection.
+ * with, or holds an unusable key; either is fatal for the connection.
  */
 export function clientKeyExchange(
   greeting: hbb.IKeyExchange,
@@ -45,6 +46,11 @@ export function clientKeyExchange(
   if (theirPk?.length !== BOX_KEY_BYTES) return null;
   const box = options.box ?? boxKeyPair();
   const sessionKey = (options.random ?? systemRandom)(SESSION_KEY_BYTES);
-  const sealed = sealSessionKey(sessionKey, theirPk, box.secretKey);
-  return { answer: encodeRendezvous({ keyExchange: { keys: [box.publicKey, sealed] } }), sessionKey };
+  try {
+    const sealed = sealSessionKey(sessionKey, theirPk, box.secretKey);
+    return { answer: encodeRendezvous({ keyExchange: { keys: [box.publicKey, sealed] } }), sessionKey };
+  } catch (error) {
+    if (error instanceof WireError) return null;
+    throw error;
+  }
 }
