@@ -1,0 +1,35 @@
+import type { Language } from '../../shared/ipc.ts';
+import { de } from './de.ts';
+import { en } from './en.ts';
+import { zhCN } from './zh-CN.ts';
+
+type English = typeof en;
+export type MessageKey = keyof English;
+/** What a language file has to be: every key, no other. */
+export type Messages = Readonly<Record<MessageKey, string>>;
+
+type Placeholders<S extends string> = S extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | Placeholders<Rest>
+  : never;
+type Values<K extends MessageKey> = [Placeholders<English[K]>] extends [never]
+  ? []
+  : [values: Readonly<Record<Placeholders<English[K]>, string | number>>];
+
+/** `t('connect.to', { id })`: keys and the values that each needs are checked by the compiler. */
+export type Translate = <K extends MessageKey>(key: K, ...values: Values<K>) => string;
+
+export const MESSAGES: Readonly<Record<Language, Messages>> = { en, 'zh-CN': zhCN, de };
+
+export function translator(language: Language): Translate {
+  const messages = MESSAGES[language];
+  return (key, ...values) => fill(messages[key], values[0]);
+}
+
+/** Puts values into `{name}`; an unknown name stays as it stands. */
+export function fill(text: string, values?: Readonly<Record<string, string | number>>): string {
+  if (values === undefined) return text;
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const value = Object.hasOwn(values, name) ? values[name] : undefined;
+    return value === undefined ? whole : String(value);
+  });
+}

@@ -1,0 +1,163 @@
+import { type Codec, codecString } from './codec.ts';
+
+/** The part of `VideoDecoder` used here; tests bring their own. */
+export interface DecoderLike {
+  readonly decodeQueueSize: number;
+  readonly state: string;
+  configure(config: VideoDecoderConfig): void;
+  decode(chunk: EncodedVideoChunk): void;
+  close(): void;
+}
+
+export interface DecoderFactory {
+  decoder(init: VideoDecoderInit): DecoderLike;
+  chunk(init: EncodedVideoChunkInit): EncodedVideoChunk;
+  /** Milliseconds, monotonic. */
+  now(): number;
+}
+
+export const WEB_CODECS: DecoderFactory = {
+  decoder: (init) => new VideoDecoder(init),
+  chunk: (init) => new EncodedVideoChunk(init),
+  now: () => performance.now(),
+};
+
+export interface DecoderEvents {
+  /** The receiver closes the frame. */
+  onFrame(frame: VideoFrame): void;
+  /** A key frame is needed (session §3.5). */
+  onRefresh(): void;
+  /** The codec cannot be decoded here at all. */
+  onUnsupported(codec: Codec): void;
+}
+
+/** Chunks waiting in the decoder before we rather drop to the next key frame than show the past: one second at 30 fps. */
+export const MAX_DECODE_QUEUE = 30;
+/** While a key frame is awaited the host is asked again at this pace; hosts limit it to about 200 ms themselves. */
+export const REFRESH_INTERVAL_MS = 500;
+/** Failures in a row, without one picture, after which the codec counts as not decodable here (session §3.1). */
+export const MAX_FAILURES = 3;
+
+export interface Picture {
+  codec: Codec;
+  key: boolean;
+  data: ArrayBuffer;
+}
+
+/** One decoder for one display (session §3.1). Starts at a key frame and comes back with one after every trouble. */
+export class DisplayDecoder {
+  readonly #make: DecoderFactory;
+  readonly #events: DecoderEvents;
+  #decoder: DecoderLike | null = null;
+  #codec: Codec | null = null;
+  #config = '';
+  #needKey = true;
+  #timestamp = 0;
+  #failures = 0;
+  #refreshAt = Number.NEGATIVE_INFINITY;
+  #closed = false;
+
+  constructor(events: DecoderEvents, make: DecoderFactory = WEB_CODECS) {
+    this.#events = events;
+    this.#make = make;
+  }
+
+  /** Takes one encoded picture. */
+  push(picture: Picture): void {
+    if (this.#closed) return;
+    if (picture.codec !== this.#codec) this.#needKey = true;
+    if (!picture.key && this.#overfull()) {
+      this.#drop();
+      return;
+    }
+    if (this.#needKey && !picture.key) {
+      this.#refresh();
+      return;
+    }
+    if (picture.key && !this.#prepare(picture)) return;
+    this.#timestamp += 1;
+    try {
+      this.#decoder?.decode(
+        this.#make.chunk({
+          type: picture.key ? 'key' : 'delta',
+          // Pictures are shown as they come: the time only has to rise (session §3.1).
+          timestamp: this.#timestamp,
+          data: picture.data,
+        }),
+      );
+    } catch {
+      this.#failed();
+    }
+  }
+
+  /** The geometry changed: what comes next starts with a key frame (session §3.8). */
+  reset(): void {
+    this.#drop();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#drop();
+  }
+
+  #overfull(): boolean {
+    return (this.#decoder?.decodeQueueSize ?? 0) >= MAX_DECODE_QUEUE;
+  }
+
+  /** Makes the decoder fit the key frame; false when that cannot be done. */
+  #prepare(picture: Picture): boolean {
+    const config = codecString(picture.codec, new Uint8Array(picture.data));
+    const usable = this.#decoder !== null && this.#decoder.state === 'configured' && !this.#overfull();
+    if (usable && config === this.#config) {
+      this.#needKey = false;
+      return true;
+    }
+    this.#drop();
+    try {
+      const decoder = this.#make.decoder({
+        output: (frame) => {
+          if (decoder !== this.#decoder) {
+            frame.close();
+            return;
+          }
+          this.#failures = 0;
+          this.#events.onFrame(frame);
+        },
+        error: () => {
+          if (decoder === this.#decoder) this.#failed();
+        },
+      });
+      this.#decoder = decoder;
+      decoder.configure({ codec: config, optimizeForLatency: true });
+    } catch {
+      this.#failed();
+      return false;
+    }
+    this.#codec = picture.codec;
+    this.#config = config;
+    this.#needKey = false;
+    return true;
+  }
+
+  #failed(): void {
+    const codec = this.#codec;
+    this.#drop();
+    this.#failures += 1;
+    if (this.#failures === MAX_FAILURES && codec !== null) this.#events.onUnsupported(codec);
+    this.#refresh();
+  }
+
+  #drop(): void {
+    const decoder = this.#decoder;
+    this.#decoder = null;
+    this.#needKey = true;
+    if (decoder !== null && decoder.state !== 'closed') decoder.close();
+  }
+
+  #refresh(): void {
+    const now = this.#make.now();
+    if (now - this.#refreshAt < REFRESH_INTERVAL_MS) return;
+    this.#refreshAt = now;
+    this.#events.onRefresh();
+  }
+}
