@@ -1,0 +1,190 @@
+/**
+ * Pictures of every window in every state: `node src/renderer/dev/shots.ts <browser> <folder> [filter]`. Builds the
+ * development page as the app is built, so that the content security policy holds as it does there.
+ */
+import { mkdtempSync, mkdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { chromium, type Page } from 'playwright-core';
+import { build, preview } from 'vite';
+
+interface Shot {
+  name: string;
+  query: string;
+  size?: [width: number, height: number];
+  dark?: boolean;
+  languages?: readonly string[];
+  act?: (page: Page) => Promise<void>;
+}
+
+const ALL = ['en', 'zh-CN', 'de'];
+const HOME: [number, number] = [1000, 720];
+const SESSION: [number, number] = [1100, 680];
+const session = (scene: string, more: Partial<Shot> = {}): Shot => ({
+  name: `session-${scene}`,
+  query: `window=session&scene=${scene}`,
+  size: SESSION,
+  ...more,
+});
+const picture = async (page: Page) => {
+  await page.locator('[data-testid=session-canvas][data-empty=false]').waitFor();
+  await page.getByTestId('session-rtt').getByText('ms').waitFor();
+};
+const openSettings = async (page: Page) => {
+  await page.getByTestId('settings-open').click();
+};
+
+const SHOTS: readonly Shot[] = [
+  { name: 'home-ready', query: '', act: async (page) => page.getByTestId('lan-search').click() },
+  { name: 'home-dark', query: 'scene=incoming', dark: true, languages: ['en'] },
+  { name: 'home-first-run', query: 'scene=first-run' },
+  { name: 'home-hosting', query: 'scene=hosting' },
+  { name: 'home-offline', query: 'scene=offline' },
+  { name: 'home-registering', query: 'scene=registering', languages: ['en'] },
+  { name: 'home-off', query: 'scene=off', languages: ['de'] },
+  { name: 'home-incoming', query: 'scene=incoming' },
+  { name: 'home-loading', query: 'scene=loading', languages: ['en'] },
+  { name: 'home-broken', query: 'scene=broken', languages: ['en'] },
+  { name: 'home-narrow', query: '', size: [420, 900], languages: ['de'] },
+  {
+    name: 'home-error',
+    query: '',
+    languages: ['en'],
+    act: async (page) => {
+      await page.getByTestId('connect-input').fill('404');
+      await page.getByTestId('connect-button').click();
+      await page.getByTestId('home-error').waitFor();
+    },
+  },
+  { name: 'settings', query: '', act: openSettings },
+  {
+    name: 'settings-end',
+    query: '',
+    act: async (page) => {
+      await openSettings(page);
+      await page.getByTestId('settings-language').scrollIntoViewIfNeeded();
+    },
+  },
+  { name: 'settings-dark', query: '', dark: true, languages: ['en'], act: openSettings },
+  {
+    ...session('connecting'),
+    act: async (page) => {
+      await page.evaluate(() => {
+        const { mock } = window as unknown as { mock: import('./mock.ts').MockControl };
+        for (const step of ['punch', 'handshake'] as const)
+          mock.setSession({
+            state: 'connecting',
+            peerId: '401882731',
+            progress: { step, detail: '203.0.113.7:49152' },
+          });
+      });
+    },
+  },
+  session('password'),
+  session('password-wrong'),
+  session('waiting'),
+  session('plaintext'),
+  session('open', { act: picture }),
+  session('plain-open', { act: picture }),
+  session('unverified', { act: picture, languages: ['en'], size: [800, 560] }),
+  session('open', { name: 'session-small', act: picture, languages: ['de'], size: [680, 480] }),
+  session('open', {
+    name: 'session-actual',
+    languages: ['en'],
+    act: async (page) => {
+      await picture(page);
+      await page.getByTestId('session-mode').click();
+    },
+  }),
+  session('open', {
+    name: 'session-type',
+    act: async (page) => {
+      await picture(page);
+      await page.getByTestId('session-type-text').click();
+    },
+  }),
+  session('open', {
+    name: 'session-reconnecting',
+    act: async (page) => {
+      await picture(page);
+      await page.evaluate(() => {
+        const { mock } = window as unknown as { mock: import('./mock.ts').MockControl };
+        mock.setSession({
+          state: 'reconnecting',
+          peerId: '401882731',
+          error: {
+            code: 'LINK_LOST',
+            stage: 'session',
+            message: 'Nothing came from the other side for 10 s.',
+            hint: 'Wait; it is tried again by itself.',
+          },
+          retryInMs: 4000,
+        });
+      });
+    },
+  }),
+  session('no-picture', { languages: ['en'] }),
+  session('failed'),
+  session('closed', { languages: ['en'], dark: true }),
+  { name: 'accept', query: 'window=accept&scene=asking', size: [460, 360] },
+  {
+    name: 'accept-plain',
+    query: 'window=accept&scene=asking-plain',
+    size: [460, 360],
+    languages: ['en', 'de'],
+  },
+  { name: 'host-bar', query: 'window=host-bar&scene=incoming', size: [360, 190] },
+];
+
+const [executablePath, folder, filter = ''] = process.argv.slice(2);
+if (executablePath === undefined || folder === undefined)
+  throw new Error('usage: shots.ts <browser> <folder> [filter]');
+mkdirSync(folder, { recursive: true });
+const outDir = mkdtempSync(join(tmpdir(), 'litedesk-shots-'));
+const root = resolve(import.meta.dirname, '..');
+const page = join(root, 'dev', 'index.html');
+const built = {
+  root,
+  configFile: false as const,
+  logLevel: 'warn' as const,
+  build: { outDir, emptyOutDir: true, target: 'chrome130', rollupOptions: { input: page } },
+};
+await build(built);
+const server = await preview({ ...built, preview: { host: '127.0.0.1', port: 0 } });
+const base = server.resolvedUrls?.local[0];
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+let problems = 0;
+try {
+  for (const shot of SHOTS) {
+    if (!shot.name.includes(filter)) continue;
+    for (const language of shot.languages ?? ALL) {
+      const [width, height] = shot.size ?? HOME;
+      const context = await browser.newContext({
+        viewport: { width, height },
+        colorScheme: shot.dark === true ? 'dark' : 'light',
+        locale: language,
+      });
+      const tab = await context.newPage();
+      tab.on('console', (message) => {
+        if (message.type() !== 'error' && message.type() !== 'warning') return;
+        problems += 1;
+        console.error(`${shot.name} ${language}: ${message.text()}`);
+      });
+      tab.on('pageerror', (error) => {
+        problems += 1;
+        console.error(`${shot.name} ${language}: ${error.message}`);
+      });
+      await tab.goto(`${base}dev/index.html?${shot.query}&lang=${language}`);
+      await tab.locator('#root > *').first().waitFor();
+      await shot.act?.(tab);
+      await tab.evaluate(() => document.fonts.ready);
+      await tab.screenshot({ path: join(folder, `${shot.name}.${language}.png`), animations: 'disabled' });
+      await context.close();
+    }
+  }
+} finally {
+  await browser.close();
+  await server.close();
+  rmSync(outDir, { recursive: true, force: true });
+}
+console.log(problems === 0 ? 'no problem on any console' : `${problems} problems`);
