@@ -1,0 +1,78 @@
+/** Entry of the main process. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { app, ipcMain, session } from 'electron';
+import { Peer } from '../peer/peer.ts';
+import { SESSION_PORT } from '../shared/channels.ts';
+import { LiteDeskApp } from './app.ts';
+import { createDesktop } from './desktop.ts';
+import { HostedServer } from './hosted-server.ts';
+import { answerCommands } from './ipc.ts';
+import { readOptions } from './options.ts';
+import { registerPageScheme, servePages } from './pages.ts';
+import { printIdentity } from './print-identity.ts';
+import { denyPermissions, lockDown } from './security.ts';
+import { Windows } from './windows.ts';
+
+/** What ends in order ends within this time, or is ended. */
+const STOP_TIMEOUT_MS = 2_000;
+
+const log = (line: string): void => void process.stderr.write(`litedesk: ${line}\n`);
+const options = readOptions(process.argv, process.env);
+
+mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });
+// Chromium's own files live apart from ours; the single-instance lock goes with this folder, so it is one per --data.
+app.setPath('userData', join(options.dataDir, 'window'));
+if (!options.withoutSandbox) app.enableSandbox();
+registerPageScheme();
+
+if (app.requestSingleInstanceLock()) {
+  lockDown();
+  main().catch((error: unknown) => {
+    log(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    app.exit(1);
+  });
+} else {
+  log(`LiteDesk is already running with ${options.dataDir}; its window comes to the front.`);
+  app.quit();
+}
+
+async function main(): Promise<void> {
+  await app.whenReady();
+  servePages(session.defaultSession, join(import.meta.dirname, '..', 'renderer'));
+  denyPermissions(session.defaultSession, ['fullscreen', 'keyboardLock', 'pointerLock']);
+
+  const preloadDir = join(import.meta.dirname, '..', 'preload');
+  const windows = new Windows({ preloadDir, icon: join(app.getAppPath(), 'resources', 'icon.png') });
+  const desktop = await createDesktop({ preloadDir, log });
+  const peer = await Peer.open({ dataDir: options.dataDir, desktop: desktop.host, log });
+  const hostedServer = new HostedServer(join(options.dataDir, 'server'), log);
+  const litedesk = new LiteDeskApp({ peer, windows, hostedServer, log });
+
+  answerCommands(windows, litedesk.handlers(), log);
+  ipcMain.on(SESSION_PORT, (event, sessionId: unknown) => {
+    const sender = windows.senderOf(event);
+    if (sender) litedesk.openPort(sender.kind, sessionId);
+  });
+  app.on('second-instance', () => litedesk.showHome());
+  app.on('activate', () => litedesk.showHome());
+  // The hidden capture window is no reason to live on, and the host bar comes and goes by itself.
+  app.on('window-all-closed', () => app.quit());
+  windows.onHomeClosed(() => {
+    if (!windows.keepsRunning) app.quit();
+  });
+
+  let stopping = false;
+  app.on('before-quit', (event) => {
+    if (stopping) return;
+    stopping = true;
+    event.preventDefault();
+    const timeout = new Promise((resolve) => setTimeout(resolve, STOP_TIMEOUT_MS));
+    void Promise.race([litedesk.stop().then(() => desktop.close()), timeout]).finally(() => app.exit(0));
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => app.quit());
+
+  if (options.printId) printIdentity(peer, (line) => void process.stdout.write(`${line}\n`));
+  litedesk.showHome();
+  peer.start();
+}

@@ -1,0 +1,290 @@
+/**
+ * One schema for everything that crosses between the processes of the app; both ends check with it. Sizes are bounded,
+ * so that a broken renderer cannot fill the main process.
+ */
+import { z } from 'zod';
+import { STAGES } from '../core/errors.ts';
+import type { CommandName } from './channels.ts';
+
+// The check of whether `new Function` works would be reported as a violation of the content security policy.
+z.config({ jitless: true });
+
+/** Longest free text: a paste as keystrokes, a settings field. */
+const MAX_TEXT = 65_536;
+/** Longest name, id or address. */
+const MAX_NAME = 300;
+/** Monitors of one computer. */
+const MAX_DISPLAYS = 64;
+/** Coordinates of a virtual desktop fit in 16 bits on every platform. */
+const MAX_COORDINATE = 65_535;
+
+const name = z.string().max(MAX_NAME);
+const text = z.string().max(MAX_TEXT);
+const sessionId = z.string().min(1).max(64);
+const displayIndex = z.number().int().min(0).max(MAX_DISPLAYS);
+const coordinate = z.number().min(-MAX_COORDINATE).max(MAX_COORDINATE);
+
+export const languageSchema = z.enum(['en', 'zh-CN', 'de']);
+export const pathSchema = z.enum(['lan', 'tcp', 'udp', 'ipv6', 'mapped', 'direct', 'relay']);
+
+export const errorDataSchema = z.object({
+  code: z.string().max(100),
+  stage: z.enum(STAGES),
+  message: text,
+  hint: text,
+});
+
+export const windowSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('home') }),
+  z.object({ kind: z.literal('session'), sessionId }),
+  z.object({ kind: z.literal('accept'), sessionId }),
+  z.object({ kind: z.literal('host-bar') }),
+]);
+export type WindowKind = z.infer<typeof windowSchema>;
+
+const registrationSchema = z.discriminatedUnion('state', [
+  z.object({ state: z.literal('no-server') }),
+  z.object({ state: z.literal('off') }),
+  z.object({ state: z.literal('registering'), server: name, attempt: z.number() }),
+  z.object({
+    state: z.literal('ready'),
+    server: name,
+    transport: z.enum(['udp', 'tcp']),
+    latencyMs: z.number().nullable(),
+  }),
+  z.object({ state: z.literal('offline'), server: name, error: errorDataSchema, retryInMs: z.number() }),
+]);
+
+const incomingSchema = z.object({
+  sessionId,
+  peerId: text,
+  peerName: text,
+  peerPlatform: text,
+  kind: z.enum(['desktop', 'file-transfer', 'port-forward', 'view-camera', 'terminal']),
+  path: pathSchema,
+  remoteAddress: text,
+  encrypted: z.boolean(),
+  state: z.enum(['asking', 'open']),
+  sinceMs: z.number(),
+});
+
+const settingsFields = {
+  server: name,
+  key: name,
+  language: languageSchema,
+  shareEnabled: z.boolean(),
+  approveMode: z.enum(['password', 'click', 'both']),
+  directAccess: z.boolean(),
+  directAccessPort: z.number().int().min(1).max(65_535),
+  lanDiscovery: z.boolean(),
+  plaintextPeers: z.array(name).max(1000),
+};
+export const settingsSchema = z.object({ ...settingsFields, hasPermanentPassword: z.boolean() });
+export const settingsChangeSchema = z
+  .object({ ...settingsFields, permanentPassword: z.string().max(128), invitation: z.string().max(1000) })
+  .partial()
+  .strict();
+
+export const homeSchema = z.object({
+  id: name,
+  oneTimePassword: name,
+  nat: z.enum(['unknown', 'asymmetric', 'symmetric']),
+  registration: registrationSchema,
+  settings: settingsSchema,
+  incoming: z.array(incomingSchema).max(1000),
+  recentPeers: z
+    .array(z.object({ id: name, name: text, platform: text, lastUsedMs: z.number(), remembered: z.boolean() }))
+    .max(1000),
+  hostedServer: z.object({ address: name, key: name, invitation: text }).nullable(),
+  version: name,
+});
+
+const progressSchema = z.object({
+  step: z.enum(['lookup', 'punch', 'relay', 'handshake', 'login']),
+  detail: text,
+});
+const displaySchema = z.object({
+  x: z.number(),
+  y: z.number(),
+  width: z.number(),
+  height: z.number(),
+  name: text,
+});
+const sessionInfoSchema = z.object({
+  hostname: text,
+  username: text,
+  platform: text,
+  displays: z.array(displaySchema).max(MAX_DISPLAYS),
+  currentDisplay: z.number(),
+  path: pathSchema,
+  encrypted: z.boolean(),
+  peerVerified: z.boolean(),
+  keyboardAllowed: z.boolean(),
+});
+export const sessionStateSchema = z.discriminatedUnion('state', [
+  z.object({ state: z.literal('connecting'), peerId: name, progress: progressSchema }),
+  z.object({
+    state: z.literal('password'),
+    peerId: name,
+    reason: z.enum(['required', 'wrong', 'waiting-accept']),
+    message: text,
+  }),
+  z.object({ state: z.literal('plaintext-question'), peerId: name, error: errorDataSchema }),
+  z.object({ state: z.literal('open'), peerId: name, info: sessionInfoSchema }),
+  z.object({ state: z.literal('reconnecting'), peerId: name, error: errorDataSchema, retryInMs: z.number() }),
+  z.object({ state: z.literal('closed'), peerId: name, error: errorDataSchema.nullable(), reason: text }),
+]);
+export const statsSchema = z.object({
+  path: pathSchema,
+  rttMs: z.number().nullable(),
+  codec: name,
+  fps: z.number(),
+  bitrateBps: z.number(),
+});
+
+/** An ArrayBuffer of whatever realm. */
+const buffer = z.custom<ArrayBuffer>((value) => Object.prototype.toString.call(value) === '[object ArrayBuffer]');
+
+export const portMessageSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('video'),
+    display: displayIndex,
+    codec: z.enum(['vp8', 'vp9', 'av1', 'h264', 'h265']),
+    key: z.boolean(),
+    data: buffer,
+  }),
+  z.object({ type: z.literal('geometry'), display: displayIndex, geometry: displaySchema }),
+  z.object({
+    type: z.literal('cursor'),
+    id: z.number(),
+    hotX: z.number(),
+    hotY: z.number(),
+    width: z.number(),
+    height: z.number(),
+    rgba: buffer,
+  }),
+  z.object({ type: z.literal('cursor-id'), id: z.number() }),
+  z.object({ type: z.literal('cursor-position'), x: z.number(), y: z.number() }),
+]);
+
+const at = { x: coordinate, y: coordinate };
+export const portCommandSchema = z.union([
+  z.object({ type: z.literal('mouse'), kind: z.literal('move'), ...at }),
+  z.object({
+    type: z.literal('mouse'),
+    kind: z.literal('button'),
+    button: z.enum(['left', 'right', 'middle', 'back', 'forward']),
+    down: z.boolean(),
+    ...at,
+  }),
+  z.object({
+    type: z.literal('mouse'),
+    kind: z.literal('wheel'),
+    dx: coordinate,
+    dy: coordinate,
+    fine: z.boolean(),
+  }),
+  z.object({
+    type: z.literal('key'),
+    code: z.string().max(64),
+    key: z.string().max(64),
+    down: z.boolean(),
+    caps: z.boolean(),
+    num: z.boolean(),
+  }),
+  z.object({ type: z.literal('text'), text }),
+  z.object({ type: z.literal('release-keys') }),
+  z.object({ type: z.literal('refresh'), display: displayIndex }),
+  z.object({
+    type: z.literal('decoding'),
+    vp8: z.boolean(),
+    vp9: z.boolean(),
+    av1: z.boolean(),
+    h264: z.boolean(),
+  }),
+  z.object({ type: z.literal('shown'), display: displayIndex, fps: z.number().min(0).max(1000) }),
+]);
+
+/** Only between preload and main: `count` messages of the port have been handed to the page. */
+export const portTakenSchema = z.object({ type: z.literal('taken'), count: z.number().int().min(1).max(10_000) });
+
+const none = z.tuple([]);
+const nothing = z.null();
+
+/** Arguments and answer of each command. */
+export const COMMANDS = {
+  getHome: { args: none, answer: homeSchema },
+  copyText: { args: z.tuple([text]), answer: nothing },
+  renewPassword: { args: none, answer: nothing },
+  changeSettings: { args: z.tuple([settingsChangeSchema]), answer: settingsSchema },
+  connect: { args: z.tuple([z.string().min(1).max(MAX_NAME)]), answer: sessionId },
+  forgetPeer: { args: z.tuple([name]), answer: nothing },
+  discoverLan: {
+    args: none,
+    answer: z.array(z.object({ id: text, name: text, platform: text, address: text })).max(1000),
+  },
+  hostServer: { args: none, answer: nothing },
+  stopHostedServer: { args: none, answer: nothing },
+  answerIncoming: { args: z.tuple([sessionId, z.boolean()]), answer: nothing },
+  closeIncoming: { args: z.tuple([sessionId]), answer: nothing },
+  getSession: { args: z.tuple([sessionId]), answer: sessionStateSchema },
+  givePassword: { args: z.tuple([sessionId, z.string().max(128), z.boolean()]), answer: nothing },
+  allowPlaintext: { args: z.tuple([sessionId]), answer: nothing },
+  switchDisplay: { args: z.tuple([sessionId, displayIndex]), answer: nothing },
+  ctrlAltDel: { args: z.tuple([sessionId]), answer: nothing },
+  setFullScreen: { args: z.tuple([sessionId, z.boolean()]), answer: nothing },
+  closeSession: { args: z.tuple([sessionId]), answer: nothing },
+} as const satisfies Record<CommandName, { args: z.ZodType<unknown[]>; answer: z.ZodType }>;
+
+export type CommandArgs<K extends CommandName> = z.infer<(typeof COMMANDS)[K]['args']>;
+export type CommandAnswer<K extends CommandName> = z.infer<(typeof COMMANDS)[K]['answer']>;
+
+/** The answer to a command as it crosses. */
+export const resultSchema = <T extends z.ZodType>(value: T) =>
+  z.discriminatedUnion('ok', [
+    z.object({ ok: z.literal(true), value }),
+    z.object({ ok: z.literal(false), error: errorDataSchema }),
+  ]);
+
+// The capture window.
+
+const codecSchema = z.enum(['vp8', 'vp9', 'av1', 'h264', 'h265']);
+/** Main → capture window. */
+export const captureCommandSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('start'),
+    stream: z.number().int(),
+    /** Chooses the monitor; main answers the display request for it. */
+    display: displayIndex,
+    codec: codecSchema,
+    maxFps: z.number().min(1).max(120),
+    bitrateBps: z.number().min(10_000).max(1e9),
+  }),
+  z.object({
+    type: z.literal('reconfigure'),
+    stream: z.number().int(),
+    codec: codecSchema.optional(),
+    maxFps: z.number().min(1).max(120).optional(),
+    bitrateBps: z.number().min(10_000).max(1e9).optional(),
+  }),
+  z.object({ type: z.literal('key-frame'), stream: z.number().int() }),
+  z.object({ type: z.literal('taken'), stream: z.number().int() }),
+  z.object({ type: z.literal('stop'), stream: z.number().int() }),
+]);
+/** Capture window → main. */
+export const captureMessageSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('codecs'), codecs: z.array(codecSchema).max(8) }),
+  z.object({
+    type: z.literal('frame'),
+    stream: z.number().int(),
+    codec: codecSchema,
+    key: z.boolean(),
+    ptsMs: z.number(),
+    width: z.number().int(),
+    height: z.number().int(),
+    data: buffer,
+  }),
+  z.object({ type: z.literal('error'), stream: z.number().int(), message: text }),
+]);
+export type CaptureCommand = z.infer<typeof captureCommandSchema>;
+export type CaptureMessage = z.infer<typeof captureMessageSchema>;
