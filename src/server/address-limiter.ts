@@ -1,0 +1,47 @@
+/** Keeps one address from registering new ids without end (rendezvous §6.10). */
+import type { Clock } from '../core/clock.ts';
+import type { ServerLimits } from './limits.ts';
+
+interface Entry {
+  count: number;
+  countedAt: number;
+  readonly ids: Set<string>;
+  idsAt: number;
+}
+
+export class AddressLimiter {
+  readonly #limits: ServerLimits;
+  readonly #clock: Clock;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(limits: ServerLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  /** Whether `address` may register `id`, a new one; counts it when so. */
+  allow(address: string, id: string): boolean {
+    const limits = this.#limits;
+    const now = this.#clock.now();
+    const entry = this.#entries.get(address);
+    if (!entry) {
+      // The oldest goes: a limiter that remembers every spoofed source would be the flood's real target.
+      if (this.#entries.size >= limits.maxLimitedAddresses)
+        for (const oldest of this.#entries.keys()) {
+          this.#entries.delete(oldest);
+          break;
+        }
+      this.#entries.set(address, { count: 0, countedAt: now, ids: new Set([id]), idsAt: now });
+      return true;
+    }
+    if (now - entry.countedAt > limits.addressWindowMs) entry.count = 0;
+    else if (entry.count >= limits.addressBurst) return false;
+    entry.count++;
+    entry.countedAt = now;
+    if (now - entry.idsAt > limits.addressIdsWindowMs) entry.ids.clear();
+    else if (entry.ids.size >= limits.addressIds && !entry.ids.has(id)) return false;
+    entry.ids.add(id);
+    entry.idsAt = now;
+    return true;
+  }
+}

@@ -1,0 +1,33 @@
+/** Who may connect at all: counts connections over all ports of the server, in all and by address. */
+import type { ServerLimits } from './limits.ts';
+
+export class Admission {
+  readonly #limits: ServerLimits;
+  readonly #byAddress = new Map<string, number>();
+  #total = 0;
+
+  constructor(limits: ServerLimits) {
+    this.#limits = limits;
+  }
+
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Takes a place for a connection from `host`; the returned function gives it back. Null: full. */
+  enter(host: string): (() => void) | null {
+    const own = this.#byAddress.get(host) ?? 0;
+    if (this.#total >= this.#limits.maxConnections || own >= this.#limits.maxConnectionsPerAddress) return null;
+    this.#total++;
+    this.#byAddress.set(host, own + 1);
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      this.#total--;
+      const now = (this.#byAddress.get(host) ?? 1) - 1;
+      if (now > 0) this.#byAddress.set(host, now);
+      else this.#byAddress.delete(host);
+    };
+  }
+}

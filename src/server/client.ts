@@ -1,0 +1,25 @@
+/** What the rendezvous rules see of the outside: client connections and UDP paths, without their sockets. */
+import type { HostPort } from '../core/wire/index.ts';
+
+/** One TCP or WebSocket client. Payloads are bare messages; framing and sealing are below. */
+export interface Client {
+  readonly kind: 'tcp' | 'ws';
+  /** As the server sees it, normalised; port 0 when a proxy told the address (rendezvous §1.2). */
+  readonly remote: HostPort;
+  /** The address at which the client reached the server. */
+  readonly localHost: string;
+  readonly closed: boolean;
+  /** Queues one payload; a client that does not read is dropped. */
+  send(payload: Uint8Array): void;
+  /** Ends in order: what was sent still leaves. */
+  close(): void;
+  /** Replaces the frame timer by heartbeats: the open connection is the registration (rendezvous §5.6). */
+  keepAsPresence(): void;
+}
+
+/** One UDP socket of the server. Answers to a peer leave through the socket at which it asked. */
+export interface UdpPath {
+  /** The bound address, or '' for the wildcard. */
+  readonly localHost: string;
+  send(payload: Uint8Array, to: HostPort): void;
+}

@@ -1,0 +1,117 @@
+/** Peers in an append-only text file, for runtimes without SQLite: one JSON row a line, the last line of a guid counts. */
+import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { CommitGroup, type PeerRow, type PeerStore } from './peer-store.ts';
+
+/** The file is rewritten when it has this many lines and fewer than a third of them count. */
+const COMPACT_ABOVE_LINES = 1_000;
+
+export class JournalStore implements PeerStore {
+  readonly kind = 'journal';
+  readonly #file: string;
+  readonly #rows = new Map<string, PeerRow>();
+  readonly #group: CommitGroup;
+  #fd: number;
+  #lines = 0;
+  #bytes = 0;
+
+  /** @throws when the file cannot be read or written */
+  constructor(file: string, maxQueuedRows: number) {
+    this.#file = file;
+    for (const row of readJournal(file)) {
+      this.#rows.set(row.id, row);
+      this.#lines++;
+    }
+    this.#fd = openSync(file, 'a', 0o600);
+    this.#group = new CommitGroup(maxQueuedRows, (rows) => this.#commit(rows));
+    // Also drops the half line that a kill in the middle of a write leaves.
+    this.#compact();
+  }
+
+  get(id: string): PeerRow | null {
+    return this.#rows.get(id) ?? null;
+  }
+
+  save(row: PeerRow, done: (error: Error | null) => void): void {
+    this.#group.add(row, done);
+  }
+
+  count(): number {
+    return this.#rows.size;
+  }
+
+  close(): void {
+    this.#group.flush();
+    closeSync(this.#fd);
+  }
+
+  #commit(rows: readonly PeerRow[]): void {
+    const data = Buffer.from(rows.map(line).join(''));
+    try {
+      writeAll(this.#fd, data);
+      fsyncSync(this.#fd);
+    } catch (error) {
+      // Nothing of a failed group may stay: a half line would swallow the next good one.
+      ftruncateSync(this.#fd, this.#bytes);
+      throw error;
+    }
+    this.#bytes += data.length;
+    for (const row of rows) this.#rows.set(row.id, row);
+    this.#lines += rows.length;
+    if (this.#lines > COMPACT_ABOVE_LINES && this.#lines > this.#rows.size * 3) this.#compact();
+  }
+
+  #compact(): void {
+    const temporary = `${this.#file}.new`;
+    const fd = openSync(temporary, 'w', 0o600);
+    const data = Buffer.from([...this.#rows.values()].map(line).join(''));
+    try {
+      writeAll(fd, data);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, this.#file);
+    closeSync(this.#fd);
+    this.#fd = openSync(this.#file, 'a', 0o600);
+    this.#lines = this.#rows.size;
+    this.#bytes = data.length;
+  }
+}
+
+/** All readable rows of a journal in file order; none when there is no file. Broken lines are skipped. */
+export function readJournal(file: string): PeerRow[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+  const rows: PeerRow[] = [];
+  for (const entry of text.split('\n')) {
+    const row = parseLine(entry);
+    if (row) rows.push(row);
+  }
+  return rows;
+}
+
+function line(row: PeerRow): string {
+  const [guid, uuid, pk] = [row.guid, row.uuid, row.pk].map((bytes) => Buffer.from(bytes).toString('base64'));
+  return `${JSON.stringify({ guid, id: row.id, uuid, pk, ip: row.ip })}\n`;
+}
+
+function parseLine(text: string): PeerRow | null {
+  if (text === '') return null;
+  try {
+    const { guid, id, uuid, pk, ip } = JSON.parse(text) as Record<string, unknown>;
+    if ([guid, id, uuid, pk, ip].some((field) => typeof field !== 'string')) return null;
+    const bytes = (field: unknown): Uint8Array => new Uint8Array(Buffer.from(field as string, 'base64'));
+    return { guid: bytes(guid), id: id as string, uuid: bytes(uuid), pk: bytes(pk), ip: ip as string };
+  } catch {
+    return null;
+  }
+}
+
+function writeAll(fd: number, data: Buffer): void {
+  for (let at = 0; at < data.length; ) at += writeSync(fd, data, at);
+}

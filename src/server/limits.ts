@@ -1,0 +1,128 @@
+/**
+ * Every bound of the server in one place, each with its reason. Tests and operators may change single values; nothing in
+ * the server has another number of this kind.
+ */
+export interface ServerLimits {
+  /** Connections in all, over all TCP and WebSocket ports: well below the usual 65,536 descriptors of a service. */
+  readonly maxConnections: number;
+  /** Connections from one address: many peers share one behind a carrier's NAT or a proxy, one attacker must not have all. */
+  readonly maxConnectionsPerAddress: number;
+  /** ms until a complete frame must have come, again after each; bytes of an unfinished one do not count (rendezvous §1.2). */
+  readonly frameTimeoutMs: number;
+  /** ms for the WebSocket handshake; the open server waits for ever (rendezvous §1.2). */
+  readonly handshakeTimeoutMs: number;
+  /** Payload bytes of one rendezvous frame: an online query of 20,000 ids fits, a flood of memory does not. */
+  readonly maxFrameBytes: number;
+  /** Bytes of a relay frame that must be translated to or from a WebSocket message: a 4K key frame with room. */
+  readonly maxRelayMessageBytes: number;
+  /** Unsent bytes to one rendezvous client, which then counts as not reading and is dropped. */
+  readonly maxUnsentBytes: number;
+  /** Requests that one connection may send in `requestWindowMs`: a stock client sends 3 in 18 s. */
+  readonly maxRequestsPerWindow: number;
+  readonly requestWindowMs: number;
+  /** Requests in the air (the `tcp_punch` map, rendezvous §1.3), in all and of one connection. */
+  readonly maxAsks: number;
+  readonly maxAsksPerConnection: number;
+  /** ms for which the controlled side may answer a request; a stock controller has given up after 18 s. */
+  readonly askLifetimeMs: number;
+  /** Peer records in memory; beyond it the longest offline go (they stay in the store). */
+  readonly maxPeersInMemory: number;
+  /** ms an offline record stays in memory. */
+  readonly offlineKeepMs: number;
+  /** ms since the last sign of life for which a peer counts as online (rendezvous §6.1). */
+  readonly onlineMs: number;
+  /** Bytes of an id, a machine uuid and a device key: no client sends more than 64 of each. */
+  readonly maxIdBytes: number;
+  readonly maxKeyBytes: number;
+  /** Ids in one online query. */
+  readonly maxOnlineIds: number;
+  /** Registrations of one id in quick succession (rendezvous §5.8): 3, then one has to wait 6 s. */
+  readonly registerBurst: number;
+  readonly registerWindowMs: number;
+  /** Registrations of new ids from one address (rendezvous §6.10): 31, until 60 s have passed since the last one counted. */
+  readonly addressBurst: number;
+  readonly addressWindowMs: number;
+  /** Different new ids from one address a day (rendezvous §6.10). */
+  readonly addressIds: number;
+  readonly addressIdsWindowMs: number;
+  /** Addresses that the limiter remembers; the oldest go first. */
+  readonly maxLimitedAddresses: number;
+  /** UDP NAT tests: copies from one source within this time get one answer (rendezvous §9.1: a second one misleads). */
+  readonly natTestDedupeMs: number;
+  /** UDP NAT test answers in that time over all sources: a ceiling on what can be reflected. */
+  readonly maxNatTestsPerSlot: number;
+  /** ms between two heartbeats on a TCP or WebSocket registration, and the silence after which it is dead. */
+  readonly heartbeatMs: number;
+  readonly presenceSilenceMs: number;
+  /** Told to such clients, in seconds; they reconnect after 1.5 times this silence (rendezvous §5.6). */
+  readonly keepAliveSeconds: number;
+  /** ms without a byte after which a client is taken to wait for the key exchange (rendezvous §6.9). */
+  readonly greetingDelayMs: number;
+  /** UDP sockets, one for each local address, so that answers leave from the address that was asked. */
+  readonly maxUdpSockets: number;
+  /** Rows waiting for the store; a disk that hangs must not eat the memory. */
+  readonly maxQueuedRows: number;
+  /** Streams that wait at the relay, in all and from one address. */
+  readonly maxRelayWaiting: number;
+  readonly maxRelayWaitingPerAddress: number;
+  /** ms that a stream waits for its other half (rendezvous §7.3). */
+  readonly relayWaitMs: number;
+  /** Bytes that a waiting stream may send ahead; then it is not read any more. */
+  readonly relayEarlyBytes: number;
+  readonly maxRelayPairs: number;
+  /** ms without data in either direction after which a pair ends (rendezvous §7.5). */
+  readonly relayIdleMs: number;
+  /** Bits a second of one pair, both directions together, and of all pairs (rendezvous §7.6). 0: no limit. */
+  readonly relayPairBps: number;
+  readonly relayTotalBps: number;
+  /** Unsent bytes at one end of a pair above which the other end is not read. */
+  readonly relayBufferBytes: number;
+  /** Length of a relay uuid: clients send 36 characters. */
+  readonly maxRelayUuidLength: number;
+}
+
+export const DEFAULT_LIMITS: ServerLimits = {
+  maxConnections: 20_000,
+  maxConnectionsPerAddress: 1_000,
+  frameTimeoutMs: 30_000,
+  handshakeTimeoutMs: 10_000,
+  maxFrameBytes: 256 * 1024,
+  maxRelayMessageBytes: 32 * 1024 * 1024,
+  maxUnsentBytes: 512 * 1024,
+  maxRequestsPerWindow: 600,
+  requestWindowMs: 30_000,
+  maxAsks: 50_000,
+  maxAsksPerConnection: 64,
+  askLifetimeMs: 60_000,
+  maxPeersInMemory: 500_000,
+  offlineKeepMs: 3_600_000,
+  onlineMs: 30_000,
+  maxIdBytes: 253,
+  maxKeyBytes: 256,
+  maxOnlineIds: 20_000,
+  registerBurst: 3,
+  registerWindowMs: 6_000,
+  addressBurst: 31,
+  addressWindowMs: 60_000,
+  addressIds: 301,
+  addressIdsWindowMs: 86_400_000,
+  maxLimitedAddresses: 100_000,
+  natTestDedupeMs: 10,
+  maxNatTestsPerSlot: 1_000,
+  heartbeatMs: 25_000,
+  presenceSilenceMs: 75_000,
+  keepAliveSeconds: 60,
+  greetingDelayMs: 150,
+  maxUdpSockets: 64,
+  maxQueuedRows: 50_000,
+  maxRelayWaiting: 4_096,
+  maxRelayWaitingPerAddress: 256,
+  relayWaitMs: 30_000,
+  relayEarlyBytes: 64 * 1024,
+  maxRelayPairs: 8_192,
+  relayIdleMs: 30_000,
+  relayPairBps: 128 * 1024 * 1024,
+  relayTotalBps: 1024 * 1024 * 1024,
+  relayBufferBytes: 256 * 1024,
+  maxRelayUuidLength: 256,
+};

@@ -1,0 +1,217 @@
+/** The peers the server knows, and the rules by which they register (rendezvous §5.7, §5.8, §6.1). */
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../core/clock.ts';
+import { type HostPort, hbb, normalizeHost } from '../core/wire/index.ts';
+import { AddressLimiter } from './address-limiter.ts';
+import type { Client, UdpPath } from './client.ts';
+import type { ServerLimits } from './limits.ts';
+import type { PeerRow, PeerStore } from './peer-store.ts';
+
+const Result = hbb.RegisterPkResponse.Result;
+const NEVER = Number.NEGATIVE_INFINITY;
+const NO_BYTES = new Uint8Array(0);
+
+/** One peer in memory. Kept small: there are hundreds of thousands. */
+export interface Peer {
+  readonly id: string;
+  guid: Uint8Array;
+  uuid: Uint8Array;
+  pk: Uint8Array;
+  /** Last registered IP, as in the store. */
+  ip: string;
+  /** Where it was last heard; port 0 right after it was loaded. */
+  host: string;
+  port: number;
+  /** The UDP socket at which it was heard. */
+  path: UdpPath | null;
+  /** The connection that is its registration (rendezvous §5.6). */
+  client: Client | null;
+  lastSeen: number;
+  registerCount: number;
+  registerAt: number;
+  /** The signed id and key for controllers, made when first needed. */
+  signed: Uint8Array | null;
+}
+
+export interface Registration {
+  readonly id: string;
+  readonly uuid: Uint8Array;
+  readonly pk: Uint8Array;
+  readonly from: HostPort;
+  readonly path: UdpPath | null;
+  readonly client: Client | null;
+}
+
+export class PeerTable {
+  readonly #peers = new Map<string, Peer>();
+  readonly #store: PeerStore;
+  readonly #limits: ServerLimits;
+  readonly #clock: Clock;
+  readonly #limiter: AddressLimiter;
+
+  constructor(store: PeerStore, limits: ServerLimits, clock: Clock) {
+    this.#store = store;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#limiter = new AddressLimiter(limits, clock);
+  }
+
+  get size(): number {
+    return this.#peers.size;
+  }
+
+  inMemory(id: string): Peer | undefined {
+    return this.#peers.get(id);
+  }
+
+  /** The peer, loaded from the store when it is not in memory. A store that cannot be read counts as not knowing it. */
+  find(id: string): Peer | undefined {
+    const known = this.#peers.get(id);
+    if (known || id === '' || id.length > this.#limits.maxIdBytes) return known;
+    let row: PeerRow | null;
+    try {
+      row = this.#store.get(id);
+    } catch {
+      return undefined;
+    }
+    if (!row) return undefined;
+    const peer = this.#add(id);
+    peer.guid = row.guid;
+    peer.uuid = row.uuid;
+    peer.pk = row.pk;
+    peer.ip = normalizeHost(row.ip);
+    return peer;
+  }
+
+  isOnline(peer: Peer): boolean {
+    return peer.client !== null || this.#clock.now() - peer.lastSeen < this.#limits.onlineMs;
+  }
+
+  /** RegisterPeer (rendezvous §5.7): true when the client has to send RegisterPk. */
+  heartbeat(id: string, from: HostPort, path: UdpPath): boolean {
+    const peer = this.#peers.get(id);
+    if (!peer) return true;
+    // A datagram with a forged source must not end a living connection; RegisterPk, which names the uuid, may.
+    if (peer.client) return true;
+    const lastIp = peer.port === 0 ? peer.ip : peer.host;
+    if (peer.pk.length === 0 || (from.host !== lastIp && !isLoopback(from.host))) return true;
+    this.#heard(peer, from, path, null);
+    return false;
+  }
+
+  /** RegisterPk (rendezvous §5.8). `done` gets the result; OK only once the registration is on disk. */
+  register(request: Registration, done: (result: hbb.RegisterPkResponse.Result) => void): void {
+    const limits = this.#limits;
+    const { id, uuid, pk, from } = request;
+    const idBytes = Buffer.byteLength(id);
+    if (idBytes < 6) return done(Result.UUID_MISMATCH);
+    if (idBytes > limits.maxIdBytes || uuid.length > limits.maxKeyBytes || pk.length > limits.maxKeyBytes)
+      return done(Result.INVALID_ID_FORMAT);
+    const known = this.find(id);
+    const own = known !== undefined && sameBytes(known.uuid, uuid);
+    // Only strangers count: after a restart all peers behind one address come back at once, and must.
+    if (!own && !this.#limiter.allow(from.host, id)) return done(Result.TOO_FREQUENT);
+    const ipChanged = known !== undefined && from.host !== known.ip;
+    const pkChanged = known !== undefined && !sameBytes(known.pk, pk);
+    if (known && known.uuid.length > 0 && (!own || (ipChanged && pkChanged))) return done(Result.UUID_MISMATCH);
+    const peer = known ?? this.#add(id);
+    if (!this.#countRegistration(peer)) return done(Result.TOO_FREQUENT);
+    if (known && known.uuid.length > 0 && !ipChanged && !pkChanged) {
+      this.#heard(peer, from, request.path, request.client);
+      return done(Result.OK);
+    }
+    const row: PeerRow = {
+      guid: peer.guid.length > 0 ? peer.guid : new Uint8Array(randomBytes(16)),
+      id,
+      // Copies: what was decoded is a view of a whole datagram.
+      uuid: known && known.uuid.length > 0 ? known.uuid : uuid.slice(),
+      pk: pk.slice(),
+      ip: from.host,
+    };
+    const before = { guid: peer.guid, uuid: peer.uuid, pk: peer.pk, ip: peer.ip, signed: peer.signed };
+    Object.assign(peer, { guid: row.guid, uuid: row.uuid, pk: row.pk, ip: row.ip, signed: null });
+    this.#store.save(row, (error) => {
+      if (error) {
+        // What is not on disk was never registered; the client tries again.
+        if (peer.guid === row.guid && peer.pk === row.pk) Object.assign(peer, before);
+        if (peer.uuid.length === 0) this.#peers.delete(id);
+        return done(Result.SERVER_ERROR);
+      }
+      this.#heard(peer, from, request.path, request.client);
+      done(Result.OK);
+    });
+  }
+
+  /** The connection that was this peer's registration has ended. */
+  lostClient(id: string, client: Client): void {
+    const peer = this.#peers.get(id);
+    if (peer?.client !== client) return;
+    peer.client = null;
+    peer.lastSeen = NEVER;
+  }
+
+  /** Drops records that have long been offline; they stay in the store. Call now and then. */
+  evict(): void {
+    const keepSince = this.#clock.now() - this.#limits.offlineKeepMs;
+    for (const peer of this.#peers.values())
+      if (!peer.client && peer.lastSeen < keepSince) this.#peers.delete(peer.id);
+  }
+
+  #heard(peer: Peer, from: HostPort, path: UdpPath | null, client: Client | null): void {
+    peer.host = from.host;
+    peer.port = from.port;
+    peer.lastSeen = this.#clock.now();
+    if (path) peer.path = path;
+    // A peer that comes by UDP has left its connection; one that comes by a new connection has left the old one.
+    const old = peer.client;
+    peer.client = client;
+    if (old && old !== client) old.close();
+  }
+
+  #countRegistration(peer: Peer): boolean {
+    const now = this.#clock.now();
+    if (now - peer.registerAt > this.#limits.registerWindowMs) peer.registerCount = 0;
+    else if (peer.registerCount >= this.#limits.registerBurst) return false;
+    peer.registerCount++;
+    peer.registerAt = now;
+    return true;
+  }
+
+  #add(id: string): Peer {
+    if (this.#peers.size >= this.#limits.maxPeersInMemory) this.#makeRoom();
+    const peer: Peer = {
+      id,
+      guid: NO_BYTES,
+      uuid: NO_BYTES,
+      pk: NO_BYTES,
+      ip: '',
+      host: '',
+      port: 0,
+      path: null,
+      client: null,
+      lastSeen: NEVER,
+      registerCount: 0,
+      registerAt: NEVER,
+      signed: null,
+    };
+    this.#peers.set(id, peer);
+    return peer;
+  }
+
+  /** Removes some offline records, oldest insertions first; a bounded look, since this runs within a request. */
+  #makeRoom(): void {
+    let looked = 0;
+    for (const peer of this.#peers.values()) {
+      if (!this.isOnline(peer)) this.#peers.delete(peer.id);
+      if (++looked >= 64) return;
+    }
+  }
+}
+
+export function isLoopback(host: string): boolean {
+  return host.startsWith('127.') || host === '::1';
+}
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && Buffer.compare(a, b) === 0;
+}

@@ -1,0 +1,31 @@
+/** Which ports the server opens. */
+export interface ServerPorts {
+  /** TCP and UDP; the heart of it, always on. */
+  readonly rendezvous: number;
+  readonly natTest: number;
+  readonly ws: number;
+  readonly relay: number;
+  readonly relayWs: number;
+}
+
+/** What a caller may ask for: 0 turns a part off, absent takes its place beside `rendezvous`, which may be -1: any free block. */
+export type WantedPorts = Partial<ServerPorts>;
+
+/** For a free block of five: below the range from which systems take ports for outgoing connections. */
+const BLOCK_RANGE = { first: 10_000, last: 30_000 };
+
+/** The classic layout around a rendezvous port (rendezvous §1). */
+export function portsAround(rendezvous: number, wanted: WantedPorts = {}): ServerPorts {
+  const relay = wanted.relay ?? rendezvous + 1;
+  return {
+    rendezvous,
+    natTest: wanted.natTest ?? rendezvous - 1,
+    ws: wanted.ws ?? rendezvous + 2,
+    relay,
+    relayWs: wanted.relayWs ?? (relay > 0 ? relay + 2 : 0),
+  };
+}
+
+export function randomRendezvousPort(random: () => number = Math.random): number {
+  return BLOCK_RANGE.first + Math.floor(random() * (BLOCK_RANGE.last - BLOCK_RANGE.first));
+}

@@ -1,0 +1,124 @@
+/** A rendezvous client on TCP: framed (rendezvous §2), sealed when it answers the greeting (§6.9). */
+import type { Socket } from 'node:net';
+import type { Clock } from '../core/clock.ts';
+import { SealedStream, type ServerKeyExchange } from '../core/crypto/index.ts';
+import { decodeRendezvous, encodeFrame, FrameDecoder, type HostPort } from '../core/wire/index.ts';
+import { ClientBase, type ClientEvents } from './client-base.ts';
+import type { ServerLimits } from './limits.ts';
+
+export interface TcpClientOptions {
+  readonly socket: Socket;
+  readonly remote: HostPort;
+  readonly localHost: string;
+  readonly limits: ServerLimits;
+  readonly clock: Clock;
+  readonly events: ClientEvents;
+  /** Offered to a client that says nothing; null on ports without encryption. */
+  readonly keyExchange: ServerKeyExchange | null;
+}
+
+/** ms that a closing connection may take to deliver what was sent. */
+const LINGER_MS = 5_000;
+
+export class TcpClient extends ClientBase {
+  readonly kind = 'tcp';
+  readonly #socket: Socket;
+  readonly #decoder: FrameDecoder;
+  readonly #clock: Clock;
+  readonly #keyExchange: ServerKeyExchange | null;
+  #sealed: SealedStream | null = null;
+  #greeted = false;
+  #cancelGreeting: (() => void) | undefined;
+  #cancelLinger: (() => void) | undefined;
+  #closing = false;
+
+  constructor(options: TcpClientOptions) {
+    super(options.remote, options.localHost, options.limits, options.clock, options.events);
+    this.#socket = options.socket;
+    this.#clock = options.clock;
+    this.#keyExchange = options.keyExchange;
+    this.#decoder = new FrameDecoder({ maxPayload: options.limits.maxFrameBytes });
+    const socket = options.socket;
+    socket.setNoDelay(true);
+    socket.on('data', (chunk) => this.#onData(chunk));
+    // A client that half-closes after its request still gets the answer (rendezvous §1.2); the frame timer ends it. One
+    // that has nothing to wait for is gone, and so is a registration that cannot answer heartbeats any more.
+    socket.on('end', () => {
+      if (this.presence || !options.events.waits(this)) this.close();
+    });
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      this.#cancelGreeting?.();
+      this.#cancelLinger?.();
+      this.ended();
+    });
+    // Not at once: a client that sends one message and closes without reading would answer the greeting with RST, and its
+    // message could be lost with it (rendezvous §6.9).
+    if (this.#keyExchange)
+      this.#cancelGreeting = options.clock.setTimer(options.limits.greetingDelayMs, () => this.#greet());
+  }
+
+  close(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#socket.end();
+    this.#cancelLinger = this.#clock.setTimer(LINGER_MS, () => this.#socket.destroy());
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  protected write(payload: Uint8Array): void {
+    if (this.#closing) return;
+    this.#socket.write(encodeFrame(this.#sealed && payload.length > 0 ? this.#sealed.seal(payload) : payload));
+  }
+
+  protected unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  #greet(): void {
+    if (!this.#keyExchange || this.closed || this.#closing) return;
+    this.#greeted = true;
+    this.write(this.#keyExchange.greeting);
+  }
+
+  #onData(chunk: Uint8Array): void {
+    this.#cancelGreeting?.();
+    // What comes behind a close is read and dropped: unread bytes would turn our FIN into an RST that eats the answer.
+    if (this.#closing) return;
+    try {
+      for (const frame of this.#decoder.push(chunk)) {
+        if (this.#closing) return;
+        this.#onFrame(frame);
+      }
+    } catch {
+      this.destroy();
+    }
+  }
+
+  #onFrame(frame: Uint8Array): void {
+    if (this.#sealed) return this.received(frame.length > 1 ? this.#sealed.open(frame) : frame);
+    if (this.#greeted && this.#keyExchange) {
+      // Only the first frame may be the answer to the greeting.
+      this.#greeted = false;
+      const message = tryDecode(frame);
+      if (message?.union === 'keyExchange') {
+        const key = this.#keyExchange.accept(message.keyExchange ?? {});
+        if (!key) return this.destroy();
+        this.#sealed = new SealedStream(key);
+        return;
+      }
+    }
+    this.received(frame);
+  }
+}
+
+function tryDecode(frame: Uint8Array): ReturnType<typeof decodeRendezvous> | null {
+  try {
+    return decodeRendezvous(frame);
+  } catch {
+    return null;
+  }
+}
