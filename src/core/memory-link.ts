@@ -74,7 +74,7 @@ export class MemoryLink implements Link {
       this.#buffered -= payload.length;
       this.stats.framesOut++;
       this.stats.bytesOut += payload.length;
-      this.#peer?.#receive(payload);
+      const peer: MemoryLink | null = this.#peer; if (peer) peer.#receive(payload);
     }
     if (this.#wantDrain && this.#buffered <= this.#low && !this.#closed) {
       this.#wantDrain = false;
@@ -97,7 +97,7 @@ export class MemoryLink implements Link {
     this.flush();
     const peer = this.#peer;
     this.#end({ by: 'local' });
-    peer?.#end({ by: 'remote' });
+    if (peer) peer.#end({ by: 'remote' });
   }
 
   destroy(error?: Error): void {
@@ -105,7 +105,12 @@ export class MemoryLink implements Link {
     this.#out.length = 0;
     const peer = this.#peer;
     this.#end(error ? { by: 'error', error } : { by: 'local' });
-    peer?.#end({ by: 'error', error: error ?? new Error('connection reset') });
+    if (peer) peer.#end({ by: 'error', error: error ?? new Error('connection reset') });
+  }
+
+  #toPeer(payload: Uint8Array): void {
+    const peer = this.#peer;
+    if (peer) peer.#receive(payload);
   }
 
   #receive(payload: Uint8Array): void {

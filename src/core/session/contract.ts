@@ -46,6 +46,8 @@ export type Modifier = 'Alt' | 'Shift' | 'Control' | 'Meta';
  * `keycode` is in the numbering of the host's platform (X11 key code, set-1 scan code, macOS virtual key code).
  * `named` is a ControlKey name of §1.7 (`Return`, `F5`, `CtrlAltDel` …). `character` is a Unicode character to be
  * produced by a key of the current layout where there is one (Legacy `chr`), `text` is typed as it stands.
+ * `wheel` has the signs of the wire (§4.1): dy > 0 is away from the user, dx > 0 is left; notches, or with `fine` pixels.
+ * `modifiers` names exactly the modifiers that are to be down from now on.
  */
 export type InputEvent =
   | { type: 'move'; x: number; y: number }
@@ -99,7 +101,7 @@ export interface CursorSink {
 export interface DesktopHost {
   readonly platform: PlatformName;
   readonly injector: InputInjector;
-  /** What it can encode; always contains vp9. */
+  /** What it can encode, best choice first; always contains vp9. */
   readonly codecs: readonly VideoCodec[];
   displays(): Display[];
   startVideo(request: VideoRequest, sink: VideoSink): VideoStream;

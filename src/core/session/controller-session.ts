@@ -1,0 +1,567 @@
+import { passwordHash, passwordProof } from '../crypto/password.ts';
+import { Emitter } from '../emitter.ts';
+import { type ErrorData, LiteDeskError, WireError } from '../errors.ts';
+import type { Clock } from '../clock.ts';
+import type { Link, LinkClose } from '../link.ts';
+import { decodeMessage, encodeMessage, hbb } from '../wire/proto.ts';
+import { clipboardMessage, clipboardText } from './clipboard.ts';
+import { encodeDecoding, type Decoding, readVideoFrame } from './codecs.ts';
+import type { MouseButton, SessionPermissions } from './contract.ts';
+import { ControllerInput } from './controller-input.ts';
+import { CursorReader } from './cursor-reader.ts';
+import type {
+  ControllerClosed,
+  ControllerSessionEvents,
+  ControllerSessionOptions,
+  Locks,
+  PasswordInput,
+  RemoteDisplay,
+  RemoteInfo,
+  SessionOptions,
+} from './controller-types.ts';
+import { permissionName } from './host-announce.ts';
+import * as limits from './limits.ts';
+import { LOGIN } from './login-strings.ts';
+import { optionMessage } from './option-message.ts';
+import { readDisplays, readRemoteInfo, readSwitchDisplay } from './remote-info.ts';
+import { loginError, mayRetry, sessionErrors } from './session-errors.ts';
+import { PROTOCOL_VERSION } from './version.ts';
+import { WriteWatch } from './write-watch.ts';
+
+type State = 'idle' | 'waiting-hash' | 'login' | 'open' | 'raw' | 'closed';
+
+interface Ping {
+  sentAt: number;
+  done(rttMs: number): void;
+  fail(error: Error): void;
+}
+
+/**
+ * The controlling side of one connection, from `hash` to `close_reason` (session §2.3 on). Attach listeners, then call
+ * `start()`. Never throws because of what the peer sends.
+ */
+export class ControllerSession extends Emitter<ControllerSessionEvents> {
+  readonly #o: ControllerSessionOptions;
+  readonly #link: Link;
+  readonly #clock: Clock;
+  readonly #input: ControllerInput;
+  readonly #cursors = new CursorReader();
+  readonly #watch: WriteWatch;
+  readonly #pings = new Map<bigint, Ping>();
+  readonly #permissions: SessionPermissions = {
+    keyboard: true,
+    clipboard: true,
+    audio: true,
+    file: true,
+    restart: true,
+    recording: true,
+    blockInput: true,
+    privacyMode: true,
+  };
+  #state: State = 'idle';
+  #decoding: Decoding;
+  #options: SessionOptions;
+  #hash: { salt: string; challenge: string } | null = null;
+  #password: PasswordInput | null;
+  #h1: Uint8Array | null = null;
+  #info: RemoteInfo | null = null;
+  #cancelTick: (() => void) | null = null;
+  #startedAt = 0;
+  #receivedAt = 0;
+  #pingCount = 0n;
+  #lastClipboard: string | null = null;
+
+  constructor(options: ControllerSessionOptions) {
+    super();
+    this.#o = options;
+    this.#link = options.link;
+    this.#clock = options.clock;
+    this.#decoding = options.decoding;
+    this.#options = { ...options.options };
+    this.#password = options.password ?? null;
+    this.#watch = new WriteWatch(options.link);
+    this.#input = new ControllerInput((message) => {
+      if (this.#state === 'open' && this.#permissions.keyboard && !this.#options.disableKeyboard) this.#send(message);
+    });
+  }
+
+  /** The password as it can be kept for this host; good together with `salt` only. Null before a password was used. */
+  get h1(): Uint8Array | null {
+    return this.#h1;
+  }
+
+  /** Salt of this host; a kept h1 of another salt is worthless. Null before `hash` came. */
+  get salt(): string | null {
+    return this.#hash?.salt ?? null;
+  }
+
+  get info(): RemoteInfo | null {
+    return this.#info;
+  }
+
+  /** What the host grants at the moment. */
+  get permissions(): SessionPermissions {
+    return { ...this.#permissions };
+  }
+
+  get open(): boolean {
+    return this.#state === 'open' || this.#state === 'raw';
+  }
+
+  start(): void {
+    if (this.#state !== 'idle') return;
+    this.#state = 'waiting-hash';
+    this.#startedAt = this.#clock.now();
+    this.#receivedAt = this.#startedAt;
+    this.#cancelTick = this.#clock.setTimer(limits.TEST_DELAY_INTERVAL_MS, () => this.#tick());
+    this.#link.setHandlers({
+      onFrame: (payload) => this.#onFrame(payload),
+      onClose: (close) => this.#onClose(close),
+    });
+  }
+
+  /** Logs in on the same connection with a password, its hash, or (empty text) by waiting for a click (session §2.4). */
+  login(password: PasswordInput): void {
+    if (this.#state !== 'login' && this.#state !== 'waiting-hash' && this.#state !== 'idle') return;
+    this.#password = password;
+    if (this.#state === 'login') this.#sendLogin();
+  }
+
+  /** Answers a question for the second factor (session §2.7). */
+  sendTwoFactor(code: string): void {
+    if (this.#state === 'login') this.#send({ auth2fa: { code } });
+  }
+
+  /** Absolute coordinates of the host's virtual desktop. */
+  mouseMove(x: number, y: number): void {
+    this.#input.move(x, y);
+  }
+
+  /** Coordinates inside the picture of one display, in its pixels; clamped to it (session §4.1). */
+  mouseMoveOn(display: number, x: number, y: number): void {
+    const place = this.#place(display, x, y);
+    if (place) this.#input.move(place.x, place.y);
+  }
+
+  mouseRelative(dx: number, dy: number): void {
+    this.#input.moveRelative(dx, dy);
+  }
+
+  /** `at` in absolute coordinates: the pointer is moved there first. */
+  mouseButton(button: MouseButton, down: boolean, at?: { x: number; y: number }): void {
+    this.#input.button(button, down, at);
+  }
+
+  /** Like mouseButton, with the place inside the picture of one display. */
+  mouseButtonOn(display: number, button: MouseButton, down: boolean, x: number, y: number): void {
+    this.#input.button(button, down, this.#place(display, x, y) ?? undefined);
+  }
+
+  /** Wire signs: dy > 0 away from the user, dx > 0 left; notches, or with `fine` about pixels (session §4.1). */
+  mouseWheel(dx: number, dy: number, fine = false): void {
+    this.#input.wheel(dx, dy, fine);
+  }
+
+  /** `code` and `key` as in DOM KeyboardEvent. */
+  key(code: string, key: string, down: boolean, locks: Locks = {}): void {
+    this.#input.key(code, key, down, locks);
+  }
+
+  typeText(text: string): void {
+    this.#input.text(text);
+  }
+
+  ctrlAltDel(): void {
+    this.#input.ctrlAltDel();
+  }
+
+  lockScreen(): void {
+    this.#input.lockScreen();
+  }
+
+  /** Lifts every key and button that is down; call it when the window loses the keyboard. */
+  releaseKeys(): void {
+    this.#input.releaseAll();
+  }
+
+  /** Asks for a key frame of one display, or of all (session §3.5). */
+  refreshVideo(display?: number): void {
+    this.#misc(display === undefined ? { refreshVideo: true } : { refreshVideoDisplay: display });
+  }
+
+  /** With `videoAck`: the last frame was decoded, the host may send the next. */
+  ackVideo(): void {
+    this.#misc({ videoReceived: true });
+  }
+
+  setDecoding(decoding: Decoding): void {
+    this.#decoding = decoding;
+    this.#misc({ option: { supportedDecoding: encodeDecoding(decoding) } });
+  }
+
+  setOption(change: SessionOptions): void {
+    if (change.disableKeyboard) this.#input.releaseAll();
+    this.#options = { ...this.#options, ...change };
+    this.#misc({ option: optionMessage(change) });
+  }
+
+  /** Shows another display; the host answers with `geometry` (session §3.8). */
+  switchDisplay(display: number): void {
+    if (!this.#info?.displays[display] || this.#state !== 'open') return;
+    this.#info.currentDisplay = display;
+    this.#misc({ switchDisplay: { display } });
+    this.#misc({ captureDisplays: { set: [display] } });
+    this.#misc({ refreshVideoDisplay: display });
+  }
+
+  /** Streams exactly these displays. */
+  captureDisplays(displays: number[]): void {
+    this.#misc({ captureDisplays: { set: displays } });
+  }
+
+  chat(text: string): void {
+    this.#misc({ chatMessage: { text: text.slice(0, limits.CHAT_LENGTH) } });
+  }
+
+  /** Puts text into the host's clipboard; ignored where the host or the options do not allow it (session §5.1). */
+  sendClipboard(text: string): void {
+    if (this.#state !== 'open' || !this.#info || !this.#mayClipboard || text === this.#lastClipboard) return;
+    const message = clipboardMessage(text, this.#info);
+    if (!message) return;
+    this.#lastClipboard = text;
+    this.#send(message);
+  }
+
+  /**
+   * Round trip to the host's session and back in milliseconds, through the same queue as everything else; works before
+   * login too (session §3.7). @throws LiteDeskError SESSION_CLOSED, or the reason of `signal`
+   */
+  ping(signal?: AbortSignal): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      if (this.#state === 'closed' || this.#state === 'raw' || this.#state === 'idle')
+        return reject(closedError());
+      if (this.#pings.size >= limits.MAX_PENDING_PINGS)
+        return reject(new LiteDeskError(sessionErrors.protocol('round-trip probes are not answered')));
+      const time = ++this.#pingCount;
+      const end = (): void => {
+        this.#pings.delete(time);
+        signal?.removeEventListener('abort', abort);
+      };
+      const abort = (): void => {
+        end();
+        reject(signal?.reason);
+      };
+      this.#pings.set(time, {
+        sentAt: this.#clock.now(),
+        done: (rttMs) => {
+          end();
+          resolve(rttMs);
+        },
+        fail: (error) => {
+          end();
+          reject(error);
+        },
+      });
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#send({ testDelay: { time, fromClient: true } });
+    });
+  }
+
+  /** Ends the session in order (session §9.3). */
+  close(): void {
+    if (this.#state === 'closed') return;
+    if (this.#state === 'open') this.#input.releaseAll();
+    if (this.#state !== 'raw') this.#misc({ closeReason: '' }, true);
+    this.#finish({ reason: '', retry: false });
+  }
+
+  #onFrame(payload: Uint8Array): void {
+    if (this.#state === 'closed' || this.#state === 'raw') return;
+    this.#receivedAt = this.#clock.now();
+    let message: hbb.Message;
+    try {
+      message = decodeMessage(payload);
+    } catch (error) {
+      // Frames that do not parse are skipped, as stock peers do (session §9.1).
+      if (error instanceof WireError) return;
+      throw error;
+    }
+    this.#onMessage(message);
+  }
+
+  #onMessage(message: hbb.Message): void {
+    switch (message.union) {
+      case 'hash':
+        this.#onHash(message.hash ?? {});
+        return;
+      case 'testDelay':
+        this.#onTestDelay(message.testDelay ?? {});
+        return;
+      case 'loginResponse':
+        this.#onLoginResponse(message.loginResponse ?? {});
+        return;
+      case 'misc':
+        this.#onMisc(message.misc ?? {});
+        return;
+      case 'messageBox': {
+        const box = message.messageBox;
+        const cut = (text: string | null | undefined): string => (text ?? '').slice(0, limits.CHAT_LENGTH);
+        this.emit('message-box', { type: cut(box?.msgtype), title: cut(box?.title), text: cut(box?.text) });
+        return;
+      }
+      default:
+        break;
+    }
+    if (this.#state !== 'open') return;
+    switch (message.union) {
+      case 'videoFrame':
+        for (const frame of readVideoFrame(message.videoFrame ?? {}))
+          if (frame.display >= 0 && frame.display < limits.MAX_DISPLAYS) this.emit('video', frame);
+        break;
+      case 'cursorData': {
+        const shape = this.#cursors.read(message.cursorData ?? {});
+        if (shape) this.emit('cursor', shape);
+        break;
+      }
+      case 'cursorId': {
+        const id = this.#cursors.known(message.cursorId ?? 0n);
+        if (id !== null) this.emit('cursor-id', id);
+        break;
+      }
+      case 'cursorPosition':
+        this.emit('cursor-position', { x: message.cursorPosition?.x ?? 0, y: message.cursorPosition?.y ?? 0 });
+        break;
+      case 'peerInfo':
+        // Carries only the displays; its other fields must not overwrite what the login gave (session §2.9).
+        if (this.#info && message.peerInfo) {
+          this.#info.displays = readDisplays(message.peerInfo);
+          this.emit('displays', this.#info.displays);
+        }
+        break;
+      case 'clipboard':
+      case 'multiClipboards': {
+        const text = this.#mayClipboard ? clipboardText(message) : null;
+        if (text === null) break;
+        this.#lastClipboard = text;
+        this.emit('clipboard', { text });
+        break;
+      }
+      default:
+        break;
+    }
+  }
+
+  #onHash(hash: hbb.IHash): void {
+    if (this.#state !== 'waiting-hash') return;
+    this.#hash = { salt: hash.salt ?? '', challenge: hash.challenge ?? '' };
+    this.#state = 'login';
+    this.#sendLogin();
+    if (this.#password === null)
+      this.#needPassword('required', LOGIN.emptyPassword, sessionErrors.passwordRequired());
+  }
+
+  #sendLogin(): void {
+    const { salt, challenge } = this.#hash ?? { salt: '', challenge: '' };
+    const o = this.#o;
+    const kind = o.kind ?? 'desktop';
+    const request: hbb.ILoginRequest = {
+      username: o.peerId,
+      password: this.#proof(salt, challenge),
+      myId: o.myId,
+      myName: o.myName,
+      sessionId: o.sessionId,
+      version: o.version ?? PROTOCOL_VERSION,
+      myPlatform: o.platform,
+    };
+    if (kind === 'desktop' || kind === 'view-camera') {
+      request.option = { ...optionMessage(this.#options), supportedDecoding: encodeDecoding(this.#decoding) };
+      request.videoAckRequired = o.videoAck ?? false;
+    }
+    if (kind === 'file-transfer') request.fileTransfer = {};
+    if (kind === 'view-camera') request.viewCamera = {};
+    if (kind === 'terminal') request.terminal = {};
+    if (kind === 'port-forward') request.portForward = { host: o.portForward?.host ?? '', port: o.portForward?.port ?? 0 };
+    this.#send({ loginRequest: request });
+  }
+
+  /** Empty while there is no password: the host's user can click Accept meanwhile (session §2.4). */
+  #proof(salt: string, challenge: string): Uint8Array {
+    const password = this.#password;
+    if (password === null || password === '') return new Uint8Array();
+    this.#h1 = typeof password === 'string' ? passwordHash(password, salt) : password.h1;
+    return passwordProof(this.#h1, challenge);
+  }
+
+  #onTestDelay(message: hbb.ITestDelay): void {
+    if (message.fromClient) {
+      const ping = this.#pings.get(message.time ?? 0n);
+      ping?.done(Math.max(0, this.#clock.now() - ping.sentAt));
+      return;
+    }
+    // At once and unchanged, even before login (session §3.7), unless the host does not read the echoes.
+    if (this.#link.bufferedBytes < limits.REPLY_BUFFER_BYTES) this.#send({ testDelay: message });
+    this.emit('delay', { rttMs: message.lastDelay ?? 0, targetBitrate: (message.targetBitrate ?? 0) * 1000 });
+  }
+
+  #onLoginResponse(response: hbb.ILoginResponse): void {
+    if (this.#state !== 'login') return;
+    if (response.peerInfo) {
+      this.#onPeerInfo(response.peerInfo);
+      return;
+    }
+    const text = (response.error ?? '').slice(0, limits.CHAT_LENGTH);
+    switch (text) {
+      case LOGIN.wrongPassword:
+        this.#forget();
+        this.#needPassword('wrong', text, sessionErrors.wrongPassword());
+        break;
+      case LOGIN.emptyPassword:
+        this.#forget();
+        this.#needPassword('required', text, sessionErrors.passwordRequired());
+        break;
+      case LOGIN.noPasswordAccess:
+        this.#needPassword('wait-accept', text, sessionErrors.waitAccept());
+        break;
+      case LOGIN.twoFactorRequired:
+      case LOGIN.twoFactorWrong:
+        this.#needPassword('2fa', text, sessionErrors.twoFactor());
+        break;
+      default:
+        this.#finish({ reason: text, retry: false, error: loginError(text) });
+        break;
+    }
+  }
+
+  #needPassword(reason: 'required' | 'wrong' | 'wait-accept' | '2fa', message: string, error: ErrorData): void {
+    this.emit('password-needed', { reason, message, error });
+  }
+
+  #forget(): void {
+    this.#password = null;
+    this.#h1 = null;
+  }
+
+  #onPeerInfo(message: hbb.IPeerInfo): void {
+    const info = readRemoteInfo(message);
+    this.#info = info;
+    this.#input.setTarget(info);
+    if (this.#o.kind === 'port-forward') {
+      this.#state = 'raw';
+      this.#stopTimers();
+      this.emit('opened', info);
+      this.#o.onRawMode?.();
+      return;
+    }
+    this.#state = 'open';
+    this.emit('opened', info);
+  }
+
+  #onMisc(misc: hbb.IMisc): void {
+    if (misc.closeReason != null) {
+      const reason = misc.closeReason.slice(0, limits.CHAT_LENGTH);
+      this.#finish({ reason, retry: mayRetry(reason), error: sessionErrors.closedByPeer(reason) });
+      return;
+    }
+    if (misc.permissionInfo) {
+      const name = permissionName(misc.permissionInfo.permission ?? 0);
+      const enabled = misc.permissionInfo.enabled ?? false;
+      if (!name) return;
+      this.#permissions[name] = enabled;
+      this.emit('permission', { name, enabled });
+      return;
+    }
+    if (this.#state !== 'open') return;
+    if (misc.switchDisplay) this.#onSwitchDisplay(misc.switchDisplay);
+    else if (misc.chatMessage) {
+      const text = (misc.chatMessage.text ?? '').slice(0, limits.CHAT_LENGTH);
+      if (text) this.emit('chat', { text });
+    } else if (misc.followCurrentDisplay != null) {
+      if (this.#info?.displays[misc.followCurrentDisplay]) this.emit('follow-display', misc.followCurrentDisplay);
+    } else if (misc.backNotification?.details) {
+      const text = misc.backNotification.details.slice(0, limits.CHAT_LENGTH);
+      this.emit('message-box', { type: 'info', title: '', text });
+    }
+  }
+
+  #onSwitchDisplay(message: hbb.ISwitchDisplay): void {
+    const display = message.display ?? 0;
+    const known = this.#info?.displays[display];
+    const geometry = readSwitchDisplay(message, known);
+    if (!this.#info || !known || !geometry) return;
+    this.#info.displays[display] = geometry;
+    this.emit('geometry', { display, geometry });
+  }
+
+  /** Clamped to the last pixel, or one beyond on Windows; a Linux host counts in unscaled pixels (session §2.9, §4.1). */
+  #place(display: number, x: number, y: number): { x: number; y: number } | null {
+    const place: RemoteDisplay | undefined = this.#info?.displays[display];
+    if (!place) return null;
+    const platform = this.#info?.platform ?? '';
+    const scale = platform === 'Linux' && place.scale > 1 ? place.scale : 1;
+    const edge = platform === 'Windows' ? 0 : 1;
+    const clamp = (value: number, size: number): number => Math.max(0, Math.min(size - edge, value));
+    return {
+      x: place.x + clamp(x / scale, place.width / scale),
+      y: place.y + clamp(y / scale, place.height / scale),
+    };
+  }
+
+  get #mayClipboard(): boolean {
+    const { keyboard, clipboard } = this.#permissions;
+    return keyboard && clipboard && !this.#options.disableClipboard && !this.#options.disableKeyboard;
+  }
+
+  #tick(): void {
+    const now = this.#clock.now();
+    this.#cancelTick = this.#clock.setTimer(limits.TEST_DELAY_INTERVAL_MS, () => this.#tick());
+    if (this.#state === 'waiting-hash' && now - this.#startedAt >= limits.HASH_TIMEOUT_MS)
+      this.#finish({ reason: 'Timeout', retry: true, error: sessionErrors.loginTimeout() }, true);
+    else if (now - this.#receivedAt >= limits.RECEIVE_TIMEOUT_MS)
+      this.#finish({ reason: 'Timeout', retry: true, error: sessionErrors.timeout() }, true);
+    else if (this.#watch.stalledMs(now) >= limits.WRITE_STALL_MS)
+      this.#finish({ reason: 'Timeout', retry: true, error: sessionErrors.stalled() }, true);
+  }
+
+  #onClose(close: LinkClose): void {
+    if (this.#state === 'closed' || this.#state === 'raw') return;
+    const cause = close.error?.message ?? (close.by === 'local' ? 'closed' : 'closed by the other side');
+    this.#finish({ reason: 'Reset by the peer', retry: true, error: sessionErrors.reset(cause) });
+  }
+
+  #misc(misc: hbb.IMisc, always = false): void {
+    if (always || this.#state === 'open') this.#send({ misc });
+  }
+
+  #send(message: hbb.IMessage): void {
+    if (this.#link.closed || this.#state === 'closed') return;
+    const bytes = encodeMessage(message);
+    this.#watch.sent(bytes.length);
+    this.#link.send(bytes);
+  }
+
+  #stopTimers(): void {
+    this.#cancelTick?.();
+    this.#cancelTick = null;
+    for (const ping of [...this.#pings.values()]) ping.fail(closedError());
+  }
+
+  #finish(closed: ControllerClosed, atOnce = false): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#stopTimers();
+    // A silent or stalled peer would keep an orderly close waiting.
+    if (atOnce) this.#link.destroy();
+    else this.#link.close();
+    this.emit('closed', closed);
+  }
+}
+
+function closedError(): LiteDeskError {
+  return new LiteDeskError({
+    code: 'SESSION_CLOSED',
+    stage: 'session',
+    message: 'The session is closed.',
+    hint: 'Connect again.',
+  });
+}

@@ -1,0 +1,497 @@
+import type { Clock } from '../clock.ts';
+import type { RandomBytes } from '../crypto/random.ts';
+import { Emitter } from '../emitter.ts';
+import { type ErrorData, WireError } from '../errors.ts';
+import type { Link, LinkClose } from '../link.ts';
+import { decodeMessage, encodeMessage, hbb } from '../wire/proto.ts';
+import { addressHost } from './attempt-limits.ts';
+import type { HostAuthenticator, RecentSession } from './authenticator.ts';
+import type { DesktopHost, PlatformName, SessionKind, SessionPermissions } from './contract.ts';
+import { HostDesk } from './host-desk.ts';
+import { decideLogin, kindOf, type LoginDecision, loginScope, tunnelTarget } from './host-login.ts';
+import * as limits from './limits.ts';
+import { CLOSE, LOGIN, tunnelFailed } from './login-strings.ts';
+import { hostPeerInfo, permissionNumber, PERMISSION_NAMES } from './host-announce.ts';
+import { RateControl } from './quality.ts';
+import { sessionErrors } from './session-errors.ts';
+import { PROTOCOL_VERSION } from './version.ts';
+import { WriteWatch } from './write-watch.ts';
+
+export interface HostInfo {
+  hostname: string;
+  username: string;
+  platform: PlatformName;
+  /** Announced version; default the one of the protocol level that is implemented. */
+  version?: string;
+}
+
+/** A tunnel target that is connected. `start` is called once the link carries raw bytes, `cancel` when it never will. */
+export interface PortForwardTarget {
+  start(): void;
+  cancel(): void;
+}
+
+/** Overrides of the time limits in milliseconds; what is absent has the value of limits.ts. */
+export interface SessionTimeouts {
+  receiveMs?: number;
+  writeStallMs?: number;
+  unauthorisedMs?: number;
+}
+
+export interface HostSessionOptions {
+  /** Carries plain protobuf bytes: already sealed and opened below. */
+  link: Link;
+  clock: Clock;
+  random: RandomBytes;
+  ownId: string;
+  authenticator: HostAuthenticator;
+  permissions: SessionPermissions;
+  /** Null on a machine without a display: a session without picture. */
+  desktop: DesktopHost | null;
+  hostInfo: HostInfo;
+  /** Where the peer is, for attempt limits; `ip` or `ip:port`. Default: the link's. */
+  remoteAddress?: string;
+  sessionTimeouts?: SessionTimeouts;
+  /**
+   * Connects a tunnel target (limit 3 s) after the login was granted; throws when it cannot be reached. Absent: tunnels
+   * are refused.
+   */
+  onPortForward?: (host: string, port: number, signal: AbortSignal) => Promise<PortForwardTarget>;
+}
+
+export interface PeerIdentity {
+  peerId: string;
+  name: string;
+  platform: string;
+  version: string;
+  kind: SessionKind;
+}
+
+export interface HostClosed {
+  /** Text of close_reason, or what happened, in English. */
+  reason: string;
+  /** Who ended it. */
+  by: 'peer' | 'local' | 'timeout' | 'error' | 'refused';
+  error?: ErrorData;
+}
+
+export interface HostSessionEvents {
+  /** Every login request that was judged; `error` is the text sent, absent when nothing was sent or it succeeded. */
+  'login-attempt': PeerIdentity & { result: 'authorised' | 'asking' | 'waiting' | 'refused'; error?: string };
+  /** Somebody must click Accept or Dismiss; at most once per connection. */
+  ask: PeerIdentity;
+  opened: PeerIdentity;
+  chat: { text: string };
+  /** The desktop could not be captured; the session goes on without picture. */
+  'video-error': ErrorData;
+  /** The link carries raw bytes from here on; it belongs to the tunnel. */
+  raw: { host: string; port: number };
+  /** Exactly once, last. */
+  closed: HostClosed;
+}
+
+export interface HostSessionStats {
+  /** Last measured round trip, or null. */
+  rttMs: number | null;
+  fps: number;
+  bitrateBps: number;
+  codec: string;
+  framesSent: number;
+  framesDropped: number;
+  keyFramesSent: number;
+  videoBytesSent: number;
+}
+
+type State = 'idle' | 'login' | 'connecting-tunnel' | 'open' | 'raw' | 'closed';
+
+/**
+ * The controlled side of one connection, from `hash` to `close_reason` (session §2.3 on). Attach listeners, then call
+ * `start()`. Never throws because of what the peer sends.
+ */
+export class HostSession extends Emitter<HostSessionEvents> {
+  readonly #o: HostSessionOptions;
+  readonly #link: Link;
+  readonly #clock: Clock;
+  readonly #address: string;
+  readonly #permissions: SessionPermissions;
+  readonly #rate = new RateControl();
+  readonly #watch: WriteWatch;
+  readonly #abort = new AbortController();
+  #state: State = 'idle';
+  #challenge = '';
+  #login: hbb.ILoginRequest | null = null;
+  #scope: string | null = null;
+  #asked = false;
+  #recent: RecentSession | null = null;
+  #desk: HostDesk | null = null;
+  #target: PortForwardTarget | null = null;
+  #cancelTick: (() => void) | null = null;
+  #cancelClose: (() => void) | null = null;
+  #startedAt = 0;
+  #receivedAt = 0;
+  #pingSentAt: number | null = null;
+  #lastRtt: number | null = null;
+  #finished = false;
+
+  constructor(options: HostSessionOptions) {
+    super();
+    this.#o = options;
+    this.#link = options.link;
+    this.#clock = options.clock;
+    this.#address = addressHost(options.remoteAddress ?? options.link.remoteAddress);
+    this.#permissions = { ...options.permissions };
+    this.#watch = new WriteWatch(options.link);
+  }
+
+  /** Who logged in or tries to; null before the first login request. */
+  get peer(): PeerIdentity | null {
+    return this.#login ? identity(this.#login) : null;
+  }
+
+  get permissions(): SessionPermissions {
+    return { ...this.#permissions };
+  }
+
+  get open(): boolean {
+    return this.#state === 'open' || this.#state === 'raw';
+  }
+
+  get stats(): HostSessionStats {
+    const video = this.#desk?.video;
+    return {
+      rttMs: this.#lastRtt,
+      fps: this.#rate.rate.fps,
+      bitrateBps: video?.bitrateBps ?? 0,
+      codec: video && video.displays.length > 0 ? video.codec : '',
+      framesSent: video?.stats.framesSent ?? 0,
+      framesDropped: video?.stats.framesDropped ?? 0,
+      keyFramesSent: video?.stats.keyFramesSent ?? 0,
+      videoBytesSent: video?.stats.videoBytesSent ?? 0,
+    };
+  }
+
+  /** Opens the session: `hash` first, then the permissions that are off, then the heartbeat (session §2.3). */
+  start(): void {
+    if (this.#state !== 'idle') return;
+    this.#state = 'login';
+    this.#startedAt = this.#clock.now();
+    this.#receivedAt = this.#startedAt;
+    this.#challenge = this.#o.authenticator.challenge();
+    this.#send({ hash: { salt: this.#o.authenticator.salt, challenge: this.#challenge } });
+    for (const name of PERMISSION_NAMES)
+      if (!this.#permissions[name])
+        this.#send({ misc: { permissionInfo: { permission: permissionNumber(name), enabled: false } } });
+    this.#cancelTick = this.#clock.setTimer(limits.FIRST_TEST_DELAY_MS, () => this.#tick());
+    this.#link.setHandlers({
+      onFrame: (payload) => this.#onFrame(payload),
+      onDrain: () => this.#desk?.video.pump(),
+      onClose: (close) => this.#onClose(close),
+    });
+  }
+
+  /** Somebody clicked Accept: opens the session without a password (session §2.6). */
+  accept(): void {
+    if (this.#state === 'login' && this.#login) this.#authorise(this.#login, null);
+  }
+
+  /** Somebody clicked Dismiss. */
+  dismiss(): void {
+    this.disconnect(CLOSE.manually);
+  }
+
+  /** Ends the session in order; the text decides whether the controller tries again (session §9.3). */
+  disconnect(reason: string = CLOSE.manually): void {
+    if (this.#finished) return;
+    this.#recent?.drop();
+    if (this.#state !== 'raw') this.#send({ misc: { closeReason: reason } });
+    this.#finish({ reason, by: 'local' });
+  }
+
+  /** Grants or withdraws a permission and tells the controller. */
+  setPermission(name: keyof SessionPermissions, on: boolean): void {
+    if (this.#permissions[name] === on || this.#finished) return;
+    this.#permissions[name] = on;
+    if (this.#state === 'raw') return;
+    this.#send({ misc: { permissionInfo: { permission: permissionNumber(name), enabled: on } } });
+    this.#desk?.permissionsChanged();
+  }
+
+  /** Sends a chat line; ignored before the session is open. */
+  chat(text: string): void {
+    if (this.#state === 'open') this.#send({ misc: { chatMessage: { text: text.slice(0, limits.CHAT_LENGTH) } } });
+  }
+
+  #onFrame(payload: Uint8Array): void {
+    if (this.#finished || this.#state === 'raw') return;
+    this.#receivedAt = this.#clock.now();
+    if (this.#state !== 'open' && payload.length > limits.UNAUTHORISED_FRAME_BYTES) {
+      this.#fail('error', sessionErrors.protocol('a message before login is too large'));
+      return;
+    }
+    let message: hbb.Message;
+    try {
+      message = decodeMessage(payload);
+    } catch (error) {
+      // Frames that do not parse are skipped, as stock peers do (session §9.1).
+      if (error instanceof WireError) return;
+      throw error;
+    }
+    this.#recent?.touch();
+    this.#onMessage(message);
+  }
+
+  #onMessage(message: hbb.Message): void {
+    switch (message.union) {
+      case 'testDelay':
+        this.#onTestDelay(message.testDelay ?? {});
+        return;
+      case 'loginRequest':
+        if (message.loginRequest) this.#onLogin(message.loginRequest);
+        return;
+      case 'auth2fa':
+        // No second factor is configured here, so no code can be right.
+        if (this.#state === 'login' && this.#login) this.#refuse(this.#login, LOGIN.twoFactorWrong, false);
+        return;
+      default:
+        break;
+    }
+    const misc = message.misc;
+    if (misc?.union === 'closeReason') {
+      this.#recent?.drop();
+      this.#finish({ reason: (misc.closeReason ?? '').slice(0, limits.NAME_LENGTH), by: 'peer' });
+      return;
+    }
+    // Before authorisation nothing else counts, and nothing else is answered (session §9.1).
+    if (this.#state !== 'open' || !this.#desk) return;
+    if (misc?.union === 'chatMessage') {
+      const text = (misc.chatMessage?.text ?? '').slice(0, limits.CHAT_LENGTH);
+      if (text) this.emit('chat', { text });
+      return;
+    }
+    this.#desk.onMessage(message);
+  }
+
+  #onTestDelay(message: hbb.ITestDelay): void {
+    if (message.fromClient) {
+      // A probe of the controller goes back unchanged (session §3.7), unless it does not read the answers.
+      if (this.#link.bufferedBytes < limits.REPLY_BUFFER_BYTES) this.#send({ testDelay: message });
+      return;
+    }
+    if (this.#pingSentAt === null) return;
+    const now = this.#clock.now();
+    const rtt = now - this.#pingSentAt;
+    this.#pingSentAt = null;
+    this.#lastRtt = Math.max(0, Math.round(rtt));
+    this.#rate.sample(rtt, now);
+    this.#desk?.video.setRate(this.#rate.rate);
+    this.#desk?.video.pump();
+    if (this.#state === 'connecting-tunnel') this.#maybeRaw();
+  }
+
+  #onLogin(request: hbb.ILoginRequest): void {
+    if (this.#state !== 'login') return;
+    const scope = loginScope(request);
+    // A retry must be for the same thing; otherwise one password prompt could be used for another kind (session §2.4).
+    if (this.#scope !== null && this.#scope !== scope) {
+      this.#login = request;
+      this.#refuse(request, LOGIN.notAllowed, true);
+      return;
+    }
+    this.#scope = scope;
+    this.#login = request;
+    const decision: LoginDecision = decideLogin(request, {
+      ownId: this.#o.ownId,
+      authenticator: this.#o.authenticator,
+      challenge: this.#challenge,
+      address: this.#address,
+      tunnelsAllowed: this.#o.onPortForward !== undefined,
+    });
+    switch (decision.do) {
+      case 'authorise':
+        this.#authorise(request, decision.recentH1);
+        break;
+      case 'wait':
+        this.emit('login-attempt', { ...identity(request), result: decision.ask ? 'asking' : 'waiting', error: decision.error });
+        if (decision.error) this.#send({ loginResponse: { error: decision.error } });
+        if (decision.ask) this.#ask(request);
+        break;
+      case 'refuse':
+        this.#refuse(request, decision.error, decision.close);
+        if (decision.ask) this.#ask(request);
+        break;
+    }
+  }
+
+  #ask(request: hbb.ILoginRequest): void {
+    if (this.#asked || this.#finished) return;
+    this.#asked = true;
+    this.emit('ask', identity(request));
+  }
+
+  #refuse(request: hbb.ILoginRequest, error: string, close: boolean): void {
+    this.emit('login-attempt', { ...identity(request), result: 'refused', error });
+    if (this.#finished) return;
+    this.#send({ loginResponse: { error } });
+    if (close) this.#finish({ reason: error, by: 'refused' });
+  }
+
+  #authorise(request: hbb.ILoginRequest, recentH1: Uint8Array | null): void {
+    this.emit('login-attempt', { ...identity(request), result: 'authorised' });
+    if (this.#finished) return;
+    if (recentH1)
+      this.#recent = this.#o.authenticator.openRecent(
+        { myId: request.myId ?? '', myName: request.myName ?? '', sessionId: request.sessionId ?? 0n },
+        recentH1,
+      );
+    if (kindOf(request) === 'port-forward') {
+      void this.#openTunnel(request);
+      return;
+    }
+    this.#state = 'open';
+    this.#sendPeerInfo('desktop');
+    this.#desk = new HostDesk({
+      desktop: this.#o.desktop,
+      clock: this.#clock,
+      link: this.#link,
+      permissions: this.#permissions,
+      rate: this.#rate,
+      viewer: { version: request.version ?? '', platform: request.myPlatform ?? '' },
+      ackRequired: request.videoAckRequired ?? false,
+      send: (message) => this.#send(message),
+      congested: () => this.#pingSentAt !== null && this.#rate.late(this.#clock.now() - this.#pingSentAt),
+      onVideoError: (error) => {
+        if (!this.#finished) this.emit('video-error', error);
+      },
+    });
+    this.emit('opened', identity(request));
+    if (!this.#finished) this.#desk.start(request.option ?? null);
+  }
+
+  async #openTunnel(request: hbb.ILoginRequest): Promise<void> {
+    const connect = this.#o.onPortForward;
+    const { host, port, label } = tunnelTarget(request);
+    if (!connect) return;
+    this.#state = 'connecting-tunnel';
+    try {
+      const target = await connect(host, port, this.#abort.signal);
+      if (this.#finished) {
+        target.cancel();
+        return;
+      }
+      this.#target = target;
+      this.#maybeRaw();
+    } catch {
+      if (!this.#finished) this.#refuse(request, tunnelFailed(label), true);
+    }
+  }
+
+  /** Raw only when no heartbeat is unanswered: its echo would be the first bytes of the tunnel (session §7.5). */
+  #maybeRaw(): void {
+    const request = this.#login;
+    const target = this.#target;
+    if (!target || !request || this.#pingSentAt !== null || this.#finished) return;
+    this.#sendPeerInfo('port-forward');
+    this.#state = 'raw';
+    this.#stopTimers();
+    this.#target = null;
+    this.emit('opened', identity(request));
+    if (this.#finished) {
+      target.cancel();
+      return;
+    }
+    const { host, port } = tunnelTarget(request);
+    this.emit('raw', { host, port });
+    target.start();
+  }
+
+  #sendPeerInfo(kind: 'desktop' | 'port-forward'): void {
+    this.#send({
+      loginResponse: {
+        peerInfo: hostPeerInfo(kind, this.#o.desktop, {
+          ...this.#o.hostInfo,
+          version: this.#o.hostInfo.version ?? PROTOCOL_VERSION,
+        }),
+      },
+    });
+  }
+
+  /** Once a second: limits first, then the heartbeat, unless one is still on its way (session §3.7). */
+  #tick(): void {
+    const now = this.#clock.now();
+    const t = this.#o.sessionTimeouts;
+    this.#cancelTick = this.#clock.setTimer(limits.TEST_DELAY_INTERVAL_MS, () => this.#tick());
+    if (now - this.#receivedAt >= (t?.receiveMs ?? limits.RECEIVE_TIMEOUT_MS))
+      return this.#fail('timeout', sessionErrors.timeout());
+    if (this.#watch.stalledMs(now) >= (t?.writeStallMs ?? limits.WRITE_STALL_MS))
+      return this.#fail('timeout', sessionErrors.stalled());
+    if (this.#state === 'login' && now - this.#startedAt >= (t?.unauthorisedMs ?? limits.UNAUTHORISED_MS))
+      return this.#fail('timeout', sessionErrors.loginIdle());
+    if (this.#pingSentAt !== null) {
+      this.#rate.waiting(now - this.#pingSentAt);
+      this.#desk?.video.setRate(this.#rate.rate);
+      return;
+    }
+    // Not while a tunnel is being connected: see #maybeRaw.
+    if (this.#state === 'connecting-tunnel') return;
+    this.#pingSentAt = now;
+    this.#send({
+      testDelay: {
+        time: 0n,
+        fromClient: false,
+        lastDelay: this.#lastRtt ?? 0,
+        targetBitrate: Math.round((this.#desk?.video.bitrateBps ?? 0) / 1000),
+      },
+    });
+  }
+
+  #onClose(close: LinkClose): void {
+    if (this.#finished || this.#state === 'raw') return;
+    const cause = close.error?.message ?? (close.by === 'remote' ? 'closed by the other side' : 'closed');
+    this.#finish({ reason: cause, by: close.by === 'remote' ? 'peer' : close.by === 'local' ? 'local' : 'error', error: sessionErrors.reset(cause) });
+  }
+
+  #fail(by: 'timeout' | 'error', error: ErrorData): void {
+    this.#finish({ reason: error.message, by, error });
+  }
+
+  #send(message: hbb.IMessage): void {
+    if (this.#link.closed) return;
+    const bytes = encodeMessage(message);
+    this.#watch.sent(bytes.length);
+    this.#link.send(bytes);
+  }
+
+  #stopTimers(): void {
+    this.#cancelTick?.();
+    this.#cancelTick = null;
+    this.#cancelClose?.();
+    this.#cancelClose = null;
+  }
+
+  #finish(closed: HostClosed): void {
+    if (this.#finished) return;
+    const wasOpen = this.open;
+    this.#finished = true;
+    this.#state = 'closed';
+    this.#stopTimers();
+    this.#abort.abort();
+    this.#target?.cancel();
+    this.#target = null;
+    this.#desk?.stop();
+    // A stalled or silent peer would keep an orderly close waiting.
+    if (closed.by === 'timeout') this.#link.destroy();
+    else this.#link.close();
+    if (wasOpen) this.#o.authenticator.sessionEnded();
+    this.emit('closed', closed);
+  }
+}
+
+function identity(request: hbb.ILoginRequest): PeerIdentity {
+  return {
+    peerId: (request.myId ?? '').slice(0, limits.NAME_LENGTH),
+    name: (request.myName ?? '').slice(0, limits.NAME_LENGTH),
+    platform: (request.myPlatform ?? '').slice(0, limits.NAME_LENGTH),
+    version: (request.version ?? '').slice(0, limits.NAME_LENGTH),
+    kind: kindOf(request),
+  };
+}

@@ -1,0 +1,24 @@
+export {
+  type ApproveMode,
+  HostAuthenticator,
+  type HostAuthenticatorEvents,
+  type HostAuthenticatorOptions,
+} from './authenticator.ts';
+export type { Decoding } from './codecs.ts';
+export type * from './contract.ts';
+export { ControllerSession } from './controller-session.ts';
+export type * from './controller-types.ts';
+export {
+  type HostClosed,
+  type HostInfo,
+  HostSession,
+  type HostSessionEvents,
+  type HostSessionOptions,
+  type HostSessionStats,
+  type PeerIdentity,
+  type PortForwardTarget,
+  type SessionTimeouts,
+} from './host-session.ts';
+export { CLOSE, LOGIN } from './login-strings.ts';
+export { mayRetry } from './session-errors.ts';
+export { PROTOCOL_VERSION, versionAtLeast, versionNumber } from './version.ts';
