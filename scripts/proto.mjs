@@ -25,7 +25,9 @@ function fingerprint() {
 /** The mark is the first line of the script and of the types, so a half-written pair never counts as current. */
 function isCurrent(mark) {
   try {
-    return ['proto.js', 'proto.d.ts'].every((file) => readFileSync(join(outDir, file), 'utf8').startsWith(mark));
+    return ['proto.js', 'proto.d.ts'].every((file) =>
+      readFileSync(join(outDir, file), 'utf8').startsWith(mark),
+    );
   } catch {
     return false;
   }
@@ -67,8 +69,18 @@ const $read64 = (r, signed) => {
 function rewriteScript(text) {
   const scalars = (text.match(/\$util\.Long \? \$util\.Long\.fromBits/g) ?? []).length;
   const all = (text.match(/\.u?int64\(m\./g) ?? []).length;
-  text = rewrite(text, /\$util\.Long \? \$util\.Long\.fromBits\(0,0,(?:true|false)\) : 0/g, () => '0n', scalars);
-  text = rewrite(text, /\(typeof (m\.\w+) === "object" \? \1\.low \|\| \1\.high : \1 !== 0\)/g, (_, v) => `${v} != 0`, scalars);
+  text = rewrite(
+    text,
+    /\$util\.Long \? \$util\.Long\.fromBits\(0,0,(?:true|false)\) : 0/g,
+    () => '0n',
+    scalars,
+  );
+  text = rewrite(
+    text,
+    /\(typeof (m\.\w+) === "object" \? \1\.low \|\| \1\.high : \1 !== 0\)/g,
+    (_, v) => `${v} != 0`,
+    scalars,
+  );
   text = rewrite(text, /\.(u?int64)\((m\.\w+)\)/g, (_, type, value) => `.${type}($write64(${value}))`, all);
   text = rewrite(
     text,
@@ -100,9 +112,26 @@ if (!isCurrent(mark)) {
   const work = mkdtempSync(join(outDir, '.tmp-'));
   try {
     const script = join(work, 'proto.js');
-    const args = ['--target', 'static-module', '--wrap', 'esm', '--es6', '--no-beautify', '--dts', '--dependency', 'protobufjs/minimal.js'];
+    const args = [
+      '--target',
+      'static-module',
+      '--wrap',
+      'esm',
+      '--es6',
+      '--no-beautify',
+      '--dts',
+      '--dependency',
+      'protobufjs/minimal.js',
+    ];
     const leaveOut = ['verify', 'convert', 'delimited', 'typeurl', 'service'].map((part) => `--no-${part}`);
-    execFileSync(process.execPath, [join(cliDir, 'bin/pbjs'), ...args, ...leaveOut, '--out', script, ...sources]);
+    execFileSync(process.execPath, [
+      join(cliDir, 'bin/pbjs'),
+      ...args,
+      ...leaveOut,
+      '--out',
+      script,
+      ...sources,
+    ]);
     const types = join(work, 'proto.d.ts');
     writeFileSync(script, mark + rewriteScript(readFileSync(script, 'utf8')));
     writeFileSync(types, mark + rewriteTypes(readFileSync(types, 'utf8')));

@@ -43,10 +43,18 @@ describe('keys of the rendezvous vectors', () => {
     expect(Buffer.from(serverSign().secretKey).toString('base64')).toBe(
       'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe/884Qvh1w3RjnS8CZZ+TWMJulDV8d3IZkElUxuA==',
     );
-    expect(Buffer.from(serverSign().publicKey).toString('base64')).toBe('A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=');
-    expect(toHex(hostSign().publicKey)).toBe('29acbae141bccaf0b22e1a94d34d0bc7361e526d0bfe12c89794bc9322966dd7');
-    expect(toHex(hostBox().publicKey)).toBe('79a631eede1bf9c98f12032cdeadd0e7a079398fc786b88cc846ec89af85a51a');
-    expect(toHex(controllerBox().publicKey)).toBe('675dd574ed7789310b3d2e7681f3790b466c773b1521fecf36577958371ea52f');
+    expect(Buffer.from(serverSign().publicKey).toString('base64')).toBe(
+      'A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=',
+    );
+    expect(toHex(hostSign().publicKey)).toBe(
+      '29acbae141bccaf0b22e1a94d34d0bc7361e526d0bfe12c89794bc9322966dd7',
+    );
+    expect(toHex(hostBox().publicKey)).toBe(
+      '79a631eede1bf9c98f12032cdeadd0e7a079398fc786b88cc846ec89af85a51a',
+    );
+    expect(toHex(controllerBox().publicKey)).toBe(
+      '675dd574ed7789310b3d2e7681f3790b466c773b1521fecf36577958371ea52f',
+    );
   });
 
   it('are the oracle’s', () => {
@@ -118,7 +126,9 @@ describe('signed ids', () => {
     const message = systemRandom(200);
     expect(nacl.sign.open(signCombined(message, pair.secretKey), pair.publicKey)).toEqual(message);
     expect(openCombined(nacl.sign(message, pair.secretKey), pair.publicKey)).toEqual(message);
-    expect(openCombined(signCombined(new Uint8Array(), pair.secretKey), pair.publicKey)).toEqual(new Uint8Array());
+    expect(openCombined(signCombined(new Uint8Array(), pair.secretKey), pair.publicKey)).toEqual(
+      new Uint8Array(),
+    );
   });
 });
 
@@ -126,13 +136,17 @@ describe('the session key', () => {
   it('is boxed as in the vectors', () => {
     const sealed = sealSessionKey(sym, hostBox().publicKey, controllerBox().secretKey);
     expect(
-      toHex(encodeMessage({ publicKey: { asymmetricValue: controllerBox().publicKey, symmetricValue: sealed } })),
+      toHex(
+        encodeMessage({ publicKey: { asymmetricValue: controllerBox().publicKey, symmetricValue: sealed } }),
+      ),
     ).toBe(
       '22540a20675dd574ed7789310b3d2e7681f3790b466c773b1521fecf36577958371ea52f' +
         '1230b5631759150b02acdc04e29f46e538de722f179507f80af21fa278ec13007074f62feca493fb07561194f7012bbdb84f',
     );
     expect(openSessionKey(sealed, controllerBox().publicKey, hostBox().secretKey)).toEqual(sym);
-    expect(nacl.box.open(sealed, new Uint8Array(24), controllerBox().publicKey, hostBox().secretKey)).toEqual(sym);
+    expect(nacl.box.open(sealed, new Uint8Array(24), controllerBox().publicKey, hostBox().secretKey)).toEqual(
+      sym,
+    );
   });
 
   it('does not open when anything is wrong', () => {
@@ -142,7 +156,9 @@ describe('the session key', () => {
     expect(openSessionKey(sealed, new Uint8Array(32), hostBox().secretKey)).toBeNull();
     expect(openSessionKey(sealed.subarray(1), controllerBox().publicKey, hostBox().secretKey)).toBeNull();
     for (const pk of [new Uint8Array(32), new Uint8Array(31)])
-      expect(() => sealSessionKey(sym, pk, hostBox().secretKey)).toThrow(expect.objectContaining({ name: 'WireError', code: 'BAD_KEY' }));
+      expect(() => sealSessionKey(sym, pk, hostBox().secretKey)).toThrow(
+        expect.objectContaining({ name: 'WireError', code: 'BAD_KEY' }),
+      );
     expect(openSessionKey(new Uint8Array(48), controllerBox().publicKey, hostBox().secretKey)).toBeNull();
   });
 });
@@ -178,7 +194,9 @@ describe('key exchange with the server', () => {
     const client = clientKeyExchange(exchangeOf(server.greeting), publicKey);
     if (!client) throw new Error('the greeting was refused');
     expect(server.accept(exchangeOf(client.answer))).toEqual(client.sessionKey);
-    expect(client.sessionKey).not.toEqual(clientKeyExchange(exchangeOf(server.greeting), publicKey)?.sessionKey);
+    expect(client.sessionKey).not.toEqual(
+      clientKeyExchange(exchangeOf(server.greeting), publicKey)?.sessionKey,
+    );
   });
 
   it('is refused by either end when anything is wrong', () => {
@@ -187,7 +205,9 @@ describe('key exchange with the server', () => {
     expect(clientKeyExchange(greeting, hostSign().publicKey)).toBeNull();
     expect(clientKeyExchange({ keys: [] }, serverSign().publicKey)).toBeNull();
     expect(clientKeyExchange({}, serverSign().publicKey)).toBeNull();
-    expect(clientKeyExchange({ keys: [...greeting.keys, ...greeting.keys] }, serverSign().publicKey)).toBeNull();
+    expect(
+      clientKeyExchange({ keys: [...greeting.keys, ...greeting.keys] }, serverSign().publicKey),
+    ).toBeNull();
     const short = signCombined(new Uint8Array(31), serverSign().secretKey);
     expect(clientKeyExchange({ keys: [short] }, serverSign().publicKey)).toBeNull();
     // A degenerate point, rightly signed, would make the shared secret a constant.
@@ -202,12 +222,16 @@ describe('passwords', () => {
   it('are proved as in the vector', () => {
     const h1 = passwordHash('hunter2', 'k3xq7mzd');
     expect(toHex(h1)).toBe('64195e00a2d45fdd7ff8b76651f4447152a95b681d09564517794366b6fe4cb3');
-    expect(toHex(passwordProof(h1, 'a4n8cw'))).toBe('8375f3a8ece8c4375ef48e5a0a990a1e5147b728e42a33121ccdde43a9ba8319');
+    expect(toHex(passwordProof(h1, 'a4n8cw'))).toBe(
+      '8375f3a8ece8c4375ef48e5a0a990a1e5147b728e42a33121ccdde43a9ba8319',
+    );
   });
 
   it('may be of any letters', () => {
     expect(passwordHash('пароль', 'соль')).toHaveLength(32);
-    expect(passwordHash('', '')).toEqual(fromHex('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'));
+    expect(passwordHash('', '')).toEqual(
+      fromHex('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'),
+    );
   });
 
   it('compare equal only to themselves', () => {

@@ -1,5 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { fromHex, loadKeys, loadRendezvous, loadSession, rendezvousNames, sessionNames } from '../../../test/vectors/load.ts';
+import {
+  fromHex,
+  loadKeys,
+  loadRendezvous,
+  loadSession,
+  rendezvousNames,
+  sessionNames,
+} from '../../../test/vectors/load.ts';
 import { WireError } from '../errors.ts';
 import {
   decodeMessage,
@@ -12,7 +19,15 @@ import {
   splitFields,
   unmangleAddress,
 } from '../wire/index.ts';
-import { clientKeyExchange, initCrypto, openIdPk, openSessionKey, SealedStream, serverKeyExchange, signKeyPair } from './index.ts';
+import {
+  clientKeyExchange,
+  initCrypto,
+  openIdPk,
+  openSessionKey,
+  SealedStream,
+  serverKeyExchange,
+  signKeyPair,
+} from './index.ts';
 
 beforeAll(() => initCrypto());
 
@@ -28,7 +43,12 @@ function generator(seed: number): (limit: number) => number {
 }
 
 /** Real recorded bytes, changed in a few places, cut, or grown; now and then plain noise. */
-function mutations(corpus: readonly Uint8Array[], count: number, seed: number, visit: (bytes: Uint8Array) => void): void {
+function mutations(
+  corpus: readonly Uint8Array[],
+  count: number,
+  seed: number,
+  visit: (bytes: Uint8Array) => void,
+): void {
   const next = generator(seed);
   for (let i = 0; i < count; i++) {
     let bytes = Uint8Array.from(corpus[next(corpus.length)] ?? []);
@@ -39,7 +59,8 @@ function mutations(corpus: readonly Uint8Array[], count: number, seed: number, v
       if (kind === 0) bytes[at] = next(256);
       else if (kind === 1) bytes[at] = (bytes[at] ?? 0) ^ (1 << next(8));
       else if (kind === 2) bytes = bytes.slice(0, at);
-      else if (kind === 3) bytes = Uint8Array.from([...bytes.subarray(0, at), ...bytes.subarray(next(bytes.length))]);
+      else if (kind === 3)
+        bytes = Uint8Array.from([...bytes.subarray(0, at), ...bytes.subarray(next(bytes.length))]);
       else bytes[at] = [0x00, 0x7f, 0x80, 0xff][next(4)] ?? 0;
     }
     visit(bytes);
@@ -65,9 +86,13 @@ function small(bytes: Uint8Array): boolean {
 
 const rendezvousFrames = rendezvousNames()
   .flatMap((name) => loadRendezvous(name).steps)
-  .flatMap((step) => (step.hex === undefined ? [] : [{ framed: step.transport === 'tcp', bytes: fromHex(step.hex) }]))
+  .flatMap((step) =>
+    step.hex === undefined ? [] : [{ framed: step.transport === 'tcp', bytes: fromHex(step.hex) }],
+  )
   .filter(({ bytes }) => small(bytes));
-const rendezvousPayloads = rendezvousFrames.flatMap(({ framed, bytes }) => (framed ? new FrameDecoder().push(bytes) : [bytes]));
+const rendezvousPayloads = rendezvousFrames.flatMap(({ framed, bytes }) =>
+  framed ? new FrameDecoder().push(bytes) : [bytes],
+);
 const sessionPayloads = sessionNames()
   .flatMap((name) => loadSession(name).steps)
   .flatMap((step) => (step.plain === undefined ? [] : [fromHex(step.plain)]))
@@ -121,19 +146,26 @@ describe('mutated input', () => {
   });
 
   it('always unmangles to an address', () => {
-    mutations([new Uint8Array(11).fill(7), new Uint8Array(18).fill(1), new Uint8Array(16)], 20_000, 6, (bytes) => {
-      const { host, port } = unmangleAddress(bytes);
-      expect(host).toMatch(/^[0-9a-f.:]+$/);
-      expect(port).toBeGreaterThanOrEqual(0);
-      expect(port).toBeLessThanOrEqual(0xffff);
-      normalizeHost(Buffer.from(bytes).toString('latin1'));
-    });
+    mutations(
+      [new Uint8Array(11).fill(7), new Uint8Array(18).fill(1), new Uint8Array(16)],
+      20_000,
+      6,
+      (bytes) => {
+        const { host, port } = unmangleAddress(bytes);
+        expect(host).toMatch(/^[0-9a-f.:]+$/);
+        expect(port).toBeGreaterThanOrEqual(0);
+        expect(port).toBeLessThanOrEqual(0xffff);
+        normalizeHost(Buffer.from(bytes).toString('latin1'));
+      },
+    );
   });
 
   it('never opens a changed signature', () => {
     const keys = loadKeys();
     const publicKey = Uint8Array.from(Buffer.from(keys.server.public_key, 'base64'));
-    const signed = keys.signed.filter((item) => item.verify_key === keys.server.public_key).map((item) => fromHex(item.pk_field));
+    const signed = keys.signed
+      .filter((item) => item.verify_key === keys.server.public_key)
+      .map((item) => fromHex(item.pk_field));
     const known = new Set(signed.map((bytes) => Buffer.from(bytes).toString('hex')));
     mutations(signed, 2_000, 7, (bytes) => {
       const genuine = known.has(Buffer.from(bytes).toString('hex'));
@@ -141,22 +173,25 @@ describe('mutated input', () => {
     });
   });
 
-  it.each([{ native: false }, { native: true }])('never opens a changed sealed frame (%j)', async (options) => {
-    await initCrypto(options);
-    const key = new Uint8Array(32).fill(9);
-    const genuine = new SealedStream(key).seal(Uint8Array.from({ length: 60 }, (_, i) => i));
-    const hex = Buffer.from(genuine).toString('hex');
-    let opened = 0;
-    mutations([genuine], 10_000, 8, (bytes) =>
-      safely(() => {
-        const plain = new SealedStream(key).open(bytes);
-        if (bytes.length > 1) expect(Buffer.from(bytes).toString('hex')).toBe(hex);
-        else expect(plain).toBe(bytes);
-        opened++;
-      }, bytes),
-    );
-    expect(opened).toBeGreaterThan(0);
-  });
+  it.each([{ native: false }, { native: true }])(
+    'never opens a changed sealed frame (%j)',
+    async (options) => {
+      await initCrypto(options);
+      const key = new Uint8Array(32).fill(9);
+      const genuine = new SealedStream(key).seal(Uint8Array.from({ length: 60 }, (_, i) => i));
+      const hex = Buffer.from(genuine).toString('hex');
+      let opened = 0;
+      mutations([genuine], 10_000, 8, (bytes) =>
+        safely(() => {
+          const plain = new SealedStream(key).open(bytes);
+          if (bytes.length > 1) expect(Buffer.from(bytes).toString('hex')).toBe(hex);
+          else expect(plain).toBe(bytes);
+          opened++;
+        }, bytes),
+      );
+      expect(opened).toBeGreaterThan(0);
+    },
+  );
 
   it('never breaks a key exchange', () => {
     const sign = signKeyPair(new Uint8Array(32).fill(3));

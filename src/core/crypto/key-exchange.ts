@@ -1,7 +1,14 @@
 /** The encrypted TCP connection between a client and its rendezvous server (rendezvous §6.9), as two pure halves. */
 import { WireError } from '../errors.ts';
 import { encodeRendezvous, type hbb } from '../wire/proto.ts';
-import { BOX_KEY_BYTES, type BoxKeyPair, boxKeyPair, openSessionKey, SESSION_KEY_BYTES, sealSessionKey } from './box.ts';
+import {
+  BOX_KEY_BYTES,
+  type BoxKeyPair,
+  boxKeyPair,
+  openSessionKey,
+  SESSION_KEY_BYTES,
+  sealSessionKey,
+} from './box.ts';
 import { type RandomBytes, systemRandom } from './random.ts';
 import { openCombined, signCombined } from './sign.ts';
 
@@ -13,7 +20,10 @@ export interface ServerKeyExchange {
 }
 
 /** The server's half, with a fresh box key for this connection unless one is given. `signSecretKey` has 64 bytes. */
-export function serverKeyExchange(signSecretKey: Uint8Array, box: BoxKeyPair = boxKeyPair()): ServerKeyExchange {
+export function serverKeyExchange(
+  signSecretKey: Uint8Array,
+  box: BoxKeyPair = boxKeyPair(),
+): ServerKeyExchange {
   return {
     greeting: encodeRendezvous({ keyExchange: { keys: [signCombined(box.publicKey, signSecretKey)] } }),
     accept(answer) {

@@ -10,7 +10,9 @@ const utf8 = new TextEncoder();
 
 /** h1 = SHA-256(password ‖ salt), 32 bytes. It stands for the password under that salt: store it as carefully. */
 export function passwordHash(password: string, salt: string): Uint8Array {
-  return Uint8Array.from(createHash('sha256').update(utf8.encode(password)).update(utf8.encode(salt)).digest());
+  return Uint8Array.from(
+    createHash('sha256').update(utf8.encode(password)).update(utf8.encode(salt)).digest(),
+  );
 }
 
 /** SHA-256(h1 ‖ challenge), 32 bytes: LoginRequest.password. */
@@ -26,7 +28,8 @@ export function randomText(random: RandomBytes, length: number, alphabet: string
   const limit = 256 - (256 % alphabet.length);
   let text = '';
   while (text.length < length)
-    for (const byte of random(length - text.length)) if (byte < limit) text += alphabet[byte % alphabet.length];
+    for (const byte of random(length - text.length))
+      if (byte < limit) text += alphabet[byte % alphabet.length];
   return text;
 }
 

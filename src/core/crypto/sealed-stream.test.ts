@@ -26,7 +26,9 @@ describe.each([{ native: false }, { native: true }])('SealedStream with %j', (op
     expect(toHex(stream.seal(hello))).toBe('db53b19220f32cb380c7b494681dff7773859d351c');
     for (let count = 3; count < 256; count++) stream.seal(hello);
     expect(toHex(stream.seal(hello))).toBe('78a57c092f197f8812f7c47882027eef4e5203c840');
-    expect(toHex(new SealedStream(ramp(0x80)).seal(new Uint8Array()))).toBe('db129a695d3cfa6c3fa331b6935aa017');
+    expect(toHex(new SealedStream(ramp(0x80)).seal(new Uint8Array()))).toBe(
+      'db129a695d3cfa6c3fa331b6935aa017',
+    );
   });
 
   it('seals as in the session vectors', () => {
@@ -49,7 +51,9 @@ describe.each([{ native: false }, { native: true }])('SealedStream with %j', (op
   });
 
   it('opens a sealed empty frame', () => {
-    expect(new SealedStream(ramp(1)).open(new SealedStream(ramp(1)).seal(new Uint8Array()))).toEqual(new Uint8Array());
+    expect(new SealedStream(ramp(1)).open(new SealedStream(ramp(1)).seal(new Uint8Array()))).toEqual(
+      new Uint8Array(),
+    );
   });
 
   it('passes payloads of 0 and 1 bytes through without counting them', () => {

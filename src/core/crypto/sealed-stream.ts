@@ -36,7 +36,8 @@ export class SealedStream {
 
   /** @param key 32 bytes; copied. */
   constructor(key: Uint8Array) {
-    if (key.length !== SESSION_KEY_BYTES) throw new WireError('BAD_KEY', `a session key has 32 bytes, not ${key.length}`);
+    if (key.length !== SESSION_KEY_BYTES)
+      throw new WireError('BAD_KEY', `a session key has 32 bytes, not ${key.length}`);
     this.#key = Uint8Array.from(key);
   }
 

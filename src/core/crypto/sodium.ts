@@ -7,7 +7,12 @@ import sodium from 'libsodium-wrappers';
 /** The secretbox calls of the native library; they write into `out`. */
 interface NativeSecretbox {
   crypto_secretbox_easy(out: Uint8Array, plain: Uint8Array, nonce: Uint8Array, key: Uint8Array): void;
-  crypto_secretbox_open_easy(out: Uint8Array, sealed: Uint8Array, nonce: Uint8Array, key: Uint8Array): boolean;
+  crypto_secretbox_open_easy(
+    out: Uint8Array,
+    sealed: Uint8Array,
+    nonce: Uint8Array,
+    key: Uint8Array,
+  ): boolean;
 }
 
 let loaded = false;
@@ -30,7 +35,8 @@ function isSecretbox(value: unknown): value is NativeSecretbox {
   if (typeof value !== 'object' || value === null) return false;
   const record = value as Record<string, unknown>;
   return (
-    typeof record.crypto_secretbox_easy === 'function' && typeof record.crypto_secretbox_open_easy === 'function'
+    typeof record.crypto_secretbox_easy === 'function' &&
+    typeof record.crypto_secretbox_open_easy === 'function'
   );
 }
 

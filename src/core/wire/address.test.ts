@@ -37,7 +37,8 @@ describe('mangled addresses', () => {
 
   it('read as absent when their length is none of an address', () => {
     expect(unmangleAddress(new Uint8Array())).toEqual({ host: '0.0.0.0', port: 0 });
-    for (const length of [17, 19, 1000]) expect(unmangleAddress(new Uint8Array(length).fill(1))).toEqual({ host: '::', port: 0 });
+    for (const length of [17, 19, 1000])
+      expect(unmangleAddress(new Uint8Array(length).fill(1))).toEqual({ host: '::', port: 0 });
   });
 
   it.each([
@@ -50,11 +51,15 @@ describe('mangled addresses', () => {
     [{ host: '1.2.3.4', port: -1 }],
     [{ host: '1.2.3.4', port: 1.5 }],
   ])('are refused for %j', (address) => {
-    expect(() => mangleAddress(address)).toThrow(expect.objectContaining({ name: 'WireError', code: 'BAD_ADDRESS' }));
+    expect(() => mangleAddress(address)).toThrow(
+      expect.objectContaining({ name: 'WireError', code: 'BAD_ADDRESS' }),
+    );
   });
 
   it('encode IPv4-mapped addresses as IPv4', () => {
-    expect(mangleAddress({ host: '::ffff:8.8.8.8', port: 53 }, 5)).toEqual(mangleAddress({ host: '8.8.8.8', port: 53 }, 5));
+    expect(mangleAddress({ host: '::ffff:8.8.8.8', port: 53 }, 5)).toEqual(
+      mangleAddress({ host: '8.8.8.8', port: 53 }, 5),
+    );
   });
 });
 

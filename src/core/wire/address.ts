@@ -102,7 +102,9 @@ function parseIPv6(text: string): number[] | null {
   const missing = 8 - before.length - after.length;
   if (end === undefined ? missing !== 0 : missing < 1) return null;
   const groups = [...before, ...Array<string>(end === undefined ? 0 : missing).fill('0'), ...after];
-  return groups.every((group) => /^[0-9a-f]{1,4}$/.test(group)) ? groups.map((group) => Number.parseInt(group, 16)) : null;
+  return groups.every((group) => /^[0-9a-f]{1,4}$/.test(group))
+    ? groups.map((group) => Number.parseInt(group, 16))
+    : null;
 }
 
 function hostOf(groups: readonly number[]): string {

@@ -29,7 +29,9 @@ describe('frameHeader', () => {
 
   it('refuses what does not fit', () => {
     for (const length of [MAX_FRAME_PAYLOAD + 1, -1, Number.NaN])
-      expect(() => frameHeader(length)).toThrow(expect.objectContaining({ name: 'WireError', code: 'FRAME_TOO_LARGE' }));
+      expect(() => frameHeader(length)).toThrow(
+        expect.objectContaining({ name: 'WireError', code: 'FRAME_TOO_LARGE' }),
+      );
   });
 });
 
@@ -46,7 +48,8 @@ describe('FrameDecoder', () => {
     for (const step of [1, 2, 3, 7, 64, 1000, 65536, stream.length]) {
       const decoder = new FrameDecoder();
       const found: Uint8Array[] = [];
-      for (let at = 0; at < stream.length; at += step) found.push(...decoder.push(stream.subarray(at, at + step)));
+      for (let at = 0; at < stream.length; at += step)
+        found.push(...decoder.push(stream.subarray(at, at + step)));
       expect(found.map((payload) => payload.length)).toEqual(sizes);
       for (const payload of found) expect(Buffer.compare(payload, ramp(payload.length))).toBe(0);
       expect(decoder.buffered).toBe(0);
@@ -78,7 +81,8 @@ describe('FrameDecoder', () => {
   it('holds no more than twice what was received, whatever a header announces', () => {
     const decoder = new FrameDecoder({ maxPayload: MAX_FRAME_PAYLOAD });
     const before = process.memoryUsage().arrayBuffers;
-    for (let i = 0; i < 100; i++) new FrameDecoder({ maxPayload: MAX_FRAME_PAYLOAD }).push(fromHex('ffffffff00'));
+    for (let i = 0; i < 100; i++)
+      new FrameDecoder({ maxPayload: MAX_FRAME_PAYLOAD }).push(fromHex('ffffffff00'));
     expect(decoder.push(fromHex('ffffffff00'))).toEqual([]);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1024 * 1024);
     expect(decoder.buffered).toBe(5);

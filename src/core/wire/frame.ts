@@ -129,7 +129,10 @@ export class FrameDecoder {
     for (let i = headerLength - 1; i >= 0; i--) header = header * 256 + (this.#buffer[this.#start + i] ?? 0);
     const length = Math.floor(header / 4);
     if (length > this.#maxPayload) {
-      this.#broken = new WireError('FRAME_TOO_LARGE', `a frame of ${length} bytes was announced, the limit is ${this.#maxPayload}`);
+      this.#broken = new WireError(
+        'FRAME_TOO_LARGE',
+        `a frame of ${length} bytes was announced, the limit is ${this.#maxPayload}`,
+      );
       throw this.#broken;
     }
     if (held < headerLength + length) return null;

@@ -7,14 +7,16 @@ import { WireError } from '../errors.ts';
 /** @throws WireError BAD_INTEGER when `value` is not a whole number. */
 export function toBigInt(value: bigint | number): bigint {
   if (typeof value === 'bigint') return value;
-  if (!Number.isSafeInteger(value)) throw new WireError('BAD_INTEGER', `${value} is not an exact whole number`);
+  if (!Number.isSafeInteger(value))
+    throw new WireError('BAD_INTEGER', `${value} is not an exact whole number`);
   return BigInt(value);
 }
 
 /** The same value as a number. @throws WireError BAD_INTEGER beyond ±(2^53 - 1), where a number would not be exact. */
 export function fromBigInt(value: bigint): number {
   const number = Number(value);
-  if (!Number.isSafeInteger(number)) throw new WireError('BAD_INTEGER', `${value} does not fit an exact number`);
+  if (!Number.isSafeInteger(number))
+    throw new WireError('BAD_INTEGER', `${value} does not fit an exact number`);
   return number;
 }
 

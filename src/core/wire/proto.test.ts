@@ -10,6 +10,7 @@ import {
   fromBigInt,
   hbb,
   MAX_FIELDS,
+  MAX_RENDEZVOUS_FIELDS,
   mangleAddress,
   randomUint64,
   rewriteRequestRelay,
@@ -27,10 +28,26 @@ describe('rendezvous messages', () => {
     ['TestNatRequest', { testNatRequest: {} }, 'a20100'],
     ['TestNatResponse', { testNatResponse: { port: 50000 } }, 'aa010408d08603'],
     ['RegisterPkResponse', { registerPkResponse: { result: hbb.RegisterPkResponse.Result.OK } }, '820100'],
-    ['RegisterPkResponse', { registerPkResponse: { result: hbb.RegisterPkResponse.Result.UUID_MISMATCH } }, '8201020802'],
-    ['PunchHoleResponse', { punchHoleResponse: { failure: hbb.PunchHoleResponse.Failure.ID_NOT_EXIST } }, '5a00'],
-    ['PunchHoleResponse', { punchHoleResponse: { failure: hbb.PunchHoleResponse.Failure.OFFLINE } }, '5a021802'],
-    ['PunchHoleResponse', { punchHoleResponse: { failure: hbb.PunchHoleResponse.Failure.LICENSE_MISMATCH } }, '5a021803'],
+    [
+      'RegisterPkResponse',
+      { registerPkResponse: { result: hbb.RegisterPkResponse.Result.UUID_MISMATCH } },
+      '8201020802',
+    ],
+    [
+      'PunchHoleResponse',
+      { punchHoleResponse: { failure: hbb.PunchHoleResponse.Failure.ID_NOT_EXIST } },
+      '5a00',
+    ],
+    [
+      'PunchHoleResponse',
+      { punchHoleResponse: { failure: hbb.PunchHoleResponse.Failure.OFFLINE } },
+      '5a021802',
+    ],
+    [
+      'PunchHoleResponse',
+      { punchHoleResponse: { failure: hbb.PunchHoleResponse.Failure.LICENSE_MISMATCH } },
+      '5a021803',
+    ],
     ['PeerDiscovery', { peerDiscovery: { cmd: 'ping' } }, 'b201060a0470696e67'],
     [
       'PunchHole',
@@ -43,7 +60,11 @@ describe('rendezvous messages', () => {
       },
       '4a1d0a0a850f6b980440009ae64e120d72656c61792e6578616d706c651801',
     ],
-    ['OnlineRequest', { onlineRequest: { id: 'me', peers: ['aaa', 'bbb'] } }, 'ba010e0a026d6512036161611203626262'],
+    [
+      'OnlineRequest',
+      { onlineRequest: { id: 'me', peers: ['aaa', 'bbb'] } },
+      'ba010e0a026d6512036161611203626262',
+    ],
   ])('%s', (_, message, hex) => {
     expect(toHex(encodeRendezvous(message))).toBe(hex);
     expect(decodeRendezvous(fromHex(hex)).union).toBe(Object.keys(message)[0]);
@@ -106,7 +127,9 @@ describe('signed 32-bit fields', () => {
 describe('hostile bytes', () => {
   it('are refused with a WireError', () => {
     for (const hex of ['ff', '3205', '0a', '32', '00', '320d0aff', '3203080102', 'ffffffffffffffffffff01'])
-      expect(() => decodeRendezvous(fromHex(hex)), hex).toThrow(expect.objectContaining({ name: 'WireError' }));
+      expect(() => decodeRendezvous(fromHex(hex)), hex).toThrow(
+        expect.objectContaining({ name: 'WireError' }),
+      );
     expect(() => decodeMessage(fromHex('70ffffffffffffffffffff01'))).toThrow(badProtobuf);
   });
 
@@ -118,6 +141,11 @@ describe('hostile bytes', () => {
     expect(() => decodeAs(hbb.MultiClipboards, entries)).toThrow(tooMany);
     const packed = encodeAs(hbb.CaptureDisplays, { add: Array<number>(MAX_FIELDS + 1).fill(0) });
     expect(() => decodeAs(hbb.CaptureDisplays, packed)).toThrow(tooMany);
+    expect(() => decodeAs(hbb.MultiClipboards, entries.subarray(0, 20_000), 9_999)).toThrow(tooMany);
+    const asked = encodeRendezvous({
+      onlineRequest: { peers: Array<string>(MAX_RENDEZVOUS_FIELDS).fill('') },
+    });
+    expect(() => decodeRendezvous(asked)).toThrow(tooMany);
     expect(decodeAs(hbb.MultiClipboards, entries.subarray(0, 20_000)).clipboards).toHaveLength(10_000);
   });
 
@@ -142,7 +170,8 @@ describe('hostile bytes', () => {
 
 describe('rewriteRequestRelay', () => {
   const socketAddr = Uint8Array.of(9, 9);
-  const rewritten = (hex: string, address = socketAddr): string => toHex(rewriteRequestRelay(fromHex(hex), { socketAddr: address }));
+  const rewritten = (hex: string, address = socketAddr): string =>
+    toHex(rewriteRequestRelay(fromHex(hex), { socketAddr: address }));
 
   it('puts the address in number order and replaces one that was there', () => {
     expect(rewritten('920100')).toBe('9201041a020909');
@@ -164,9 +193,13 @@ describe('rewriteRequestRelay', () => {
 
   it('refuses anything else', () => {
     for (const hex of ['', '3a00', '9201003a00', '900105'])
-      expect(() => rewritten(hex), hex).toThrow(expect.objectContaining({ name: 'WireError', code: 'NOT_REQUEST_RELAY' }));
+      expect(() => rewritten(hex), hex).toThrow(
+        expect.objectContaining({ name: 'WireError', code: 'NOT_REQUEST_RELAY' }),
+      );
     expect(() => rewritten('920105')).toThrow(badProtobuf);
     expect(() => rewritten('92010107')).toThrow(badProtobuf);
-    expect(() => rewritten('a00600'.repeat(1001))).toThrow(expect.objectContaining({ code: 'TOO_MANY_FIELDS' }));
+    expect(() => rewritten('a00600'.repeat(1001))).toThrow(
+      expect.objectContaining({ code: 'TOO_MANY_FIELDS' }),
+    );
   });
 });

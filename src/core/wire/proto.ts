@@ -20,9 +20,18 @@ export { hbb };
  */
 export const MAX_FIELDS = 1_000_000;
 
+/** The same for messages with the server, which strangers send: the largest real one asks for some hundred peers. */
+export const MAX_RENDEZVOUS_FIELDS = 20_000;
+
 /** A reader that counts what it reads. Nesting is limited by protobufjs itself (100 levels). */
 class BoundedReader extends $protobuf.Reader {
-  #left = MAX_FIELDS;
+  readonly #limit: number;
+  #left: number;
+
+  constructor(bytes: Uint8Array, limit: number) {
+    super(bytes);
+    this.#limit = this.#left = limit;
+  }
 
   override tag(): number {
     this.#spend(1);
@@ -48,7 +57,8 @@ class BoundedReader extends $protobuf.Reader {
 
   #spend(count: number): void {
     this.#left -= count;
-    if (this.#left < 0) throw new WireError('TOO_MANY_FIELDS', `a message has more than ${MAX_FIELDS} fields`);
+    if (this.#left < 0)
+      throw new WireError('TOO_MANY_FIELDS', `a message has more than ${this.#limit} fields`);
   }
 }
 
@@ -62,12 +72,15 @@ interface Encoder<T> {
 
 /**
  * Decodes any message class of `hbb`, e.g. `decodeAs(hbb.IdPk, bytes)`.
+ * @param maxFields bound on fields and packed bytes together; smaller where the sender is a stranger.
  * @throws WireError BAD_PROTOBUF or TOO_MANY_FIELDS, and nothing else.
  */
-export function decodeAs<T>(type: Decoder<T>, bytes: Uint8Array): T {
+export function decodeAs<T>(type: Decoder<T>, bytes: Uint8Array, maxFields: number = MAX_FIELDS): T {
   try {
     // A plain view: a Buffer would make every bytes field a Buffer.
-    return type.decode(new BoundedReader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)));
+    return type.decode(
+      new BoundedReader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), maxFields),
+    );
   } catch (error) {
     if (error instanceof WireError) throw error;
     throw new WireError('BAD_PROTOBUF', 'the bytes are not the expected message', { cause: error });
@@ -87,7 +100,7 @@ export function encodeRendezvous(message: hbb.IRendezvousMessage): Uint8Array {
 
 /** `union` of the result names the member that is set, or is undefined. @throws WireError */
 export function decodeRendezvous(bytes: Uint8Array): hbb.RendezvousMessage {
-  return decodeAs<hbb.RendezvousMessage>(hbb.RendezvousMessage, bytes);
+  return decodeAs<hbb.RendezvousMessage>(hbb.RendezvousMessage, bytes, MAX_RENDEZVOUS_FIELDS);
 }
 
 /** One message between two peers, without framing or sealing. */
@@ -95,7 +108,10 @@ export function encodeMessage(message: hbb.IMessage): Uint8Array {
   return encodeAs(hbb.Message, message);
 }
 
-/** `union` of the result names the member that is set, or is undefined (an empty message is legal). @throws WireError */
-export function decodeMessage(bytes: Uint8Array): hbb.Message {
-  return decodeAs<hbb.Message>(hbb.Message, bytes);
+/**
+ * `union` of the result names the member that is set, or is undefined (an empty message is legal).
+ * @param maxFields pass a small bound for a peer that has not logged in. @throws WireError
+ */
+export function decodeMessage(bytes: Uint8Array, maxFields?: number): hbb.Message {
+  return decodeAs<hbb.Message>(hbb.Message, bytes, maxFields);
 }

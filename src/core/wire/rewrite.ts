@@ -68,10 +68,17 @@ export function rewriteRequestRelay(bytes: Uint8Array, change: { socketAddr: Uin
   const outer = splitFields(bytes);
   const members = outer.filter((field) => field.number >= UNION.first && field.number <= UNION.last);
   // The last member of a union wins; earlier parts of the same message would be merged with it.
-  if (members[members.length - 1]?.number !== REQUEST_RELAY || members.some((member) => member.content === null))
+  if (
+    members[members.length - 1]?.number !== REQUEST_RELAY ||
+    members.some((member) => member.content === null)
+  )
     throw new WireError('NOT_REQUEST_RELAY', 'the message is no RequestRelay');
   const inner = splitFields(
-    concat(members.flatMap((member) => (member.number === REQUEST_RELAY && member.content ? [member.content] : []))),
+    concat(
+      members.flatMap((member) =>
+        member.number === REQUEST_RELAY && member.content ? [member.content] : [],
+      ),
+    ),
   ).filter((field) => field.number !== SOCKET_ADDR);
   const parts = inner.map((field) => field.raw);
   if (change.socketAddr.length > 0) {

@@ -1,5 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { annotatedBytes, compose, describe as describeMessage, inNumberOrder, plainForm } from '../../../test/vectors/describe.ts';
+import {
+  annotatedBytes,
+  compose,
+  describe as describeMessage,
+  inNumberOrder,
+  plainForm,
+} from '../../../test/vectors/describe.ts';
 import {
   fromHex,
   loadAddresses,
@@ -41,12 +47,16 @@ function parseAddr(text: string): { host: string; port: number } {
 describe.each(rendezvousNames())('recorded exchange %s', (name) => {
   const vector = loadRendezvous(name);
   const steps = vector.steps.flatMap((step, index) =>
-    step.hex !== undefined && step.decoded && !('error' in step.decoded) ? [{ step, index, decoded: step.decoded }] : [],
+    step.hex !== undefined && step.decoded && !('error' in step.decoded)
+      ? [{ step, index, decoded: step.decoded }]
+      : [],
   );
 
   it('decodes to what the recording says', () => {
     for (const { step, index, decoded } of steps) {
-      const found = payloads(step).map((bytes) => describeMessage('RendezvousMessage', decodeRendezvous(bytes)));
+      const found = payloads(step).map((bytes) =>
+        describeMessage('RendezvousMessage', decodeRendezvous(bytes)),
+      );
       expect(found, `step ${index}`).toEqual([plainForm(decoded)]);
     }
   });
@@ -85,7 +95,9 @@ describe('malformed recordings', () => {
       for (const step of loadRendezvous(name).steps)
         if (step.hex !== undefined && step.decoded && 'error' in step.decoded) {
           seen++;
-          expect(() => payloads(step).map(decodeRendezvous)).toThrow(expect.objectContaining({ name: 'WireError' }));
+          expect(() => payloads(step).map(decodeRendezvous)).toThrow(
+            expect.objectContaining({ name: 'WireError' }),
+          );
         }
     expect(seen).toBeGreaterThan(0);
   });
@@ -109,20 +121,27 @@ describe('keys.json', () => {
       expect(toHex(signKeyPair(fromHex(device.seed)).publicKey)).toBe(device.pk);
   });
 
-  it.each(keys.signed)('verifies $id of $seen_in, and signs it again', ({ pk_field, verify_key, id, device_pk }) => {
-    const publicKey = Uint8Array.from(Buffer.from(verify_key, 'base64'));
-    expect(openIdPk(fromHex(pk_field), publicKey)).toEqual({ id, pk: fromHex(device_pk) });
-    const server = signKeyPair(fromHex(keys.server.seed));
-    if (verify_key === keys.server.public_key)
-      expect(toHex(signIdPk(id, fromHex(device_pk), server.secretKey))).toBe(pk_field);
-  });
+  it.each(keys.signed)(
+    'verifies $id of $seen_in, and signs it again',
+    ({ pk_field, verify_key, id, device_pk }) => {
+      const publicKey = Uint8Array.from(Buffer.from(verify_key, 'base64'));
+      expect(openIdPk(fromHex(pk_field), publicKey)).toEqual({ id, pk: fromHex(device_pk) });
+      const server = signKeyPair(fromHex(keys.server.seed));
+      if (verify_key === keys.server.public_key)
+        expect(toHex(signIdPk(id, fromHex(device_pk), server.secretKey))).toBe(pk_field);
+    },
+  );
 });
 
 describe('relay-request.json', () => {
   it('is forwarded with its unknown field and the address that was put in', () => {
     const { steps } = loadRendezvous('relay-request');
-    const asked = steps.find((step) => step.from === 'client' && step.decoded && 'request_relay' in step.decoded);
-    const forwarded = steps.find((step) => step.from === 'server' && step.decoded && 'request_relay' in step.decoded);
+    const asked = steps.find(
+      (step) => step.from === 'client' && step.decoded && 'request_relay' in step.decoded,
+    );
+    const forwarded = steps.find(
+      (step) => step.from === 'server' && step.decoded && 'request_relay' in step.decoded,
+    );
     if (!asked || !forwarded) throw new Error('the recording lost its RequestRelay');
     const [request] = payloads(asked);
     if (!request) throw new Error('no frame');

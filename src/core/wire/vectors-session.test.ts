@@ -1,6 +1,20 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { compose, describe as describeMessage, type Envelope, envelopeOf, inNumberOrder, plainForm } from '../../../test/vectors/describe.ts';
-import { type Decoded, fromHex, loadSession, type SessionVector, sessionNames, toHex } from '../../../test/vectors/load.ts';
+import {
+  compose,
+  describe as describeMessage,
+  type Envelope,
+  envelopeOf,
+  inNumberOrder,
+  plainForm,
+} from '../../../test/vectors/describe.ts';
+import {
+  type Decoded,
+  fromHex,
+  loadSession,
+  type SessionVector,
+  sessionNames,
+  toHex,
+} from '../../../test/vectors/load.ts';
 import {
   boxKeyPair,
   initCrypto,
@@ -13,7 +27,15 @@ import {
   signIdPk,
   signKeyPair,
 } from '../crypto/index.ts';
-import { decodeMessage, decodeRendezvous, encodeFrame, encodeMessage, encodeRendezvous, FrameDecoder, type hbb } from './index.ts';
+import {
+  decodeMessage,
+  decodeRendezvous,
+  encodeFrame,
+  encodeMessage,
+  encodeRendezvous,
+  FrameDecoder,
+  type hbb,
+} from './index.ts';
 
 beforeAll(() => initCrypto());
 
@@ -31,9 +53,11 @@ function items(vector: SessionVector): Item[] {
   const out: Item[] = [];
   for (const { from, hex, decoded, plain, nonce, transport } of vector.steps) {
     const other = decoded && ('conv' in decoded || 'raw' in decoded || 'punch' in decoded);
-    if (hex && !other && transport !== 'kcp') out.push({ from, hex, decoded, plain, nonce, framed: transport !== 'udp' });
+    if (hex && !other && transport !== 'kcp')
+      out.push({ from, hex, decoded, plain, nonce, framed: transport !== 'udp' });
   }
-  for (const { from, hex, decoded, plain, nonce } of vector.frames ?? []) out.push({ from, hex, decoded, plain, nonce, framed: true });
+  for (const { from, hex, decoded, plain, nonce } of vector.frames ?? [])
+    out.push({ from, hex, decoded, plain, nonce, framed: true });
   return out;
 }
 
@@ -61,10 +85,15 @@ function encodeEnvelope(envelope: Envelope, message: object): Uint8Array {
 function cutLike(found: unknown, recorded: unknown): unknown {
   if (typeof recorded === 'string' && recorded.includes('…') && typeof found === 'string')
     return `${found.slice(0, recorded.indexOf('…'))}…(${found.length / 2} bytes)`;
-  if (Array.isArray(found) && Array.isArray(recorded)) return found.map((item, i) => cutLike(item, recorded[i]));
-  if (typeof found !== 'object' || found === null || typeof recorded !== 'object' || recorded === null) return found;
+  if (Array.isArray(found) && Array.isArray(recorded))
+    return found.map((item, i) => cutLike(item, recorded[i]));
+  if (typeof found !== 'object' || found === null || typeof recorded !== 'object' || recorded === null)
+    return found;
   return Object.fromEntries(
-    Object.entries(found).map(([key, value]) => [key, cutLike(value, (recorded as Record<string, unknown>)[key])]),
+    Object.entries(found).map(([key, value]) => [
+      key,
+      cutLike(value, (recorded as Record<string, unknown>)[key]),
+    ]),
   );
 }
 
@@ -76,7 +105,12 @@ function hasCut(value: unknown): boolean {
 function members(vector: SessionVector): { from: string; message: hbb.Message }[] {
   return items(vector).flatMap((item) =>
     item.decoded && envelopeOf(item.decoded) !== 'RendezvousMessage'
-      ? [{ from: item.from, message: decodeMessage(item.plain === undefined ? payloadOf(item) : fromHex(item.plain)) }]
+      ? [
+          {
+            from: item.from,
+            message: decodeMessage(item.plain === undefined ? payloadOf(item) : fromHex(item.plain)),
+          },
+        ]
       : [],
   );
 }
