@@ -156,7 +156,8 @@ export class Peer extends Emitter<PeerEvents> {
   }
 
   get incoming(): readonly IncomingInfo[] {
-    return [...this.#incoming.values()].map((entry) => entry.info);
+    // Whoever has not said a name yet is not worth showing.
+    return [...this.#incoming.values()].map((entry) => entry.info).filter((info) => info.peerId !== '');
   }
 
   /** The server in use; null when none is set. */
@@ -425,6 +426,7 @@ export class Peer extends Emitter<PeerEvents> {
       },
     };
     this.#incoming.set(sessionId, entry);
+    let opened = false;
     session.on('ask', (who) => {
       entry.info = { ...entry.info, peerId: who.peerId, peerName: who.name, peerPlatform: who.platform, kind: who.kind };
       this.emit('ask', entry.info);
@@ -440,15 +442,16 @@ export class Peer extends Emitter<PeerEvents> {
         state: 'open',
         sinceMs: Date.now(),
       };
+      opened = true;
       this.emit('session-opened', entry.info);
       this.emit('changed', undefined);
     });
     session.on('closed', ({ reason }) => {
       this.#incoming.delete(sessionId);
-      if (entry.info.peerId !== '')
-        this.emit('session-closed', { sessionId, peerId: entry.info.peerId, reason });
+      if (opened) this.emit('session-closed', { sessionId, peerId: entry.info.peerId, reason });
       this.emit('changed', undefined);
     });
+    session.start();
   }
 }
 
