@@ -1,27 +1,11 @@
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { LiteDeskError } from '../core/errors.ts';
 import type { LinkClose } from '../core/link.ts';
-import { type LinkPair, linkCompliance } from './link-compliance.ts';
+import { linkCompliance } from './link-compliance.ts';
 import { TcpLink, type TcpLinkOptions } from './tcp-link.ts';
-
-async function socketPair(): Promise<[Socket, Socket, Server]> {
-  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (typeof address !== 'object' || !address) throw new Error('no port');
-  const accepted = once(server, 'connection');
-  const client = connect(address.port, '127.0.0.1');
-  await once(client, 'connect');
-  const [peer] = (await accepted) as [Socket];
-  return [client, peer, server];
-}
-
-export async function tcpPair(options?: TcpLinkOptions): Promise<LinkPair> {
-  const [client, peer, server] = await socketPair();
-  return [new TcpLink(client, options), new TcpLink(peer, options), () => void server.close()];
-}
+import { socketPair, tcpPair } from './test-pairs.ts';
 
 linkCompliance('TcpLink', tcpPair);
 

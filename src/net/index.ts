@@ -1,0 +1,7 @@
+export * from './endpoint.ts';
+export { abortError, dialError, systemCode } from './errors.ts';
+export * from './lan-discovery.ts';
+export * from './net-link.ts';
+export * from './secure.ts';
+export * from './tcp.ts';
+export * from './ws.ts';

@@ -1,0 +1,127 @@
+import type { Duplex } from 'node:stream';
+import type { SealedStream } from '../core/crypto/sealed-stream.ts';
+import type { LinkClose, LinkHandlers, LinkStats, Transport } from '../core/link.ts';
+import { sealError } from './handshake-errors.ts';
+import type { NetLink } from './net-link.ts';
+
+/** A link behind the key exchange: frames are plain protobuf bytes for the user and sealed on the wire. */
+export interface SecuredLink extends NetLink {
+  readonly encrypted: boolean;
+  /** The other end proved to hold the key that the server vouches for. Only a controller can know that. */
+  readonly peerVerified: boolean;
+}
+
+export interface SecuredState {
+  /** Absent: frames go as they are. */
+  stream?: SealedStream | undefined;
+  peerVerified: boolean;
+  /** Answers true for a first frame that is to be dropped. */
+  skipFirst?: ((payload: Uint8Array) => boolean) | undefined;
+}
+
+/**
+ * Seals and opens on top of another link. Takes the link's handlers over at once, and holds it paused until it has
+ * handlers of its own, so that nothing is decrypted before somebody takes it and the raw switch finds the bytes below.
+ */
+export class SecuredNetLink implements SecuredLink {
+  readonly #link: NetLink;
+  readonly #stream: SealedStream | undefined;
+  readonly peerVerified: boolean;
+  #skipFirst: ((payload: Uint8Array) => boolean) | undefined;
+  #handlers: LinkHandlers | undefined;
+  #paused = false;
+  #close: LinkClose | undefined;
+
+  constructor(link: NetLink, state: SecuredState) {
+    this.#link = link;
+    this.#stream = state.stream;
+    this.peerVerified = state.peerVerified;
+    this.#skipFirst = state.skipFirst;
+    link.pause();
+    link.setHandlers({
+      onFrame: (payload) => this.#onFrame(payload),
+      onDrain: () => this.#handlers?.onDrain?.(),
+      onClose: (close) => {
+        if (this.#handlers) this.#handlers.onClose(close);
+        else this.#close = close;
+      },
+    });
+  }
+
+  get encrypted(): boolean {
+    return this.#stream !== undefined;
+  }
+  get transport(): Transport {
+    return this.#link.transport;
+  }
+  get localAddress(): string {
+    return this.#link.localAddress;
+  }
+  get remoteAddress(): string {
+    return this.#link.remoteAddress;
+  }
+  /** As on the wire: sizes include the seal. */
+  get stats(): LinkStats {
+    return this.#link.stats;
+  }
+  get bufferedBytes(): number {
+    return this.#link.bufferedBytes;
+  }
+  get closed(): boolean {
+    return this.#link.closed;
+  }
+
+  setHandlers(handlers: LinkHandlers): void {
+    const first = !this.#handlers;
+    this.#handlers = handlers;
+    const close = this.#close;
+    if (close) {
+      this.#close = undefined;
+      queueMicrotask(() => this.#handlers?.onClose(close));
+    } else if (first && !this.#paused) this.#link.resume();
+  }
+
+  send(payload: Uint8Array): boolean {
+    // A frame that cannot leave must not use up a nonce, and a closed link needs no cipher.
+    if (this.#link.closed) return false;
+    return this.#link.send(this.#stream ? this.#stream.seal(payload) : payload);
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#link.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (this.#handlers) this.#link.resume();
+  }
+
+  close(): void {
+    this.#link.close();
+  }
+
+  destroy(error?: Error): void {
+    this.#link.destroy(error);
+  }
+
+  /** Encryption ends with the framing (session §7.4): the raw stream is as readable as the network is. */
+  takeRaw(): Duplex {
+    return this.#link.takeRaw();
+  }
+
+  #onFrame(payload: Uint8Array): void {
+    const skip = this.#skipFirst;
+    this.#skipFirst = undefined;
+    if (skip?.(payload)) return;
+    let plain = payload;
+    if (this.#stream)
+      try {
+        plain = this.#stream.open(payload);
+      } catch (error) {
+        this.#link.destroy(sealError(error, this.#link.remoteAddress));
+        return;
+      }
+    this.#handlers?.onFrame(plain);
+  }
+}
