@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { formatHostPort, interfaceFacing, isPrivateHost, parseHostPort, plainAddress, resolveHost } from './endpoint.ts';
+import {
+  formatHostPort,
+  interfaceFacing,
+  isPrivateHost,
+  parseHostPort,
+  plainAddress,
+  resolveHost,
+} from './endpoint.ts';
 
 describe('addresses as text', () => {
   test.each([
@@ -17,8 +24,29 @@ describe('addresses as text', () => {
   });
 
   test.each([
-    '', ' ', ':80', 'a:0', 'a:65536', 'a:-1', 'a:8o', 'a:', 'a b', 'a/b', '[::1', '[::1]80', '[10.0.0.1]:1', '[x]:1',
-    '1.2.3', '999.1.1.1', '1.2.3.4.5:80', 'a..b', '-a', `${'x'.repeat(64)}.org`, 'http://a', 'a:1:2', 'ä.org\u0000',
+    '',
+    ' ',
+    ':80',
+    'a:0',
+    'a:65536',
+    'a:-1',
+    'a:8o',
+    'a:',
+    'a b',
+    'a/b',
+    '[::1',
+    '[::1]80',
+    '[10.0.0.1]:1',
+    '[x]:1',
+    '1.2.3',
+    '999.1.1.1',
+    '1.2.3.4.5:80',
+    'a..b',
+    '-a',
+    `${'x'.repeat(64)}.org`,
+    'http://a',
+    'a:1:2',
+    'ä.org\u0000',
   ])('refuses %j', (text) => {
     expect(() => parseHostPort(text, 1)).toThrow(expect.objectContaining({ code: 'BAD_ADDRESS' }));
   });
@@ -35,15 +63,42 @@ describe('addresses as text', () => {
   });
 
   test('knows private addresses', () => {
-    for (const host of ['10.1.1.1', '172.16.0.1', '172.31.9.9', '192.168.3.3', '127.0.0.1', '169.254.1.1', '100.64.0.1', '::1', 'fd00::1', 'fe80::1', '::ffff:10.0.0.1', '[fd00::1]', 'localhost', 'nas.local'])
+    for (const host of [
+      '10.1.1.1',
+      '172.16.0.1',
+      '172.31.9.9',
+      '192.168.3.3',
+      '127.0.0.1',
+      '169.254.1.1',
+      '100.64.0.1',
+      '::1',
+      'fd00::1',
+      'fe80::1',
+      '::ffff:10.0.0.1',
+      '[fd00::1]',
+      'localhost',
+      'nas.local',
+    ])
       expect(isPrivateHost(host), host).toBe(true);
-    for (const host of ['8.8.8.8', '172.32.0.1', '100.128.0.1', '2001:db8::1', 'example.org', '::ffff:8.8.8.8'])
+    for (const host of [
+      '8.8.8.8',
+      '172.32.0.1',
+      '100.128.0.1',
+      '2001:db8::1',
+      'example.org',
+      '::ffff:8.8.8.8',
+    ])
       expect(isPrivateHost(host), host).toBe(false);
   });
 
   test('the interface facing an address is the narrowest network that holds it', () => {
     const entry = (name: string, address: string, netmask: string) => ({
-      name, address, netmask, broadcast: '', mac: '', internal: false,
+      name,
+      address,
+      netmask,
+      broadcast: '',
+      mac: '',
+      internal: false,
     });
     const all = [entry('wide', '10.0.0.1', '255.0.0.0'), entry('narrow', '10.1.0.1', '255.255.0.0')];
     expect(interfaceFacing('10.1.2.3', all)?.name).toBe('narrow');
@@ -59,7 +114,10 @@ describe('names', () => {
   });
 
   test('a name that cannot exist is DNS_FAILED at stage dns', async () => {
-    await expect(resolveHost('no.such.name.invalid')).rejects.toMatchObject({ code: 'DNS_FAILED', stage: 'dns' });
+    await expect(resolveHost('no.such.name.invalid')).rejects.toMatchObject({
+      code: 'DNS_FAILED',
+      stage: 'dns',
+    });
   });
 
   test('an abort lets the caller go', async () => {

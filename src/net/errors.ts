@@ -11,7 +11,12 @@ export function abortError(signal: AbortSignal, stage: Stage): LiteDeskError {
   const reason: unknown = signal.reason;
   if (reason instanceof LiteDeskError) return reason;
   return new LiteDeskError(
-    { code: 'ABORTED', stage, message: 'The operation was cancelled.', hint: 'Try again when you are ready.' },
+    {
+      code: 'ABORTED',
+      stage,
+      message: 'The operation was cancelled.',
+      hint: 'Try again when you are ready.',
+    },
     { cause: reason },
   );
 }

@@ -4,7 +4,8 @@ function make(code: string, message: string, hint: string, cause?: unknown): Lit
   return new LiteDeskError({ code, stage: 'handshake', message, hint }, cause === undefined ? {} : { cause });
 }
 
-const ALLOW = 'Only if you accept that others can read and change this session, allow unencrypted sessions for this computer.';
+const ALLOW =
+  'Only if you accept that others can read and change this session, allow unencrypted sessions for this computer.';
 
 /** The failures of the key exchange, one wording each. */
 export const handshakeErrors = {

@@ -4,7 +4,14 @@ import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { VirtualClock } from '../core/clock.ts';
 import { encodeRendezvous } from '../core/wire/proto.ts';
-import { discoverLan, isValidPeerId, LanDiscoveryResponder, lanAnswer, lanPeer, MAX_LAN_PEERS } from './lan-discovery.ts';
+import {
+  discoverLan,
+  isValidPeerId,
+  LanDiscoveryResponder,
+  lanAnswer,
+  lanPeer,
+  MAX_LAN_PEERS,
+} from './lan-discovery.ts';
 
 const recorded = JSON.parse(
   readFileSync(new URL('../../test/vectors/session/lan-discovery.json', import.meta.url), 'utf8'),
@@ -21,7 +28,9 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
-async function responder(options: { id?: string; enabled?: () => boolean; mac?: string } = {}): Promise<number> {
+async function responder(
+  options: { id?: string; enabled?: () => boolean; mac?: string } = {},
+): Promise<number> {
   const lan = new LanDiscoveryResponder({
     ...SELF,
     id: () => options.id ?? SELF.id,
@@ -85,7 +94,21 @@ describe('answers', () => {
 
   test('ids are checked', () => {
     for (const id of ['123456789', 'büro-1', 'x'.repeat(253)]) expect(isValidPeerId(id)).toBe(true);
-    const bad = ['', 'x'.repeat(254), 'a b', 'a/b', 'a\\b', 'a"b', '<a', 'a>', 'a|b', 'a?', 'a*', 'a\n', '\u0085'];
+    const bad = [
+      '',
+      'x'.repeat(254),
+      'a b',
+      'a/b',
+      'a\\b',
+      'a"b',
+      '<a',
+      'a>',
+      'a|b',
+      'a?',
+      'a*',
+      'a\n',
+      '\u0085',
+    ];
     for (const id of bad) expect(isValidPeerId(id)).toBe(false);
   });
 });

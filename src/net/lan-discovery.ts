@@ -127,8 +127,7 @@ export function lanAnswer(datagram: Uint8Array, self: LanIdentity, mac: () => st
 
 /** Empty, too long, or with characters that have no business in an id or a file name (rendezvous §12). */
 export function isValidPeerId(id: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  return id.length > 0 && Buffer.byteLength(id) <= 253 && !/[\u0000-\u0020\u007f-\u009f"</>\\|?*]/.test(id);
+  return id.length > 0 && Buffer.byteLength(id) <= 253 && !/[\p{Cc}\s"</>\\|?*]/u.test(id);
 }
 
 export interface DiscoverOptions {
@@ -160,7 +159,9 @@ export async function discoverLan(options: DiscoverOptions = {}): Promise<LanPee
   const sources = options.sources ?? ['0.0.0.0', ...interfaces.map((entry) => entry.address)];
   const targets = options.targets ?? ['255.255.255.255', ...interfaces.map((entry) => entry.broadcast)];
   const macFor = options.macFor ?? macFacing;
-  const question = encodeRendezvous({ peerDiscovery: { cmd: 'ping', ...(options.id && { id: options.id }) } });
+  const question = encodeRendezvous({
+    peerDiscovery: { cmd: 'ping', ...(options.id && { id: options.id }) },
+  });
   const peers = new Map<string, LanPeerInfo>();
   const sockets: Socket[] = [];
   return await new Promise<LanPeerInfo[]>((resolve, reject) => {
@@ -202,7 +203,11 @@ export async function discoverLan(options: DiscoverOptions = {}): Promise<LanPee
 }
 
 /** The peer that one answer describes, or null. Never throws on hostile bytes. */
-export function lanPeer(datagram: Uint8Array, address: string, macFor: (address: string) => string): LanPeerInfo | null {
+export function lanPeer(
+  datagram: Uint8Array,
+  address: string,
+  macFor: (address: string) => string,
+): LanPeerInfo | null {
   const answer = readDiscovery(datagram);
   if (answer?.cmd !== 'pong' || !isValidPeerId(answer.id)) return null;
   // Ourselves: the same interface answered. Two empty ones say nothing.

@@ -105,8 +105,8 @@ function readBytes(stream: Duplex, count: number): Promise<Buffer> {
 
 /** The sizes around every step of the frame header and of the usual buffers. */
 const SIZES = [
-  0, 1, 2, 15, 16, 17, 62, 63, 64, 255, 256, 1399, 1400, 4095, 4096, 4097, 16_367, 16_368, 16_383, 16_384, 65_535,
-  65_536, 70_000,
+  0, 1, 2, 15, 16, 17, 62, 63, 64, 255, 256, 1399, 1400, 4095, 4096, 4097, 16_367, 16_368, 16_383, 16_384,
+  65_535, 65_536, 70_000,
 ];
 
 /** Registers the tests of one kind of link under `name`. */
@@ -234,7 +234,9 @@ export function linkCompliance(
       await atA.closed();
       expect(a.closed && b.closed).toBe(true);
       await turns(10);
-      expect(atB.frames.map(digest)).toEqual(Array.from({ length: count }, (_, i) => digest(pattern(10_000, i))));
+      expect(atB.frames.map(digest)).toEqual(
+        Array.from({ length: count }, (_, i) => digest(pattern(10_000, i))),
+      );
       expect(atB.closes.map((close) => close.by)).toEqual(['remote']);
       expect(atA.closes.map((close) => close.by)).toEqual(['local']);
     });

@@ -7,14 +7,24 @@ import type { LinkClose, LinkHandlers } from '../core/link.ts';
 import { decodeMessage, encodeMessage, FrameDecoder } from '../core/wire/index.ts';
 import { type LinkPair, linkCompliance } from './link-compliance.ts';
 import type { NetLink } from './net-link.ts';
-import { type SecureControllerOptions, type SecureHostOptions, plainSecured, secureAsController, secureAsHost } from './secure.ts';
+import {
+  plainSecured,
+  type SecureControllerOptions,
+  type SecuredLink,
+  type SecureHostOptions,
+  secureAsController,
+  secureAsHost,
+} from './secure.ts';
 import { tcpPair } from './test-pairs.ts';
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'hex'));
 const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 const ID = '123456789';
-const host = { id: ID, signSecretKey: new Uint8Array(64), publicKey: new Uint8Array(32) };
+const host: { signSecretKey: Uint8Array; publicKey: Uint8Array } = {
+  signSecretKey: new Uint8Array(64),
+  publicKey: new Uint8Array(32),
+};
 
 beforeAll(async () => {
   await initCrypto();
@@ -94,7 +104,7 @@ function asHost(link: NetLink, options: Partial<SecureHostOptions> = {}) {
   return secureAsHost(link, { id: ID, signSecretKey: host.signSecretKey, allowPlaintext: false, ...options });
 }
 
-async function securedPair(): Promise<LinkPair> {
+async function securedPair(): Promise<[SecuredLink, SecuredLink, LinkPair[2]]> {
   const [a, b, cleanup] = await tcpPair();
   const [controller, responder] = await Promise.all([asController(a), asHost(b)]);
   return [controller, responder, cleanup];
@@ -195,7 +205,12 @@ describe('what is refused', () => {
   const controllerCases: [string, () => Uint8Array, string, string][] = [
     ['a signature of another key', () => signedId(ID, stranger()), 'HANDSHAKE_BAD_SIGNATURE', '2200'],
     ['another id', () => signedId('wrong-id-x'), 'HANDSHAKE_WRONG_ID', ''],
-    ['another message', () => encodeMessage({ hash: { salt: 'a', challenge: 'b' } }), 'HANDSHAKE_PLAINTEXT_REFUSED', ''],
+    [
+      'another message',
+      () => encodeMessage({ hash: { salt: 'a', challenge: 'b' } }),
+      'HANDSHAKE_PLAINTEXT_REFUSED',
+      '',
+    ],
     ['an empty frame', () => new Uint8Array(0), 'HANDSHAKE_PLAINTEXT_REFUSED', ''],
     ['garbage', () => hex('ffffffff'), 'HANDSHAKE_MALFORMED', ''],
   ];
@@ -225,7 +240,10 @@ describe('what is refused', () => {
     const secured = await asController(link, { hostKey: null, allowPlaintext: true });
     expect(link.sent.map(toHex)).toEqual(['']);
     const got: string[] = [];
-    secured.setHandlers({ onFrame: (payload) => got.push(decodeMessage(payload).union ?? ''), onClose: () => {} });
+    secured.setHandlers({
+      onFrame: (payload) => got.push(decodeMessage(payload).union ?? ''),
+      onClose: () => {},
+    });
     link.feed(signedId(ID));
     link.feed(encodeMessage({ hash: { salt: 'a', challenge: 'b' } }));
     expect(got).toEqual(['hash']);
@@ -233,18 +251,36 @@ describe('what is refused', () => {
 
   const hostCases: [string, () => Uint8Array, string, boolean, boolean][] = [
     ['an empty frame', () => new Uint8Array(0), 'HANDSHAKE_PLAINTEXT_REFUSED', true, false],
-    ['an empty public key', () => encodeMessage({ publicKey: {} }), 'HANDSHAKE_PLAINTEXT_REFUSED', true, true],
-    ['another message', () => encodeMessage({ loginRequest: {} }), 'HANDSHAKE_PLAINTEXT_REFUSED', true, false],
+    [
+      'an empty public key',
+      () => encodeMessage({ publicKey: {} }),
+      'HANDSHAKE_PLAINTEXT_REFUSED',
+      true,
+      true,
+    ],
+    [
+      'another message',
+      () => encodeMessage({ loginRequest: {} }),
+      'HANDSHAKE_PLAINTEXT_REFUSED',
+      true,
+      false,
+    ],
     [
       'a key of another length',
-      () => encodeMessage({ publicKey: { asymmetricValue: new Uint8Array(31), symmetricValue: new Uint8Array(48) } }),
+      () =>
+        encodeMessage({
+          publicKey: { asymmetricValue: new Uint8Array(31), symmetricValue: new Uint8Array(48) },
+        }),
       'HANDSHAKE_INVALID_KEY',
       false,
       false,
     ],
     [
       'a box that does not open',
-      () => encodeMessage({ publicKey: { asymmetricValue: boxKeyPair().publicKey, symmetricValue: new Uint8Array(48) } }),
+      () =>
+        encodeMessage({
+          publicKey: { asymmetricValue: boxKeyPair().publicKey, symmetricValue: new Uint8Array(48) },
+        }),
       'HANDSHAKE_INVALID_KEY',
       false,
       false,
@@ -315,7 +351,9 @@ function peerFrames(file: Recording): { from: string; payload: Uint8Array; plain
   return file.steps
     .filter((step) => !step.peer && step.from !== 'server')
     .flatMap((step) =>
-      new FrameDecoder().push(hex(step.hex)).map((payload) => ({ from: step.from, payload, plain: step.plain })),
+      new FrameDecoder()
+        .push(hex(step.hex))
+        .map((payload) => ({ from: step.from, payload, plain: step.plain })),
     );
 }
 
@@ -348,7 +386,11 @@ describe('recorded exchanges', () => {
     const fromController = peerFrames(file).filter((frame) => frame.from === 'controller');
     let doubted = false;
     const link = new ScriptLink();
-    const side = asHost(link, { id: file.host_id, allowPlaintext: true, onKeyDoubted: () => (doubted = true) });
+    const side = asHost(link, {
+      id: file.host_id,
+      allowPlaintext: true,
+      onKeyDoubted: () => (doubted = true),
+    });
     for (const frame of fromController) link.feed(frame.payload);
     const secured = await side;
     expect(secured.encrypted).toBe(false);
@@ -382,7 +424,9 @@ describe('recorded exchanges', () => {
     expect(sealed.length).toBeGreaterThan(3);
     for (const frame of sealed) secured.send(hex(frame.plain ?? ''));
     const publicKey = fromController[fromController.indexOf(sealed[0] as (typeof sealed)[0]) - 1];
-    expect(link.sent.map(toHex)).toEqual([publicKey, ...sealed].map((frame) => toHex(frame?.payload as Uint8Array)));
+    expect(link.sent.map(toHex)).toEqual(
+      [publicKey, ...sealed].map((frame) => toHex(frame?.payload as Uint8Array)),
+    );
   });
 });
 
@@ -403,7 +447,8 @@ describe('hostile handshakes', () => {
       const kind = next();
       if (kind < 0.5) out[at] = Math.floor(next() * 256);
       else if (kind < 0.7) out.splice(at, Math.floor(next() * 8));
-      else if (kind < 0.9) out.splice(at, 0, ...Array.from({ length: 1 + Math.floor(next() * 8) }, () => next() * 256));
+      else if (kind < 0.9)
+        out.splice(at, 0, ...Array.from({ length: 1 + Math.floor(next() * 8) }, () => next() * 256));
       else out.length = at;
     }
     return Uint8Array.from(out);
@@ -411,24 +456,27 @@ describe('hostile handshakes', () => {
 
   test('mutated frames give a plain refusal and nothing else', async () => {
     const codes = new Map<string, number>();
-    for (let seed = 1; seed <= 1500; seed++) {
+    for (let seed = 1; seed <= 600; seed++) {
       const next = generator(seed);
       const hostSide = seed % 2 === 0;
       const link = new ScriptLink();
       const side = hostSide ? asHost(link) : asController(link);
       const valid = hostSide
-        ? encodeMessage({ publicKey: { asymmetricValue: boxKeyPair().publicKey, symmetricValue: new Uint8Array(48) } })
+        ? encodeMessage({
+            publicKey: { asymmetricValue: boxKeyPair().publicKey, symmetricValue: new Uint8Array(48) },
+          })
         : signedId(ID);
       link.feed(mutate(valid, next));
       const code = await side.then(
         () => 'ok',
-        (error: unknown) => (error instanceof LiteDeskError ? error.code : `untyped, seed ${seed}: ${String(error)}`),
+        (error: unknown) =>
+          error instanceof LiteDeskError ? error.code : `untyped, seed ${seed}: ${String(error)}`,
       );
       codes.set(code, (codes.get(code) ?? 0) + 1);
     }
     for (const code of codes.keys()) expect(code).toMatch(/^(ok|HANDSHAKE_[A-Z_]+)$/);
     // A mutation may hit a byte that does not count, but hardly ever.
-    expect(codes.get('ok') ?? 0).toBeLessThan(100);
+    expect(codes.get('ok') ?? 0).toBeLessThan(40);
     expect(codes.size).toBeGreaterThan(3);
   });
 });

@@ -1,6 +1,12 @@
 /** The key exchange between two peers (rendezvous §11, session §2.2), over any link. */
 import { type Clock, systemClock } from '../core/clock.ts';
-import { BOX_KEY_BYTES, boxKeyPair, openSessionKey, SESSION_KEY_BYTES, sealSessionKey } from '../core/crypto/box.ts';
+import {
+  BOX_KEY_BYTES,
+  boxKeyPair,
+  openSessionKey,
+  SESSION_KEY_BYTES,
+  sealSessionKey,
+} from '../core/crypto/box.ts';
 import { type RandomBytes, systemRandom } from '../core/crypto/random.ts';
 import { SealedStream } from '../core/crypto/sealed-stream.ts';
 import { openCombined, signIdPk } from '../core/crypto/sign.ts';
@@ -48,7 +54,10 @@ const EMPTY = new Uint8Array(0);
  * The controller's side. Takes the link over; when it fails the link is destroyed. initCrypto() must have resolved before.
  * Throws LiteDeskError of stage `handshake` (handshake-errors.ts) or ABORTED.
  */
-export async function secureAsController(link: NetLink, options: SecureControllerOptions): Promise<SecuredLink> {
+export async function secureAsController(
+  link: NetLink,
+  options: SecureControllerOptions,
+): Promise<SecuredLink> {
   const { hostKey, peerId, allowPlaintext } = options;
   if (!hostKey) {
     if (!allowPlaintext) {

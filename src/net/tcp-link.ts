@@ -234,7 +234,9 @@ export class TcpLink implements NetLink {
 
   #break(error: unknown): void {
     this.destroy(
-      error instanceof WireError ? protocolError(error, this.remoteAddress) : linkError(error, this.remoteAddress),
+      error instanceof WireError
+        ? protocolError(error, this.remoteAddress)
+        : linkError(error, this.remoteAddress),
     );
   }
 }

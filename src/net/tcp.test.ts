@@ -77,6 +77,8 @@ describe('dialTcp', () => {
     const pending = dialTcp({ host: '127.0.0.1', port, signal: stop.signal });
     stop.abort();
     await expect(pending).rejects.toMatchObject({ code: 'ABORTED' });
-    await expect(dialTcp({ host: '127.0.0.1', port, signal: stop.signal })).rejects.toMatchObject({ code: 'ABORTED' });
+    await expect(dialTcp({ host: '127.0.0.1', port, signal: stop.signal })).rejects.toMatchObject({
+      code: 'ABORTED',
+    });
   });
 });

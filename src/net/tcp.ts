@@ -54,7 +54,11 @@ export async function dialTcp(options: DialOptions): Promise<Socket> {
     const settle = (done: () => void): void => {
       for (const timer of timers) clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
-      for (const socket of dialling) socket.removeAllListeners().on('error', () => {}).destroy();
+      for (const socket of dialling)
+        socket
+          .removeAllListeners()
+          .on('error', () => {})
+          .destroy();
       done();
     };
     const onAbort = (): void => settle(() => reject(abortError(signal as AbortSignal, stage)));

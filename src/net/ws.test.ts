@@ -6,7 +6,12 @@ import { type LinkPair, linkCompliance } from './link-compliance.ts';
 import { dialWebSocket, WebSocketLink } from './ws.ts';
 
 async function listen(): Promise<[WebSocketServer, string]> {
-  const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, maxPayload: 64 << 20 });
+  const server = new WebSocketServer({
+    host: '127.0.0.1',
+    port: 0,
+    perMessageDeflate: false,
+    maxPayload: 64 << 20,
+  });
   await once(server, 'listening');
   const address = server.address();
   if (typeof address !== 'object' || !address) throw new Error('no port');
@@ -28,7 +33,9 @@ describe('WebSocketLink', () => {
     const accepted = once(server, 'connection');
     const link = await dialWebSocket(url);
     const [peer] = (await accepted) as [WebSocket];
-    const frame = new Promise<Uint8Array>((resolve) => link.setHandlers({ onFrame: resolve, onClose: () => {} }));
+    const frame = new Promise<Uint8Array>((resolve) =>
+      link.setHandlers({ onFrame: resolve, onClose: () => {} }),
+    );
     peer.send('text');
     peer.send(Uint8Array.of(5));
     expect([...(await frame)]).toEqual([5]);
@@ -57,7 +64,9 @@ describe('WebSocketLink', () => {
       socket.on('error', () => {});
       controller.abort();
     });
-    await expect(dialWebSocket(`ws://127.0.0.1:${port}`, { signal: controller.signal })).rejects.toMatchObject({
+    await expect(
+      dialWebSocket(`ws://127.0.0.1:${port}`, { signal: controller.signal }),
+    ).rejects.toMatchObject({
       code: 'ABORTED',
     });
     server.close();

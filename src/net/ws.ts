@@ -5,7 +5,14 @@ import type { LinkHandlers, LinkStats } from '../core/link.ts';
 import type { Stage } from '../core/errors.ts';
 import { formatHostPort, plainAddress } from './endpoint.ts';
 import { abortError, dialError, dialTimeout, linkError, overflowError } from './errors.ts';
-import { CLOSE_FLUSH_MS, DEFAULT_MARKS, MAX_BUFFERED_BYTES, MAX_PAYLOAD_BYTES, type NetLink, type WaterMarks } from './net-link.ts';
+import {
+  CLOSE_FLUSH_MS,
+  DEFAULT_MARKS,
+  MAX_BUFFERED_BYTES,
+  MAX_PAYLOAD_BYTES,
+  type NetLink,
+  type WaterMarks,
+} from './net-link.ts';
 import { Receiver } from './receiver.ts';
 
 export interface WebSocketLinkOptions {
@@ -218,7 +225,11 @@ export async function dialWebSocket(url: string, options: DialWebSocketOptions =
   return await new Promise<WebSocketLink>((resolve, reject) => {
     let ws: WebSocket;
     try {
-      ws = new WebSocket(url, { perMessageDeflate: false, maxPayload: MAX_PAYLOAD_BYTES, followRedirects: false });
+      ws = new WebSocket(url, {
+        perMessageDeflate: false,
+        maxPayload: MAX_PAYLOAD_BYTES,
+        followRedirects: false,
+      });
     } catch (error) {
       reject(dialError(error, url, stage));
       return;
