@@ -237,7 +237,7 @@ export class Peer extends Emitter<PeerEvents> {
   }
 
   /**
-   * Connects and starts the login; the session's events tell how that goes. `target` is an ID or an address.
+   * Connects. Attach to the session's events, then `start()` it: that begins the login. `target` is an ID or an address.
    * Errors: TARGET_INVALID and every code of the stages up to `handshake`.
    */
   async connect(target: string, options: ConnectOptions): Promise<Connected> {
@@ -271,8 +271,8 @@ export class Peer extends Emitter<PeerEvents> {
       kind: 'desktop',
       password: passwordOf(options),
       decoding: { vp8: true, vp9: true, av1: true, h264: true, ...options.decoding },
-      video: options.video !== false,
     });
+    if (options.video === false) session.on('opened', () => session.captureDisplays([]));
     this.#outgoing.add(session);
     session.on('closed', () => this.#outgoing.delete(session));
     return {

@@ -189,6 +189,7 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
       if (retry && this.#opened) this.#retry(error ?? brokenLink(reason));
       else this.#setState({ state: 'closed', peerId, error: error ?? null, reason });
     });
+    session.start();
   }
 
   #wasRemembered(peerId: string): boolean {

@@ -160,6 +160,7 @@ function login(session: Session, signal: AbortSignal): Promise<void> {
     ];
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
+    else session.start();
   });
 }
 
