@@ -254,7 +254,6 @@ export const captureCommandSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('start'),
     stream: z.number().int(),
-    /** Chooses the monitor; main answers the display request for it. */
     display: displayIndex,
     codec: codecSchema,
     maxFps: z.number().min(1).max(120),
@@ -268,12 +267,16 @@ export const captureCommandSchema = z.discriminatedUnion('type', [
     bitrateBps: z.number().min(10_000).max(1e9).optional(),
   }),
   z.object({ type: z.literal('key-frame'), stream: z.number().int() }),
+  /** The next display request will be answered with this monitor. */
+  z.object({ type: z.literal('granted'), display: displayIndex }),
   z.object({ type: z.literal('taken'), stream: z.number().int() }),
   z.object({ type: z.literal('stop'), stream: z.number().int() }),
 ]);
 /** Capture window → main. */
 export const captureMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('codecs'), codecs: z.array(codecSchema).max(8) }),
+  /** Wants to capture this monitor; waits for `granted`. */
+  z.object({ type: z.literal('request'), display: displayIndex }),
   z.object({
     type: z.literal('frame'),
     stream: z.number().int(),

@@ -1,0 +1,71 @@
+/** Encoder settings for the codecs of the wire (session §3.2). */
+export type Codec = 'vp8' | 'vp9' | 'av1' | 'h264';
+
+/** Most preferred first by what it costs and how sharp text is: measured at 1080p, see docs/benchmarks.md. */
+export const CODECS: readonly Codec[] = ['h264', 'vp9', 'av1', 'vp8'];
+
+/** Macroblocks of 1920×1088: up to here level 4.0 does, above 5.1. */
+const LEVEL_4_PIXELS = 1920 * 1088;
+
+/** Codec strings to try, best first. */
+function names(codec: Codec, pixels: number): string[] {
+  const large = pixels > LEVEL_4_PIXELS;
+  switch (codec) {
+    case 'vp8':
+      return ['vp8'];
+    case 'vp9':
+      return [large ? 'vp09.00.51.08' : 'vp09.00.40.08'];
+    case 'av1':
+      return [large ? 'av01.0.13M.08' : 'av01.0.08M.08'];
+    case 'h264':
+      return large ? ['avc1.640033', 'avc1.42E033'] : ['avc1.640028', 'avc1.42E028'];
+  }
+}
+
+export interface EncoderSettings {
+  readonly codec: Codec;
+  readonly width: number;
+  readonly height: number;
+  readonly bitrateBps: number;
+  readonly maxFps: number;
+  readonly content: 'text' | 'motion';
+}
+
+/** `contentHint` is newer than the type library. */
+type Config = VideoEncoderConfig & { contentHint?: string };
+
+/** Every configuration worth trying for these settings, best first. */
+export function encoderConfigs(settings: EncoderSettings): Config[] {
+  // H.264 codes whole pairs of pixels; the encoder scales the one odd line away.
+  const even = (n: number): number => (settings.codec === 'h264' ? n & ~1 : n);
+  return names(settings.codec, settings.width * settings.height).map((codec) => ({
+    codec,
+    width: even(settings.width),
+    height: even(settings.height),
+    bitrate: Math.round(settings.bitrateBps),
+    framerate: settings.maxFps,
+    latencyMode: 'realtime',
+    bitrateMode: 'constant',
+    contentHint: settings.content,
+    ...(settings.codec === 'h264' ? { avc: { format: 'annexb' as const } } : {}),
+  }));
+}
+
+/** The first configuration that this machine can encode; null for none. */
+export async function usableConfig(settings: EncoderSettings): Promise<Config | null> {
+  for (const config of encoderConfigs(settings)) {
+    const { supported } = await VideoEncoder.isConfigSupported(config);
+    if (supported) return config;
+  }
+  return null;
+}
+
+/** What this machine can encode, most preferred first. */
+export async function usableCodecs(): Promise<Codec[]> {
+  const usable: Codec[] = [];
+  for (const codec of CODECS) {
+    const settings: EncoderSettings = { codec, width: 1280, height: 720, bitrateBps: 1e6, maxFps: 30, content: 'text' };
+    if (await usableConfig(settings)) usable.push(codec);
+  }
+  return usable;
+}

@@ -1,0 +1,112 @@
+/** The hidden window that captures the screen. It has one port to the main process and nothing else. */
+import { CAPTURE_PORT } from '../../shared/channels.ts';
+import { captureCommandSchema } from '../../shared/schemas.ts';
+import type { CaptureCommand, CaptureMessage } from '../../shared/schemas.ts';
+import { usableCodecs } from './codecs.ts';
+import type { Codec } from './codecs.ts';
+import { EncoderStream } from './encoder-stream.ts';
+import { ScreenSource } from './screen-source.ts';
+
+/** Asked of the system whatever a viewer wants at first: a change seen earlier is a change shown earlier. */
+const CAPTURE_FPS = 60;
+
+class CapturePage {
+  readonly #port: MessagePort;
+  readonly #sources = new Map<number, { source: ScreenSource; opening: Promise<void> }>();
+  readonly #streams = new Map<number, { display: number; encoder: EncoderStream | null }>();
+  /** Display requests one after the other: the main process answers each for the monitor it granted last. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #granted: ((display: number) => void) | null = null;
+
+  constructor(port: MessagePort) {
+    this.#port = port;
+    port.onmessage = ({ data }) => {
+      const parsed = captureCommandSchema.safeParse(data);
+      if (parsed.success) this.#handle(parsed.data);
+    };
+    void usableCodecs().then((codecs) => this.#send({ type: 'codecs', codecs }));
+  }
+
+  // Cloned, not transferred: Electron loses the contents of a transferred buffer on the way to its main process.
+  readonly #send = (message: CaptureMessage): void => this.#port.postMessage(message);
+
+  #handle(command: CaptureCommand): void {
+    switch (command.type) {
+      case 'granted':
+        this.#granted?.(command.display);
+        return;
+      case 'start':
+        void this.#start(command);
+        return;
+      case 'reconfigure': {
+        const { stream: _stream, type: _type, codec, ...rest } = command;
+        const change = codec === undefined || codec === 'h265' ? rest : { ...rest, codec: codec as Codec };
+        this.#streams.get(command.stream)?.encoder?.reconfigure(change);
+        return;
+      }
+      case 'key-frame':
+        this.#streams.get(command.stream)?.encoder?.requestKeyFrame();
+        return;
+      case 'taken':
+        this.#streams.get(command.stream)?.encoder?.taken();
+        return;
+      case 'stop':
+        this.#stop(command.stream);
+    }
+  }
+
+  async #start(command: Extract<CaptureCommand, { type: 'start' }>): Promise<void> {
+    const { stream, display, maxFps, bitrateBps, codec } = command;
+    const entry: { display: number; encoder: EncoderStream | null } = { display, encoder: null };
+    this.#streams.set(stream, entry);
+    try {
+      if (codec === 'h265') throw new Error('H.265 is not encoded here');
+      const source = await this.#open(display);
+      // Stopped while the capture was opening.
+      if (this.#streams.get(stream) !== entry) return this.#release(display);
+      entry.encoder = new EncoderStream({ stream, display, codec, maxFps, bitrateBps }, source, this.#send);
+    } catch (error) {
+      this.#streams.delete(stream);
+      this.#release(display);
+      this.#send({ type: 'error', stream, message: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  async #open(display: number): Promise<ScreenSource> {
+    let entry = this.#sources.get(display);
+    if (!entry) {
+      const source = new ScreenSource();
+      const opening = this.#turn.then(async () => {
+        const granted = new Promise((resolve) => (this.#granted = resolve));
+        this.#send({ type: 'request', display });
+        await granted;
+        await source.open(CAPTURE_FPS);
+      });
+      this.#turn = opening.catch(() => {});
+      entry = { source, opening };
+      this.#sources.set(display, entry);
+    }
+    await entry.opening;
+    return entry.source;
+  }
+
+  #stop(stream: number): void {
+    const entry = this.#streams.get(stream);
+    if (!entry) return;
+    this.#streams.delete(stream);
+    entry.encoder?.close();
+    this.#release(entry.display);
+  }
+
+  /** Nobody looks at this monitor any more: stop capturing it. */
+  #release(display: number): void {
+    if ([...this.#streams.values()].some((entry) => entry.display === display)) return;
+    this.#sources.get(display)?.source.close();
+    this.#sources.delete(display);
+  }
+}
+
+window.addEventListener('message', (event) => {
+  const [port] = event.ports;
+  if (event.source === window && event.data === CAPTURE_PORT && port) new CapturePage(port);
+});
