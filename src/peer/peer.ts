@@ -11,6 +11,7 @@ import { initCrypto, passwordHash } from '../core/crypto/index.ts';
 import { Emitter } from '../core/emitter.ts';
 import type { ErrorData } from '../core/errors.ts';
 import { ControllerSession, HostAuthenticator, HostSession } from '../core/session/index.ts';
+import type { HostClosed } from '../core/session/index.ts';
 import type { DesktopHost, PlatformName, SessionKind, SessionPermissions, VideoCodec } from '../core/session/contract.ts';
 import { hbb } from '../core/wire/index.ts';
 import { discoverLan, formatHostPort, LanDiscoveryResponder, plainSecured, TcpLink } from '../net/index.ts';
@@ -102,6 +103,15 @@ interface Incoming {
   info: IncomingInfo;
   readonly session: HostSession;
 }
+
+/** What is said of an end for which no reason was given. */
+const CLOSED_BY: Record<HostClosed['by'], string> = {
+  peer: 'closed by the controller',
+  local: 'closed here',
+  timeout: 'timeout',
+  error: 'the link broke',
+  refused: 'refused',
+};
 
 const PLATFORMS: Partial<Record<NodeJS.Platform, PlatformName>> = { win32: 'Windows', darwin: 'Mac OS' };
 
@@ -446,7 +456,8 @@ export class Peer extends Emitter<PeerEvents> {
       this.emit('session-opened', entry.info);
       this.emit('changed', undefined);
     });
-    session.on('closed', ({ reason }) => {
+    session.on('closed', (closed) => {
+      const reason = closed.reason || CLOSED_BY[closed.by];
       this.#incoming.delete(sessionId);
       if (opened) this.emit('session-closed', { sessionId, peerId: entry.info.peerId, reason });
       this.emit('changed', undefined);

@@ -115,11 +115,10 @@ function login(session: Session, signal: AbortSignal): Promise<void> {
       else resolve();
     };
     const onAbort = (): void => {
-      session.close();
       done(new Error('interrupted'));
+      session.close();
     };
     const timer = setTimeout(() => {
-      session.close();
       done(
         new LiteDeskError({
           code: 'LOGIN_TIMEOUT',
@@ -128,6 +127,7 @@ function login(session: Session, signal: AbortSignal): Promise<void> {
           hint: 'Give the password with --password, or have somebody there click Accept.',
         }),
       );
+      session.close();
     }, LOGIN_TIMEOUT_MS);
     const offs = [
       session.on('opened', () => done()),
@@ -146,7 +146,6 @@ function login(session: Session, signal: AbortSignal): Promise<void> {
       session.on('password-needed', ({ reason, message }) => {
         // `required` without a password given means: somebody there may still click Accept.
         if (reason === 'wrong') {
-          session.close();
           done(
             new LiteDeskError({
               code: 'LOGIN_WRONG_PASSWORD',
@@ -155,6 +154,7 @@ function login(session: Session, signal: AbortSignal): Promise<void> {
               hint: 'Type the one-time password that the other computer shows now, or its permanent one.',
             }),
           );
+          session.close();
         }
       }),
     ];
