@@ -19,6 +19,7 @@ describe('addresses as text', () => {
     ['[2001:db8::1]', '2001:db8::1', 21116],
     ['[2001:db8::1]:80', '2001:db8::1', 80],
     ['my_host-1.lan.', 'my_host-1.lan.', 21116],
+    ['büro.example:7', 'xn--bro-hoa.example', 7],
   ])('%s', (text, host, port) => {
     expect(parseHostPort(text, 21116)).toEqual({ host, port });
   });

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { domainToASCII } from 'node:url';
 import { LiteDeskError } from '../core/errors.ts';
 import type { HostPort } from '../core/wire/address.ts';
 import { abortError } from './errors.ts';
@@ -41,6 +42,8 @@ export function parseHostPort(text: string, defaultPort?: number): HostPort {
       host = input.slice(0, colon);
       portText = input.slice(colon + 1);
     }
+    // Names in other scripts go to the resolver in their ASCII form.
+    if (!/^[\x21-\x7e]*$/.test(host)) host = domainToASCII(host);
     if (isIP(host) !== 4 && !isHostName(host)) throw badAddress(text);
   }
   if (portText === undefined) {

@@ -338,5 +338,39 @@ export function linkCompliance(
       for (const raw of [rawA, rawB]) raw.on('error', () => {}).destroy();
       expect([atA.closes, atB.closes]).toEqual([[], []]);
     });
+
+    bothWays('turns raw from within onFrame, read at once', async (a, b) => {
+      const atB = new Probe();
+      const out = Buffer.from(pattern(100_000, 7));
+      const read = new Promise<Buffer>((resolve, reject) => {
+        atB.onFrame = () => readBytes(b.takeRaw(), out.length).then(resolve, reject);
+      });
+      atB.attach(b);
+      a.send(Uint8Array.of(1, 2));
+      const rawA = a.takeRaw();
+      rawA.on('error', () => {});
+      rawA.write(out);
+      expect(digest(await read)).toBe(digest(out));
+      expect(atB.frames.length).toBe(1);
+      rawA.destroy();
+    });
+
+    bothWays('a raw stream gives all its bytes before its end', async (a, b) => {
+      new Probe().attach(b);
+      const rawA = a.takeRaw();
+      const rawB = b.takeRaw();
+      for (const raw of [rawA, rawB]) raw.on('error', () => {});
+      const out = Buffer.from(pattern(50_000, 8));
+      rawA.end(out);
+      await turns(20);
+      const ended = new Promise<void>((resolve) => rawB.once('end', resolve));
+      const chunks: Buffer[] = [];
+      rawB.on('data', (chunk: Buffer) => chunks.push(chunk));
+      rawB.resume();
+      await ended;
+      expect(digest(Buffer.concat(chunks))).toBe(digest(out));
+      rawA.destroy();
+      rawB.destroy();
+    });
   });
 }

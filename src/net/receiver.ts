@@ -92,7 +92,9 @@ export class Receiver {
   }
 
   #setFlow(): void {
-    const on = this.#handlers !== undefined && !this.#paused && !this.#over;
+    // The socket may belong to somebody else by now, who reads it as he likes.
+    if (this.#over) return;
+    const on = this.#handlers !== undefined && !this.#paused;
     if (on === this.#flowing) return;
     this.#flowing = on;
     this.#source.flow(on);

@@ -80,7 +80,8 @@ export class TcpLink implements NetLink {
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
     socket.on('close', this.#onClose);
-    if (socket.destroyed) this.#onClose();
+    if (socket.errored) this.#onError(socket.errored);
+    else if (socket.destroyed) this.#onClose();
   }
 
   get bufferedBytes(): number {
@@ -224,6 +225,7 @@ export class TcpLink implements NetLink {
   /** Flushes, ends our half and reads the other one to its end, all within the time limit. */
   #shutDown(): void {
     const socket = this.#socket;
+    if (socket.destroyed) return;
     this.#closeTimer = setTimeout(() => {
       this.#onFinish();
       socket.destroy();

@@ -85,7 +85,8 @@ export async function dialTcp(options: DialOptions): Promise<Socket> {
       dialling.add(socket);
       socket.once('connect', () => {
         dialling.delete(socket);
-        socket.removeAllListeners('error');
+        // A reset may come before the new owner listens, and an error that nobody hears ends the process.
+        socket.removeAllListeners('error').on('error', () => {});
         settle(() => resolve(socket));
       });
       socket.once('error', (error) => {

@@ -177,11 +177,8 @@ class RawMessages extends Duplex {
       if (isBinary && data instanceof Uint8Array && data.length > 0 && !this.push(data)) ws.pause();
     });
     ws.on('error', (error) => this.destroy(error));
-    ws.on('close', () => {
-      this.push(null);
-      // A WebSocket has no half-open state.
-      if (!this.writableFinished) this.destroy();
-    });
+    // What was read before stays readable; a write from now on fails.
+    ws.on('close', () => this.push(null));
     if (ws.readyState !== WebSocket.OPEN) this.push(null);
   }
 
