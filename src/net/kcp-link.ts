@@ -1,0 +1,196 @@
+import type { Socket } from 'node:dgram';
+import type { Duplex } from 'node:stream';
+import { type Clock, systemClock } from '../core/clock.ts';
+import { WireError } from '../core/errors.ts';
+import type { KcpEndpoint } from '../core/kcp/index.ts';
+import type { LinkHandlers, LinkStats } from '../core/link.ts';
+import { FrameDecoder, encodeFrame } from '../core/wire/index.ts';
+import { formatHostPort, plainAddress } from './endpoint.ts';
+import { linkError, overflowError, protocolError, truncatedError } from './errors.ts';
+import { KcpDuplex } from './kcp-raw.ts';
+import { KcpSocket, type KcpSocketEnd } from './kcp-socket.ts';
+import {
+  CLOSE_FLUSH_MS,
+  DEFAULT_MARKS,
+  MAX_BUFFERED_BYTES,
+  MAX_PAYLOAD_BYTES,
+  type NetLink,
+  type WaterMarks,
+} from './net-link.ts';
+import { Receiver } from './receiver.ts';
+
+export { createPunchSocket, punchUdp, sendPunch, type PunchUdpOptions } from './punch-udp.ts';
+
+export interface KcpLinkOptions {
+  /** Largest payload taken, in bytes; a larger announcement breaks the link. */
+  maxPayload?: number;
+  marks?: WaterMarks;
+  /** send() beyond this many waiting bytes breaks the link. */
+  maxBuffered?: number;
+  /** How long close() may flush, in milliseconds. */
+  closeFlushMs?: number;
+  clock?: Clock;
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** Frames of rendezvous §2 on an established KCP connection; owns the connected UDP socket from here on. */
+export class KcpLink implements NetLink {
+  readonly transport = 'kcp';
+  readonly localAddress: string;
+  readonly remoteAddress: string;
+  readonly stats: LinkStats = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0 };
+  readonly #kcp: KcpSocket;
+  readonly #endpoint: KcpEndpoint;
+  readonly #decoder: FrameDecoder;
+  readonly #marks: WaterMarks;
+  readonly #maxBuffered: number;
+  readonly #closeFlushMs: number;
+  readonly #receiver: Receiver;
+  #needDrain = false;
+  #closing = false;
+  #raw = false;
+
+  constructor(socket: Socket, endpoint: KcpEndpoint, options: KcpLinkOptions = {}) {
+    this.#endpoint = endpoint;
+    this.#decoder = new FrameDecoder({ maxPayload: options.maxPayload ?? MAX_PAYLOAD_BYTES });
+    this.#marks = options.marks ?? DEFAULT_MARKS;
+    this.#maxBuffered = options.maxBuffered ?? MAX_BUFFERED_BYTES;
+    this.#closeFlushMs = options.closeFlushMs ?? CLOSE_FLUSH_MS;
+    const local = socket.address();
+    const remote = socket.remoteAddress();
+    this.localAddress = formatHostPort({ host: plainAddress(local.address), port: local.port });
+    this.remoteAddress = formatHostPort({ host: plainAddress(remote.address), port: remote.port });
+    this.#receiver = new Receiver({
+      next: () => this.#next(),
+      hasMore: () => this.#decoder.buffered > 0 || endpoint.readable,
+      // Unread segments close the window, which stops the peer.
+      flow: () => {},
+      fail: (error) => this.#break(error),
+    });
+    this.#kcp = new KcpSocket(socket, endpoint, options.clock ?? systemClock, {
+      onReadable: () => this.#onReadable(),
+      onSent: () => this.#onSent(),
+      onEnd: (end, cause) => this.#onEnd(end, cause),
+    });
+  }
+
+  get bufferedBytes(): number {
+    return this.#raw ? 0 : this.#kcp.bufferedBytes;
+  }
+
+  get closed(): boolean {
+    return this.#closing || this.#raw || this.#receiver.ended;
+  }
+
+  /** Smoothed round trip of the path in ms, 0 before the first measurement. */
+  get rttMs(): number {
+    return this.#endpoint.rttMs;
+  }
+
+  /** Segments sent again so far. */
+  get retransmits(): number {
+    return this.#endpoint.retransmits;
+  }
+
+  setHandlers(handlers: LinkHandlers): void {
+    this.#receiver.setHandlers(handlers);
+  }
+
+  send(payload: Uint8Array): boolean {
+    if (this.closed) return false;
+    const kcp = this.#kcp;
+    if (kcp.bufferedBytes + payload.length > this.#maxBuffered) {
+      this.#break(overflowError(this.remoteAddress));
+      return false;
+    }
+    const frame = encodeFrame(payload);
+    this.stats.framesOut++;
+    this.stats.bytesOut += frame.length;
+    kcp.write(frame);
+    if (kcp.bufferedBytes <= this.#marks.high) return true;
+    this.#needDrain = true;
+    return false;
+  }
+
+  pause(): void {
+    this.#receiver.pause();
+  }
+
+  resume(): void {
+    this.#receiver.resume();
+  }
+
+  close(): void {
+    if (this.#closing || this.#raw) return;
+    this.#closing = true;
+    this.#kcp.end(this.#closeFlushMs);
+  }
+
+  destroy(error?: Error): void {
+    if (this.#raw) return;
+    this.#closing = true;
+    this.#receiver.end(error ? { by: 'error', error } : { by: 'local' }, true);
+    this.#kcp.destroy();
+  }
+
+  takeRaw(): Duplex {
+    this.#raw = true;
+    this.#receiver.detach();
+    return new KcpDuplex(this.#kcp, this.remoteAddress, this.#decoder.takeRest());
+  }
+
+  #next(): Uint8Array | null {
+    while (!this.#closing && !this.#raw) {
+      const buffered = this.#decoder.pushOne(EMPTY);
+      if (buffered) return this.#count(buffered);
+      const chunk = this.#kcp.read();
+      if (!chunk) return null;
+      this.stats.bytesIn += chunk.length;
+      const frame = this.#decoder.pushOne(chunk);
+      if (frame) return this.#count(frame);
+    }
+    return null;
+  }
+
+  #count(frame: Uint8Array): Uint8Array {
+    this.stats.framesIn++;
+    return frame;
+  }
+
+  #onReadable(): void {
+    if (this.#closing) {
+      // What still comes while we close is read and dropped, so that the peer's window does not close on its FIN.
+      while (this.#kcp.read());
+    } else this.#receiver.pump();
+  }
+
+  #onSent(): void {
+    if (!this.#needDrain || this.#kcp.bufferedBytes > this.#marks.low) return;
+    this.#needDrain = false;
+    if (!this.#closing) this.#receiver.drained();
+  }
+
+  #onEnd(end: KcpSocketEnd, cause: Error | undefined): void {
+    if (this.#closing) {
+      this.#receiver.end({ by: 'local' }, true);
+      return;
+    }
+    this.#receiver.pump();
+    if (end === 'remote') {
+      if (this.#decoder.buffered > 0 && !this.#endpoint.readable)
+        this.#receiver.end({ by: 'error', error: truncatedError(this.remoteAddress) }, false);
+      else this.#receiver.end({ by: 'remote' }, false);
+    } else if (end === 'local') this.#receiver.end({ by: 'local' }, false);
+    else {
+      const reason = cause ?? { code: end === 'idle' ? 'ETIMEDOUT' : 'ECONNRESET' };
+      this.#receiver.end({ by: 'error', error: linkError(reason, this.remoteAddress) }, false);
+    }
+  }
+
+  #break(error: unknown): void {
+    this.destroy(
+      error instanceof WireError ? protocolError(error, this.remoteAddress) : linkError(error, this.remoteAddress),
+    );
+  }
+}
