@@ -1,0 +1,110 @@
+/** Bare clients for the server's tests: what arrives is kept in order, and can be waited for. */
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { connect, type Socket } from 'node:net';
+import { WebSocket } from 'ws';
+import { encodeFrame, FrameDecoder } from '../core/wire/index.ts';
+
+/** A queue that can be awaited; ends with the connection. */
+class Inbox {
+  readonly #items: Uint8Array[] = [];
+  #wake: (() => void) | undefined;
+  #closed = false;
+
+  get size(): number {
+    return this.#items.length;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  push(item: Uint8Array): void {
+    this.#items.push(item);
+    this.#wake?.();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#wake?.();
+  }
+
+  /** The next item, or null once closed. */
+  async next(): Promise<Uint8Array | null> {
+    for (;;) {
+      const item = this.#items.shift();
+      if (item) return item;
+      if (this.#closed) return null;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
+
+export interface TestClient {
+  readonly inbox: Inbox;
+  /** Sends bytes as they are (TCP), or one message or datagram. */
+  sendRaw(bytes: Uint8Array): void;
+  /** Sends one payload, framed where the transport wants it. */
+  send(payload: Uint8Array): void;
+  end(): void;
+  destroy(): void;
+  readonly localPort: number;
+}
+
+/** `raw`: the inbox holds chunks as they come, else frame payloads. */
+export async function tcpClient(port: number, localAddress = '127.0.0.51', raw = false): Promise<TestClient> {
+  const socket: Socket = connect({ host: '127.0.0.1', port, localAddress, allowHalfOpen: true });
+  const inbox = new Inbox();
+  const decoder = new FrameDecoder();
+  socket.on('data', (chunk: Uint8Array) => {
+    if (raw) inbox.push(chunk);
+    else for (const frame of decoder.push(chunk)) inbox.push(frame);
+  });
+  socket.on('end', () => inbox.close());
+  socket.on('error', () => inbox.close());
+  socket.on('close', () => inbox.close());
+  await new Promise<void>((resolve) => socket.once('connect', resolve));
+  return {
+    inbox,
+    sendRaw: (bytes) => void socket.write(bytes),
+    send: (payload) => void socket.write(encodeFrame(payload)),
+    end: () => void socket.end(),
+    destroy: () => void socket.destroy(),
+    localPort: socket.localPort ?? 0,
+  };
+}
+
+export async function udpClient(port: number, localAddress = '127.0.0.51'): Promise<TestClient> {
+  const socket: UdpSocket = createSocket('udp4');
+  const inbox = new Inbox();
+  // Connected, so that an answer from another address than was asked is lost, as behind a NAT.
+  await new Promise<void>((resolve) => socket.bind({ address: localAddress }, resolve));
+  await new Promise<void>((resolve) => socket.connect(port, '127.0.0.1', resolve));
+  socket.on('message', (bytes) => inbox.push(bytes));
+  socket.on('error', () => {});
+  const send = (bytes: Uint8Array): void => socket.send(bytes, () => {});
+  let open = true;
+  const destroy = (): void => {
+    if (open) socket.close();
+    open = false;
+  };
+  return { inbox, sendRaw: send, send, end: destroy, destroy, localPort: socket.address().port };
+}
+
+export async function wsClient(
+  port: number,
+  options: { localAddress?: string; path?: string; headers?: Record<string, string> } = {},
+): Promise<TestClient> {
+  const ws = new WebSocket(`ws://127.0.0.1:${port}${options.path ?? '/'}`, {
+    localAddress: options.localAddress ?? '127.0.0.51',
+    headers: options.headers ?? {},
+  });
+  const inbox = new Inbox();
+  ws.on('message', (data) => inbox.push(data as Buffer));
+  ws.on('close', () => inbox.close());
+  ws.on('error', () => inbox.close());
+  await new Promise<void>((resolve) => ws.once('open', () => resolve()));
+  const send = (bytes: Uint8Array): void => ws.send(bytes);
+  return { inbox, sendRaw: send, send, end: () => ws.close(), destroy: () => ws.terminate(), localPort: 0 };
+}
