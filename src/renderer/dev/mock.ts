@@ -22,13 +22,13 @@ const OFFLINE: ErrorData = {
   hint: 'Check the address in the settings and whether the server is running.',
 };
 const NOT_FOUND: ErrorData = {
-  code: 'ID_NOT_EXIST',
+  code: 'ID_NOT_FOUND',
   stage: 'lookup',
   message: 'The server desk.example.org does not know the ID 987654321.',
   hint: 'Check the ID, and that both computers use the same server.',
 };
 const PLAINTEXT: ErrorData = {
-  code: 'PLAINTEXT_REFUSED',
+  code: 'HANDSHAKE_PLAINTEXT_REFUSED',
   stage: 'handshake',
   message: 'The other side offers no key, so the connection would not be encrypted.',
   hint: 'Set the same server key on both computers.',

@@ -18,8 +18,8 @@ interface Shot {
 }
 
 const ALL = ['en', 'zh-CN', 'de'];
-const HOME: [number, number] = [1000, 720];
-const SESSION: [number, number] = [1100, 680];
+const HOME: [number, number] = [900, 640];
+const SESSION: [number, number] = [1180, 780];
 const session = (scene: string, more: Partial<Shot> = {}): Shot => ({
   name: `session-${scene}`,
   query: `window=session&scene=${scene}`,
@@ -113,7 +113,7 @@ const SHOTS: readonly Shot[] = [
           state: 'reconnecting',
           peerId: '401882731',
           error: {
-            code: 'LINK_LOST',
+            code: 'SESSION_LINK_LOST',
             stage: 'session',
             message: 'Nothing came from the other side for 10 s.',
             hint: 'Wait; it is tried again by itself.',
@@ -126,14 +126,14 @@ const SHOTS: readonly Shot[] = [
   session('no-picture', { languages: ['en'] }),
   session('failed'),
   session('closed', { languages: ['en'], dark: true }),
-  { name: 'accept', query: 'window=accept&scene=asking', size: [460, 360] },
+  { name: 'accept', query: 'window=accept&scene=asking', size: [460, 340] },
   {
     name: 'accept-plain',
     query: 'window=accept&scene=asking-plain',
-    size: [460, 360],
+    size: [460, 340],
     languages: ['en', 'de'],
   },
-  { name: 'host-bar', query: 'window=host-bar&scene=incoming', size: [360, 190] },
+  { name: 'host-bar', query: 'window=host-bar&scene=incoming', size: [380, 120] },
 ];
 
 const [executablePath, folder, filter = ''] = process.argv.slice(2);

@@ -77,8 +77,8 @@ function Home({ home }: { home: HomeState }) {
           </div>
         )}
         <div className={styles.side}>
-          <IdentityCard home={home} run={run} />
           <IncomingCard incoming={home.incoming} run={run} />
+          <IdentityCard home={home} run={run} />
           <p className={styles.version}>{t('home.version', { version: home.version })}</p>
         </div>
         <div className={styles.main}>

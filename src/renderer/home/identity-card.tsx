@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import type { HomeState, NatLabel } from '../../shared/ipc.ts';
 import { api } from '../api.ts';
-import type { MessageKey } from '../i18n/translate.ts';
+import type { PlainKey } from '../i18n/translate.ts';
 import { useI18n } from '../i18n/use-i18n.ts';
 import { Button } from '../ui/button.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
@@ -12,7 +12,7 @@ import styles from './home.module.css';
 import type { Run } from './home-window.tsx';
 import { StatusLine } from './status-line.tsx';
 
-const NAT: Readonly<Record<NatLabel, { text: MessageKey; hint: MessageKey }>> = {
+const NAT: Readonly<Record<NatLabel, { text: PlainKey; hint: PlainKey }>> = {
   unknown: { text: 'nat.unknown', hint: 'nat.unknownHint' },
   asymmetric: { text: 'nat.asymmetric', hint: 'nat.asymmetricHint' },
   symmetric: { text: 'nat.symmetric', hint: 'nat.symmetricHint' },

@@ -2,7 +2,7 @@ import { type ReactNode, useId, useState } from 'react';
 import type { ErrorData } from '../errors.ts';
 import type { Language, Settings } from '../../shared/ipc.ts';
 import { api, settle } from '../api.ts';
-import type { MessageKey } from '../i18n/translate.ts';
+import type { PlainKey } from '../i18n/translate.ts';
 import { useI18n } from '../i18n/use-i18n.ts';
 import { Button } from '../ui/button.tsx';
 import { Dialog } from '../ui/dialog.tsx';
@@ -18,7 +18,7 @@ const LANGUAGES: readonly (readonly [Language, string])[] = [
   ['zh-CN', '简体中文'],
   ['de', 'Deutsch'],
 ];
-const APPROVE: readonly (readonly [Settings['approveMode'], MessageKey])[] = [
+const APPROVE: readonly (readonly [Settings['approveMode'], PlainKey])[] = [
   ['password', 'settings.approvePassword'],
   ['click', 'settings.approveClick'],
   ['both', 'settings.approveBoth'],
@@ -229,6 +229,7 @@ function TextField(props: TextFieldProps) {
         value={props.value}
         placeholder={props.placeholder}
         disabled={props.disabled}
+        maxLength={1000}
         autoComplete="off"
         spellCheck={false}
         aria-invalid={props.invalid}
@@ -270,6 +271,7 @@ function PasswordField({ form, set, isSet }: PasswordFieldProps) {
           className="field"
           type="password"
           autoComplete="new-password"
+          maxLength={128}
           value={form.permanentPassword}
           placeholder={isSet && !form.removePassword ? '••••••••' : ''}
           aria-describedby={`${id}-hint`}

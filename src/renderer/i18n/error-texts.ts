@@ -1,5 +1,6 @@
 import type { ErrorData, Stage } from '../errors.ts';
 import type { Language } from '../../shared/ipc.ts';
+import { ERROR_WORDS } from './error-codes.ts';
 
 export interface ErrorText {
   /** What went wrong, short. */
@@ -50,5 +51,7 @@ const STAGE_TITLES: Readonly<Record<Language, Readonly<Record<Stage, string>>>> 
 
 /** Words for an error in the given language; the code itself is always shown beside them. */
 export function errorText(language: Language, error: ErrorData): ErrorText {
-  return { title: STAGE_TITLES[language][error.stage], hint: error.hint };
+  const words = ERROR_WORDS.get(error.code);
+  if (words === undefined) return { title: STAGE_TITLES[language][error.stage], hint: error.hint };
+  return { title: words.title[language], hint: language === 'en' ? error.hint : words.hint[language] };
 }

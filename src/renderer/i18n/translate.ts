@@ -11,6 +11,10 @@ export type Messages = Readonly<Record<MessageKey, string>>;
 type Placeholders<S extends string> = S extends `${string}{${infer Name}}${infer Rest}`
   ? Name | Placeholders<Rest>
   : never;
+/** Keys of messages that need no values. */
+export type PlainKey = {
+  [K in MessageKey]: [Placeholders<English[K]>] extends [never] ? K : never;
+}[MessageKey];
 type Values<K extends MessageKey> = [Placeholders<English[K]>] extends [never]
   ? []
   : [values: Readonly<Record<Placeholders<English[K]>, string | number>>];

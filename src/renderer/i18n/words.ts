@@ -1,8 +1,8 @@
 import type { ConnectionPath, IncomingSession } from '../../shared/ipc.ts';
 import { formatId } from '../home/format-id.ts';
-import type { MessageKey, Translate } from './translate.ts';
+import type { PlainKey, Translate } from './translate.ts';
 
-export const PATH_WORDS: Readonly<Record<ConnectionPath, MessageKey>> = {
+export const PATH_WORDS: Readonly<Record<ConnectionPath, PlainKey>> = {
   lan: 'path.lan',
   tcp: 'path.tcp',
   udp: 'path.udp',

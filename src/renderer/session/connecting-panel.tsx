@@ -1,14 +1,14 @@
 import type { SessionState } from '../../shared/ipc.ts';
 import { api, settle } from '../api.ts';
 import { formatId } from '../home/format-id.ts';
-import type { MessageKey } from '../i18n/translate.ts';
+import type { PlainKey } from '../i18n/translate.ts';
 import { useI18n } from '../i18n/use-i18n.ts';
 import { Button } from '../ui/button.tsx';
 import { Panel } from './panel.tsx';
 import styles from './session.module.css';
 import { type Step, type StepState, STEPS, stepStates } from './steps.ts';
 
-const STATE_WORDS: Readonly<Record<StepState, MessageKey>> = {
+const STATE_WORDS: Readonly<Record<StepState, PlainKey>> = {
   done: 'session.stepDone',
   current: 'session.stepCurrent',
   pending: 'session.stepPending',

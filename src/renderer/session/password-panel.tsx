@@ -98,6 +98,7 @@ function PasswordForm({
           className={`field ${styles.passwordField}`}
           type="password"
           autoComplete="off"
+          maxLength={128}
           value={password}
           placeholder={t('session.passwordLabel')}
           aria-invalid={wrong}

@@ -38,6 +38,8 @@ export class SessionMedia {
   #canvas: HTMLCanvasElement | null = null;
   #context: CanvasRenderingContext2D | null = null;
   #frame: VideoFrame | null = null;
+  /** The first pictures of a display may come before the news that it is the one to show. */
+  #early: { display: number; frame: VideoFrame } | null = null;
   #paintAsked = 0;
   #display = 0;
   #painted = 0;
@@ -62,16 +64,19 @@ export class SessionMedia {
     this.#askPaint();
   }
 
-  /** Which display is on the screen; pictures of others are not decoded. */
+  /** Which display is on the screen. */
   show(display: number): void {
     if (display === this.#display) return;
     this.#display = display;
-    this.#takeFrame(null);
     for (const [index, decoder] of this.#decoders)
       if (index !== display) {
         decoder.close();
         this.#decoders.delete(index);
       }
+    const early = this.#early;
+    this.#early = null;
+    if (early !== null && early.display !== display) early.frame.close();
+    this.#takeFrame(early?.display === display ? early.frame : null);
   }
 
   send(command: SessionPortCommand): void {
@@ -87,6 +92,8 @@ export class SessionMedia {
     for (const decoder of this.#decoders.values()) decoder.close();
     this.#decoders.clear();
     this.#takeFrame(null);
+    this.#early?.frame.close();
+    this.#early = null;
     this.#canvas = null;
     this.#context = null;
   }
@@ -110,7 +117,7 @@ export class SessionMedia {
     if (this.#closed) return;
     switch (message.type) {
       case 'video':
-        if (message.display === this.#display) this.#decoder(message.display)?.push(message);
+        this.#decoder(message.display)?.push(message);
         return;
       case 'geometry':
         this.#decoders.get(message.display)?.reset();
@@ -137,8 +144,12 @@ export class SessionMedia {
     if (!Number.isInteger(display) || display < 0 || display >= MAX_DISPLAYS) return null;
     const decoder = new DisplayDecoder({
       onFrame: (frame) => {
-        if (display === this.#display && !this.#closed) this.#takeFrame(frame);
-        else frame.close();
+        if (this.#closed) frame.close();
+        else if (display === this.#display) this.#takeFrame(frame);
+        else {
+          this.#early?.frame.close();
+          this.#early = { display, frame };
+        }
       },
       onRefresh: () => this.send({ type: 'refresh', display }),
       onUnsupported: (codec) => this.#events.onUnsupported(codec),
