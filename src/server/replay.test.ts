@@ -66,6 +66,7 @@ function plain(bytes: Uint8Array): unknown {
   const text = JSON.stringify(decodeRendezvous(bytes), (key, value: unknown) => {
     if (key === 'socketAddr' || key === 'localAddr') return 'ADDRESS';
     if (key === 'port') return 'PORT';
+    if (typeof value === 'bigint') return String(value);
     return value;
   });
   return JSON.parse(text);

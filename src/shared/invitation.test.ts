@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest';
+import { formatInvitation, parseInvitation } from './invitation.ts';
+
+const key = 'OeVuKk5nlHiXp+APNn0Y3pC1Iwpwn44JGqrQCsWqmBw=';
+
+it.each([
+  { host: '203.0.113.10', port: 21116, key },
+  { host: 'desk.example.org', port: 443, key },
+  { host: '2001:db8::1', port: 31116, key },
+  { host: 'desk.example.org', port: 21116, key: 'a text of one’s own & more' },
+  { host: 'desk.example.org', port: 21116, key: '' },
+])('reads what it wrote: $host:$port', (invitation) => {
+  expect(parseInvitation(` ${formatInvitation(invitation)}\n`)).toEqual(invitation);
+});
+
+it('notices every single changed or missing character', () => {
+  const line = formatInvitation({ host: 'desk.example.org', port: 21117, key });
+  for (let i = 0; i < line.length; i++) {
+    const changed = `${line.slice(0, i)}${line[i] === '1' ? '2' : '1'}${line.slice(i + 1)}`;
+    expect(() => parseInvitation(changed), changed).toThrow(expect.objectContaining({ stage: 'usage' }));
+    const shorter = line.slice(0, i) + line.slice(i + 1);
+    expect(() => parseInvitation(shorter), shorter).toThrow(expect.objectContaining({ stage: 'usage' }));
+  }
+});
+
+it.each(['', 'https://example.org', 'litedesk://', `litedesk://${'x'.repeat(5000)}`])('says what is wrong with %.30s', (text) => {
+  expect(() => parseInvitation(text)).toThrow(expect.objectContaining({ code: 'INVITATION_BROKEN' }));
+});
