@@ -1,12 +1,10 @@
 /**
- * Pictures of every window in every state: `node src/renderer/dev/shots.ts <browser> <folder> [filter]`. Builds the
- * development page as the app is built, so that the content security policy holds as it does there.
+ * Pictures of every window in every state: `node src/renderer/dev/shots.ts <browser> <folder> [filter]`.
  */
-import { mkdtempSync, mkdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { chromium, type Page } from 'playwright-core';
-import { build, preview } from 'vite';
+import { serveDevPage } from './serve.ts';
 
 interface Shot {
   name: string;
@@ -140,18 +138,7 @@ const [executablePath, folder, filter = ''] = process.argv.slice(2);
 if (executablePath === undefined || folder === undefined)
   throw new Error('usage: shots.ts <browser> <folder> [filter]');
 mkdirSync(folder, { recursive: true });
-const outDir = mkdtempSync(join(tmpdir(), 'litedesk-shots-'));
-const root = resolve(import.meta.dirname, '..');
-const page = join(root, 'dev', 'index.html');
-const built = {
-  root,
-  configFile: false as const,
-  logLevel: 'warn' as const,
-  build: { outDir, emptyOutDir: true, target: 'chrome130', rollupOptions: { input: page } },
-};
-await build(built);
-const server = await preview({ ...built, preview: { host: '127.0.0.1', port: 0 } });
-const base = server.resolvedUrls?.local[0];
+const site = await serveDevPage();
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 let problems = 0;
 try {
@@ -174,7 +161,7 @@ try {
         problems += 1;
         console.error(`${shot.name} ${language}: ${error.message}`);
       });
-      await tab.goto(`${base}dev/index.html?${shot.query}&lang=${language}`);
+      await tab.goto(`${site.url}${shot.query}&lang=${language}`);
       await tab.locator('#root > *').first().waitFor();
       await shot.act?.(tab);
       await tab.evaluate(() => document.fonts.ready);
@@ -184,7 +171,6 @@ try {
   }
 } finally {
   await browser.close();
-  await server.close();
-  rmSync(outDir, { recursive: true, force: true });
+  await site.close();
 }
 console.log(problems === 0 ? 'no problem on any console' : `${problems} problems`);

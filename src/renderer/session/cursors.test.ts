@@ -27,7 +27,13 @@ describe('CursorCache', () => {
   test('the hot spot stays inside, also of a shape that is scaled down', () => {
     const cache = new CursorCache(() => 'data:x');
     expect(cache.add(shape(1, { hotX: -5, hotY: 99 }))).toBe('url("data:x") 0 15, default');
-    const large = shape(2, { width: 256, height: 256, hotX: 128, hotY: 64, rgba: new ArrayBuffer(256 * 256 * 4) });
+    const large = shape(2, {
+      width: 256,
+      height: 256,
+      hotX: 128,
+      hotY: 64,
+      rgba: new ArrayBuffer(256 * 256 * 4),
+    });
     expect(cache.add(large)).toBe('url("data:x") 64 32, default');
   });
 

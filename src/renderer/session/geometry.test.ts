@@ -48,12 +48,21 @@ describe('toRemote', () => {
       [1, 719],
       [1279, 400],
     ] as const)
-      expect(toRemote({ x: 7 + x + 0.5, y: 3 + y + 0.5 }, box, display)).toEqual({ x: 1920 + x, y: -200 + y });
+      expect(toRemote({ x: 7 + x + 0.5, y: 3 + y + 0.5 }, box, display)).toEqual({
+        x: 1920 + x,
+        y: -200 + y,
+      });
   });
 
   test('a box or display without size gives the origin and no NaN', () => {
-    expect(toRemote({ x: 5, y: 5 }, { left: 0, top: 0, width: 0, height: 0 }, display)).toEqual({ x: 1920, y: -200 });
-    expect(toRemote({ x: 5, y: 5 }, content, { ...display, width: 0, height: 0 })).toEqual({ x: 1920, y: -200 });
+    expect(toRemote({ x: 5, y: 5 }, { left: 0, top: 0, width: 0, height: 0 }, display)).toEqual({
+      x: 1920,
+      y: -200,
+    });
+    expect(toRemote({ x: 5, y: 5 }, content, { ...display, width: 0, height: 0 })).toEqual({
+      x: 1920,
+      y: -200,
+    });
   });
 
   test('there and back again hits the same pixel', () => {

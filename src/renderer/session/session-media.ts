@@ -151,7 +151,10 @@ export class SessionMedia {
           this.#early = { display, frame };
         }
       },
-      onRefresh: () => this.send({ type: 'refresh', display }),
+      // The last pictures of a display that was left are not worth a key frame.
+      onRefresh: () => {
+        if (display === this.#display) this.send({ type: 'refresh', display });
+      },
       onUnsupported: (codec) => this.#events.onUnsupported(codec),
     });
     this.#decoders.set(display, decoder);

@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { WheelAccumulator } from './wheel.ts';
 
-const notch = (n: number) => ({ deltaX: 0, deltaY: -n * 100, deltaMode: 0, wheelDeltaX: 0, wheelDeltaY: n * 120 });
+const notch = (n: number) => ({
+  deltaX: 0,
+  deltaY: -n * 100,
+  deltaMode: 0,
+  wheelDeltaX: 0,
+  wheelDeltaY: n * 120,
+});
 const pixels = (deltaX: number, deltaY: number) => ({
   deltaX,
   deltaY,
