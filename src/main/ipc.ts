@@ -20,7 +20,8 @@ const ALLOWED: Record<CommandName, readonly WindowKind['kind'][]> = {
   copyText: ['home', 'session'],
   renewPassword: HOME,
   changeSettings: HOME,
-  connect: HOME,
+  // A session window that ended offers to connect again.
+  connect: ['home', 'session'],
   forgetPeer: HOME,
   discoverLan: HOME,
   hostServer: HOME,
@@ -39,7 +40,7 @@ const ALLOWED: Record<CommandName, readonly WindowKind['kind'][]> = {
 function mayUse(name: CommandName, sender: WindowKind, args: readonly unknown[]): boolean {
   if (!ALLOWED[name].includes(sender.kind)) return false;
   const own = sender.kind === 'session' || sender.kind === 'accept';
-  const about = own && name !== 'getHome' && name !== 'copyText';
+  const about = own && name !== 'getHome' && name !== 'copyText' && name !== 'connect';
   return !about || args[0] === sender.sessionId;
 }
 

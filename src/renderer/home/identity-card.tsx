@@ -23,6 +23,9 @@ export function IdentityCard({ home, run }: { home: HomeState; run: Run }) {
   const { t } = useI18n();
   const shared = home.settings.shareEnabled;
   const nat = NAT[home.nat];
+  // Without an id nobody can use one; the status line says why there is none.
+  const sharedHint = home.id === '' ? undefined : t('home.shareHint');
+  const hint = shared ? sharedHint : t('home.shareOffHint');
   return (
     <section className={styles.card} aria-labelledby="identity-title">
       <h2 id="identity-title" className={styles.cardTitle}>
@@ -56,7 +59,7 @@ export function IdentityCard({ home, run }: { home: HomeState; run: Run }) {
       <hr className={styles.rule} />
       <Switch
         label={t('home.share')}
-        hint={shared ? t('home.shareHint') : t('home.shareOffHint')}
+        hint={hint}
         checked={shared}
         onChange={(shareEnabled) => void run(api().changeSettings({ shareEnabled }))}
         data-testid="share-switch"

@@ -12,12 +12,12 @@ interface ReconnectingPanelProps {
 }
 
 export function ReconnectingPanel({ sessionId, session }: ReconnectingPanelProps) {
-  const { t, errorText } = useI18n();
+  const { t } = useI18n();
   const left = useCountdown(session.retryInMs);
   return (
     <Panel title={t('session.reconnectingTitle')} icon="renew" data-testid="session-reconnecting">
-      <p className={styles.panelText} role="status">
-        {errorText(session.error).title}
+      <p className={styles.panelText} role="status" lang="en">
+        {session.error.message}
       </p>
       <div className={styles.progress} aria-hidden="true" />
       <p className={styles.panelText}>
