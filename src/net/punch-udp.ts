@@ -38,14 +38,20 @@ export interface PunchUdpOptions {
 
 /** A UDP socket whose sends to IP literals leave within the call (Node otherwise defers them by a name look-up). */
 export function createPunchSocket(type: 'udp4' | 'udp6'): Socket {
-  return createSocket({
+  let listening = false;
+  const socket = createSocket({
     type,
     lookup: (host, options, callback) => {
       const family = isIP(host);
-      if (family) callback(null, host, family);
+      // Only sends: a bind that reports within the call would surprise its caller.
+      if (family && listening) callback(null, host, family);
       else dnsLookup(host, options, callback);
     },
   });
+  socket.once('listening', () => {
+    listening = true;
+  });
+  return socket;
 }
 
 /** Sends one empty datagram, which opens our own NAT; resolves when the system has taken it (rendezvous §10.1). */

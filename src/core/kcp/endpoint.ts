@@ -112,6 +112,11 @@ export class KcpEndpoint {
     return this.#kcp?.backlogBytes ?? 0;
   }
 
+  /** True when `read` has something. */
+  get readable(): boolean {
+    return this.#kcp?.readable ?? false;
+  }
+
   get rttMs(): number {
     return this.#kcp?.rttMs ?? 0;
   }
@@ -137,7 +142,11 @@ export class KcpEndpoint {
       this.#closing = true;
       this.#finWhenDone(nowMs);
     } else if (this.#state === 'opening') this.abort();
-    else if (this.#state === 'peer-closed') this.#end('remote');
+    else if (this.#state === 'peer-closed') {
+      // The peer waits for this in its LocalClosed state.
+      this.#queue(FLAG_FIN, this.#conv, this.#src, this.#dst);
+      this.#end('remote');
+    }
   }
 
   /** Ends at once; the peer gets a RST. */

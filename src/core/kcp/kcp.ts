@@ -85,6 +85,7 @@ export class Kcp {
 
   #remoteWindow = KCP_REMOTE_WINDOW;
   #srtt = 0;
+  #rttKnown = false;
   #rttvar = 0;
   #rxRto = KCP_RTO_INITIAL_MS;
 
@@ -125,6 +126,10 @@ export class Kcp {
   /** Unacknowledged plus queued segments; 0 means the peer has everything. */
   get waiting(): number {
     return this.#inFlight + Math.ceil(this.#backlog.length / KCP_MSS);
+  }
+
+  get readable(): boolean {
+    return this.#readNext !== this.#rcvNext;
   }
 
   /** Smoothed round trip in ms, 0 before the first sample. */
@@ -184,6 +189,8 @@ export class Kcp {
     let maxAck = 0;
     let maxAckTs = 0;
     let roundDone = false;
+    // The first ack segment of a packet acknowledges the others by its una; they are samples all the same.
+    const firstUna = this.#una;
     let ok = end - at >= KCP_HEADER;
     while (end - at >= KCP_HEADER) {
       const cmd = data[at + 4] as number;
@@ -216,7 +223,7 @@ export class Kcp {
       if (cmd === CMD_ACK) {
         const slot = sn & MASK;
         const known = ((sn - this.#una) | 0) >= 0 && ((this.#next - sn) | 0) > 0;
-        this.#sampleRtt(nowMs, sn, ts, slot);
+        if (known || ((sn - firstUna) | 0) >= 0) this.#sampleRtt(nowMs, sn, ts, slot);
         if (known && this.#live[slot]) {
           if (((sn - this.#roundEnd) | 0) >= 0) roundDone = true;
           this.#remove(slot);
@@ -426,10 +433,11 @@ export class Kcp {
 
   #sampleRtt(nowMs: number, sn: number, ts: number, slot: number): void {
     // Our own record is finer than the echoed whole milliseconds, when it is of the same transmission.
-    const own = this.#live[slot] && this.#sn[slot] === sn && this.#ts[slot] === ts;
+    const own = this.#sn[slot] === sn && this.#ts[slot] === ts;
     const rtt = own ? nowMs - (this.#sentAt[slot] as number) : (this.#clock(nowMs) - ts) | 0;
     if (rtt < 0 || rtt > MAX_RTT_MS) return;
-    if (this.#srtt === 0) {
+    if (!this.#rttKnown) {
+      this.#rttKnown = true;
       this.#srtt = rtt;
       this.#rttvar = rtt / 2;
     } else {
