@@ -58,8 +58,8 @@ export class LiteDeskApp {
     const { peer, windows, hostedServer } = this.#parts;
     return {
       getHome: () => homeState(peer, hostedServer.state),
-      copyText: (_sender, text) => {
-        clipboard.writeText(text);
+      copyText: async (_sender, text) => {
+        await clipboard.writeText(text);
         return null;
       },
       renewPassword: () => {

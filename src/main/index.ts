@@ -56,11 +56,7 @@ async function main(): Promise<void> {
   });
   app.on('second-instance', () => litedesk.showHome());
   app.on('activate', () => litedesk.showHome());
-  // The hidden capture window is no reason to live on, and the host bar comes and goes by itself.
-  app.on('window-all-closed', () => app.quit());
-  windows.onHomeClosed(() => {
-    if (!windows.keepsRunning) app.quit();
-  });
+  windows.onLastClosed(() => app.quit());
 
   let stopping = false;
   app.on('before-quit', (event) => {

@@ -30,9 +30,15 @@ interface Entry {
 export class Windows {
   readonly #options: WindowsOptions;
   readonly #entries = new Map<number, Entry>();
+  #onLastClosed: () => void = () => {};
 
   constructor(options: WindowsOptions) {
     this.#options = options;
+  }
+
+  /** The user closed the last window that keeps the app alive: the small ones come and go by themselves. */
+  onLastClosed(listener: () => void): void {
+    this.#onLastClosed = listener;
   }
 
   /** Opens the window of this kind, or brings the one that is open to the front. */
@@ -73,7 +79,10 @@ export class Windows {
     window.setMenu(null);
     const { id } = window.webContents;
     this.#entries.set(id, { window, kind });
-    window.on('closed', () => this.#entries.delete(id));
+    window.on('closed', () => {
+      this.#entries.delete(id);
+      if (this.count('home') + this.count('session') === 0) this.#onLastClosed();
+    });
     // The bar must not take the keyboard away from whoever works on this computer.
     window.once('ready-to-show', () => (kind.kind === 'host-bar' ? window.showInactive() : window.show()));
     void window.loadURL(`${PAGE_ORIGIN}/index.html`);

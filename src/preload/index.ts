@@ -63,7 +63,7 @@ function openPort(
 }
 
 const commands = Object.fromEntries(
-  COMMAND_NAMES.map((name) => [name, (...args: never[]) => call(name, ...args)]),
+  COMMAND_NAMES.map((name) => [name, (...args: unknown[]) => call(name, ...(args as CommandArgs<typeof name>))]),
 ) as unknown as { [K in CommandName]: LiteDeskApi[K] };
 
 const api: LiteDeskApi = {

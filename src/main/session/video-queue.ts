@@ -23,7 +23,7 @@ export interface VideoQueueOptions<T extends VideoItem> {
 
 export class VideoQueue<T extends VideoItem> {
   readonly #options: VideoQueueOptions<T>;
-  /** Sizes of what is on its way, oldest first; null for messages that are no video. */
+  /** Sizes of what is on its way, oldest first. */
   readonly #inFlight: number[] = [];
   /** Displays whose deltas are useless until a key frame; the value says whether one was asked for. */
   readonly #gaps = new Map<number, boolean>();
@@ -55,6 +55,13 @@ export class VideoQueue<T extends VideoItem> {
   note(bytes: number): void {
     this.#inFlight.push(bytes);
     this.#bytes += bytes;
+  }
+
+  /** A new port: nothing is on its way any more. */
+  reset(): void {
+    this.#inFlight.length = 0;
+    this.#bytes = 0;
+    this.#gaps.clear();
   }
 
   /** The page has taken `count` messages. */

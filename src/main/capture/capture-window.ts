@@ -1,0 +1,154 @@
+/** The hidden, sandboxed window that captures and encodes, seen from the main process. */
+import { join } from 'node:path';
+import { BrowserWindow, desktopCapturer, MessageChannelMain, screen, session } from 'electron';
+import type { DesktopCapturerSource, MessagePortMain } from 'electron';
+import { CAPTURE_PORT } from '../../shared/channels.ts';
+import { captureMessageSchema } from '../../shared/schemas.ts';
+import type { CaptureCommand, CaptureMessage } from '../../shared/schemas.ts';
+import { PAGE_ORIGIN, servePages } from '../pages.ts';
+import { denyPermissions } from '../security.ts';
+
+export type CapturedFrame = Extract<CaptureMessage, { type: 'frame' }>;
+
+export interface CaptureListener {
+  onFrame(frame: CapturedFrame): void;
+  onError(message: string): void;
+}
+
+export interface CaptureWindowOptions {
+  readonly preloadDir: string;
+  readonly rendererDir: string;
+  readonly log: (line: string) => void;
+}
+
+/** Restarts of a crashed capture process until it is left alone: one that keeps crashing would only burn the machine. */
+const MAX_RESTARTS = 5;
+
+export class CaptureWindow {
+  readonly #options: CaptureWindowOptions;
+  readonly #listeners = new Map<number, CaptureListener>();
+  readonly #session = session.fromPartition('litedesk-capture');
+  /** Called when the page has said what this machine can encode. */
+  #onCodecs: (codecs: Extract<CaptureMessage, { type: 'codecs' }>['codecs']) => void = () => {};
+  #window: BrowserWindow | null = null;
+  #port: MessagePortMain | null = null;
+  #nextStream = 1;
+  #restarts = 0;
+  /** The monitor that the next display request gets. */
+  #granted = 0;
+  #closed = false;
+
+  constructor(options: CaptureWindowOptions) {
+    this.#options = options;
+    servePages(this.#session, options.rendererDir);
+    denyPermissions(this.#session, ['display-capture', 'media']);
+    this.#session.setDisplayMediaRequestHandler((request, answer) => {
+      if (request.frame !== this.#window?.webContents.mainFrame) return answer({});
+      this.#sourceOf(this.#granted).then(
+        (source) => answer(source ? { video: source } : {}),
+        () => answer({}),
+      );
+    });
+  }
+
+  /** Loads the page; nothing is captured until a stream starts. Resolves with the codecs this machine can encode. */
+  async open(): Promise<Extract<CaptureMessage, { type: 'codecs' }>['codecs']> {
+    const codecs = new Promise<Extract<CaptureMessage, { type: 'codecs' }>['codecs']>((resolve) => {
+      this.#onCodecs = resolve;
+    });
+    await this.#load();
+    return await codecs;
+  }
+
+  /** Starts a stream; its number is for the other calls. */
+  start(listener: CaptureListener, request: Omit<Extract<CaptureCommand, { type: 'start' }>, 'type' | 'stream'>): number {
+    const stream = this.#nextStream++;
+    this.#listeners.set(stream, listener);
+    this.command({ type: 'start', stream, ...request });
+    return stream;
+  }
+
+  stop(stream: number): void {
+    if (this.#listeners.delete(stream)) this.command({ type: 'stop', stream });
+  }
+
+  command(command: CaptureCommand): void {
+    this.#port?.postMessage(command);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#port?.close();
+    this.#window?.destroy();
+  }
+
+  async #load(): Promise<void> {
+    const window = new BrowserWindow({
+      show: false,
+      width: 320,
+      height: 200,
+      webPreferences: {
+        session: this.#session,
+        preload: join(this.#options.preloadDir, 'capture.cjs'),
+        sandbox: true,
+        contextIsolation: true,
+        nodeIntegration: false,
+        backgroundThrottling: false,
+      },
+    });
+    this.#window = window;
+    window.webContents.on('render-process-gone', (_event, details) => {
+      if (this.#closed) return;
+      this.#options.log(`the capture process ended: ${details.reason}`);
+      this.#failAll(`the capture process ended (${details.reason})`);
+      window.destroy();
+      if (++this.#restarts <= MAX_RESTARTS) void this.#load();
+    });
+    await window.loadURL(`${PAGE_ORIGIN}/capture/index.html`);
+    const { port1, port2 } = new MessageChannelMain();
+    this.#port = port1;
+    port1.on('message', ({ data }) => {
+      const parsed = captureMessageSchema.safeParse(data);
+      if (parsed.success) this.#receive(parsed.data);
+      else this.#options.log('the capture window sent something malformed');
+    });
+    port1.start();
+    window.webContents.postMessage(CAPTURE_PORT, null, [port2]);
+  }
+
+  #receive(message: CaptureMessage): void {
+    switch (message.type) {
+      case 'codecs':
+        this.#onCodecs(message.codecs);
+        return;
+      case 'request':
+        this.#granted = message.display;
+        this.command({ type: 'granted', display: message.display });
+        return;
+      case 'frame': {
+        const listener = this.#listeners.get(message.stream);
+        if (listener) listener.onFrame(message);
+        return;
+      }
+      case 'error': {
+        const listener = this.#listeners.get(message.stream);
+        this.#listeners.delete(message.stream);
+        listener?.onError(message.message);
+      }
+    }
+  }
+
+  #failAll(message: string): void {
+    const listeners = [...this.#listeners.values()];
+    this.#listeners.clear();
+    for (const listener of listeners) listener.onError(message);
+  }
+
+  async #sourceOf(display: number): Promise<DesktopCapturerSource | null> {
+    // No thumbnails: making them would capture every monitor once.
+    const sources = await desktopCapturer.getSources({ types: ['screen'], thumbnailSize: { width: 0, height: 0 } });
+    const id = screen.getAllDisplays()[display]?.id;
+    // Some X servers name no monitor; then the order is all there is.
+    return sources.find((source) => source.display_id === String(id)) ?? sources[display] ?? null;
+  }
+}

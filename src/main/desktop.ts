@@ -1,0 +1,101 @@
+/** The desktop of this machine for sessions: Electron's capture and clipboard, the platform's input. */
+import { join } from 'node:path';
+import { clipboard, desktopCapturer, screen } from 'electron';
+import type { DesktopHost, Display, PlatformName, VideoCodec } from '../core/session/contract.ts';
+import { CaptureStream } from './capture/capture-stream.ts';
+import { CaptureWindow } from './capture/capture-window.ts';
+import { createInjector } from './inject/create-injector.ts';
+
+const PLATFORMS: Partial<Record<NodeJS.Platform, PlatformName>> = { win32: 'Windows', darwin: 'Mac OS' };
+/** There is no event for a changed clipboard; a person does not notice half a second. */
+const CLIPBOARD_POLL_MS = 500;
+/** Longer texts are left alone: they would hold up the session. */
+const MAX_CLIPBOARD_TEXT = 1024 * 1024;
+
+export interface OwnDesktop {
+  readonly host: DesktopHost;
+  close(): void;
+}
+
+export interface DesktopOptions {
+  readonly preloadDir: string;
+  readonly log: (line: string) => void;
+}
+
+/**
+ * Monitors in the units of the wire (session §2.9): pixels of the video, and the origin in the units in which the
+ * platform takes pointer positions. Those are pixels on X11 and Windows, points on macOS.
+ */
+export function displaysOf(all: readonly Electron.Display[], platform: NodeJS.Platform): Display[] {
+  return all.map(({ bounds, scaleFactor, label }, index) => {
+    const origin = platform === 'darwin' ? 1 : scaleFactor;
+    return {
+      x: Math.round(bounds.x * origin),
+      y: Math.round(bounds.y * origin),
+      width: Math.round(bounds.width * scaleFactor),
+      height: Math.round(bounds.height * scaleFactor),
+      name: label || `Display ${index + 1}`,
+      scale: platform === 'darwin' ? scaleFactor : 1,
+    };
+  });
+}
+
+export async function createDesktop(options: DesktopOptions): Promise<OwnDesktop> {
+  const { preloadDir, log } = options;
+  const window = new CaptureWindow({ preloadDir, rendererDir: join(preloadDir, '..', 'renderer'), log });
+  // Loaded before anybody connects, so that the first picture comes at once; it captures only while somebody looks.
+  const codecs: VideoCodec[] = ['vp9'];
+  void window.open().then(
+    (usable) => codecs.splice(0, codecs.length, ...usable),
+    (error: unknown) => log(`the capture window could not be opened: ${String(error)}`),
+  );
+  const injector = await createInjector(log);
+  const displays = (): Display[] => displaysOf(screen.getAllDisplays(), process.platform);
+  const host: DesktopHost = {
+    platform: PLATFORMS[process.platform] ?? 'Linux',
+    injector,
+    codecs,
+    displays,
+    startVideo: (request, sink) => new CaptureStream(window, request, sink, () => displays()[request.display]),
+    screenshot: async (display) => {
+      const geometry = displays()[display];
+      if (!geometry) throw new Error(`there is no display ${display}`);
+      const sources = await desktopCapturer.getSources({ types: ['screen'], thumbnailSize: geometry });
+      const id = String(screen.getAllDisplays()[display]?.id);
+      const source = sources.find((one) => one.display_id === id) ?? sources[display];
+      if (!source) throw new Error(`display ${display} cannot be captured`);
+      return source.thumbnail.toPNG();
+    },
+    setClipboardText: (text) => void clipboard.writeText(text),
+    watchClipboard: (onText) => watchClipboard(onText),
+  };
+  return {
+    host,
+    close: () => {
+      injector.releaseAll();
+      injector.close();
+      window.close();
+    },
+  };
+}
+
+function watchClipboard(onText: (text: string) => void): () => void {
+  let last: string | null = null;
+  let reading = false;
+  const look = async (): Promise<void> => {
+    if (reading) return;
+    reading = true;
+    try {
+      // A promise with newer Electrons, the text itself with older ones.
+      const text = await clipboard.readText();
+      const changed = last !== null && text !== last && text.length <= MAX_CLIPBOARD_TEXT;
+      last = text;
+      if (changed && text !== '') onText(text);
+    } finally {
+      reading = false;
+    }
+  };
+  const timer = setInterval(() => void look(), CLIPBOARD_POLL_MS);
+  void look();
+  return () => clearInterval(timer);
+}

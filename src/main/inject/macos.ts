@@ -1,0 +1,3 @@
+export function createMacInjector(): never {
+  throw new Error('not written yet');
+}

@@ -1,0 +1,3 @@
+export function createWindowsInjector(): never {
+  throw new Error('not written yet');
+}
