@@ -2,7 +2,6 @@
  * The controlled side of an introduction (rendezvous §9.3, §9.4): answers PunchHole, FetchLocalAddr and RequestRelay, and
  * yields links whose key exchange is done.
  */
-import { createSocket } from 'node:dgram';
 import { randomUUID } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import type { Socket } from 'node:net';
@@ -10,7 +9,7 @@ import { encodeRendezvous, hbb, mangleAddress, normalizeHost, unmangleAddress } 
 import type { HostPort } from '../core/wire/index.ts';
 import { secureAsHost, TcpLink } from '../net/index.ts';
 import type { NetLink, SecuredLink } from '../net/index.ts';
-import { punchUdp } from '../net/kcp-link.ts';
+import { createPunchSocket, punchUdp } from '../net/punch-udp.ts';
 import type { Identity } from './identity.ts';
 import { natTypeToWire } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
@@ -42,6 +41,8 @@ export interface AcceptorOptions {
   readonly serverAddress: () => HostPort | null;
   readonly allowPlaintext: boolean;
   readonly onLink: (incoming: IncomingLink) => void;
+  /** A controller could not verify our key: the server should be told it again (§11.2). */
+  readonly onKeyDoubted: () => void;
   readonly onFailure: (step: string, error: unknown) => void;
 }
 
@@ -108,7 +109,7 @@ export class Acceptor {
   async #punchUdp(message: hbb.PunchHole, remote: HostPort): Promise<void> {
     const server = this.#options.serverAddress();
     if (!server) return;
-    const socket = createSocket(isIPv6(remote.host) ? 'udp6' : 'udp4');
+    const socket = createPunchSocket(isIPv6(remote.host) ? 'udp6' : 'udp4');
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
       socket.bind(0, () => {
@@ -121,6 +122,8 @@ export class Acceptor {
       socket,
       remote,
       role: 'acceptor',
+      // Keeps the socket free to talk to the server until the controller is heard, and follows a NAT that changes ports.
+      allowPortChange: true,
       timeoutMs: PUNCH_TIMEOUT_MS,
       signal: this.#abort.signal,
     });
@@ -136,7 +139,12 @@ export class Acceptor {
     let open = true;
     for (const delayMs of PUNCH_SENT_REPEAT_MS)
       setTimeout(() => {
-        if (open) socket.send(announcement, server.port, server.host, () => {});
+        if (!open) return;
+        try {
+          socket.send(announcement, server.port, server.host, () => {});
+        } catch {
+          // The controller was heard meanwhile and the socket is its alone: nothing is left to announce.
+        }
       }, delayMs);
     try {
       const link = await punched;
@@ -238,6 +246,7 @@ export class Acceptor {
       timeoutMs: HANDSHAKE_TIMEOUT_MS,
       signal: this.#abort.signal,
       allowPlaintext: this.#options.allowPlaintext,
+      onKeyDoubted: this.#options.onKeyDoubted,
     }).then(
       (secured) => this.#options.onLink({ link: secured, path }),
       (error: unknown) => {

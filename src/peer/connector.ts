@@ -2,7 +2,6 @@
  * The controller's way to a peer (rendezvous §9.1, §9.2): asks the server for an introduction over TCP and, with the UDP
  * port of a proven socket, for UDP; races what comes of it; asks for the relay when direct paths had their head start.
  */
-import { createSocket } from 'node:dgram';
 import type { Socket as UdpSocket } from 'node:dgram';
 import { randomUUID } from 'node:crypto';
 import { isIPv6 } from 'node:net';
@@ -12,7 +11,7 @@ import { decodeRendezvous, encodeRendezvous, hbb, normalizeHost, unmangleAddress
 import type { HostPort } from '../core/wire/index.ts';
 import { dialTcp, formatHostPort, plainSecured, secureAsController, TcpLink } from '../net/index.ts';
 import type { NetLink, SecuredLink } from '../net/index.ts';
-import { punchUdp } from '../net/kcp-link.ts';
+import { createPunchSocket, punchUdp } from '../net/punch-udp.ts';
 import {
   aborted,
   directIsPlaintext,
@@ -165,9 +164,10 @@ class Connector {
   }
 
   async #introduceUdp(address: HostPort): Promise<void> {
-    const socket = createSocket(isIPv6(address.host) ? 'udp6' : 'udp4');
+    const socket = createPunchSocket(isIPv6(address.host) ? 'udp6' : 'udp4');
     let handedOver = false;
-    socket.on('error', () => {});
+    const onError = (): void => {};
+    socket.on('error', onError);
     try {
       const [connection, port] = await Promise.all([
         this.#open(address),

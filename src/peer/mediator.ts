@@ -31,6 +31,8 @@ const DEFAULT_KEEP_ALIVE_MS = 60_000;
 const FAILURES_UNTIL_REBIND = 4;
 /** Pause before everything is started again when the server's name or port could not be reached at all. */
 const RESTART_MS = 3_000;
+/** How long registration waits for the NAT test. */
+const NAT_HEAD_START_MS = 600;
 const NAT_RETRY_MS = [1_000, 3_000, 7_000, 15_000, 31_000, 63_000, 127_000, 300_000];
 
 export type MediatorState =
@@ -127,8 +129,12 @@ export class Mediator extends Emitter<MediatorEvents> {
       if (this.#options.share && this.#state.state === 'off') this.#setState({ state: 'registering', attempt: 0 });
       this.#address = await resolveServer(this.#options.server, signal);
       if (signal.aborted) return;
-      void this.#natLoop(this.#address);
-      if (this.#options.share) this.#startUdp(this.#address);
+      // The label belongs to what the first registration reports, and the test takes milliseconds where it works.
+      await Promise.race([
+        this.#natLoop(this.#address),
+        new Promise<void>((resolve) => this.#after(NAT_HEAD_START_MS, resolve)),
+      ]);
+      if (this.#options.share && !signal.aborted) this.#startUdp(this.#address);
     } catch (error) {
       if (signal.aborted) return;
       this.#offline(error instanceof LiteDeskError ? error : serverUnreachable(this.#serverName, error), RESTART_MS);

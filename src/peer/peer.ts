@@ -323,6 +323,7 @@ export class Peer extends Emitter<PeerEvents> {
         nat: () => mediator.nat,
         serverAddress: () => mediator.address,
         allowPlaintext: false,
+        onKeyDoubted: () => mediator.unconfirmKey(),
         onLink: (incoming) => this.#onIncoming(incoming),
         onFailure: (step, error) => this.#log(`incoming connection failed (${step}): ${(error as Error).message}`),
       });
