@@ -1,18 +1,29 @@
 import { resolve } from 'node:path';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'electron-vite';
+import type { Plugin } from 'vite';
 
 const at = (path: string): string => resolve(import.meta.dirname, path);
+
+/** The package is of type `module`; the folder of the main process says otherwise. */
+const commonJsFolder: Plugin = {
+  name: 'commonjs-folder',
+  generateBundle() {
+    this.emitFile({ type: 'asset', fileName: 'package.json', source: '{"type":"commonjs"}\n' });
+  },
+};
 
 // The targets are those of Electron 33, the oldest that the app runs on (docs/architecture.md).
 export default defineConfig({
   main: {
+    plugins: [commonJsFolder],
     build: {
       target: 'node20',
       outDir: at('out/main'),
       rollupOptions: {
         input: { index: at('src/main/index.ts') },
-        output: { format: 'es', entryFileNames: '[name].js' },
+        // CommonJS, since only that is sure to run before Electron is ready, and page schemes must be registered by then.
+        output: { format: 'cjs', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
         external: [/^node:/, 'koffi', 'x11'],
       },
     },
