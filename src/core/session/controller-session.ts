@@ -69,6 +69,8 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   #startedAt = 0;
   #receivedAt = 0;
   #pingCount = 0n;
+  /** Set while we end it: what the link then reports is not news. */
+  #closing = false;
   #lastClipboard: string | null = null;
 
   constructor(options: ControllerSessionOptions) {
@@ -272,6 +274,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   close(): void {
     if (this.#state === 'closed') return;
     if (this.#state === 'open') this.#input.releaseAll();
+    this.#closing = true;
     if (this.#state !== 'raw') this.#misc({ closeReason: '' }, true);
     this.#finish({ reason: '', retry: false });
   }
@@ -524,7 +527,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   }
 
   #onClose(close: LinkClose): void {
-    if (this.#state === 'closed' || this.#state === 'raw') return;
+    if (this.#closing || this.#state === 'closed' || this.#state === 'raw') return;
     const cause = close.error?.message ?? (close.by === 'local' ? 'closed' : 'closed by the other side');
     this.#finish({ reason: 'Reset by the peer', retry: true, error: sessionErrors.reset(cause) });
   }

@@ -126,12 +126,13 @@ export class HostSession extends Emitter<HostSessionEvents> {
   #desk: HostDesk | null = null;
   #target: PortForwardTarget | null = null;
   #cancelTick: (() => void) | null = null;
-  #cancelClose: (() => void) | null = null;
   #startedAt = 0;
   #receivedAt = 0;
   #pingSentAt: number | null = null;
   #lastRtt: number | null = null;
   #finished = false;
+  /** Set while we end it: what the link then reports is not news. */
+  #closing = false;
 
   constructor(options: HostSessionOptions) {
     super();
@@ -203,6 +204,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
   disconnect(reason: string = CLOSE.manually): void {
     if (this.#finished) return;
     this.#recent?.drop();
+    this.#closing = true;
     if (this.#state !== 'raw') this.#send({ misc: { closeReason: reason } });
     this.#finish({ reason, by: 'local' });
   }
@@ -331,6 +333,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
   #refuse(request: hbb.ILoginRequest, error: string, close: boolean): void {
     this.emit('login-attempt', { ...identity(request), result: 'refused', error });
     if (this.#finished) return;
+    this.#closing = close;
     this.#send({ loginResponse: { error } });
     if (close) this.#finish({ reason: error, by: 'refused' });
   }
@@ -445,7 +448,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
   }
 
   #onClose(close: LinkClose): void {
-    if (this.#finished || this.#state === 'raw') return;
+    if (this.#closing || this.#finished || this.#state === 'raw') return;
     const cause = close.error?.message ?? (close.by === 'remote' ? 'closed by the other side' : 'closed');
     this.#finish({ reason: cause, by: close.by === 'remote' ? 'peer' : close.by === 'local' ? 'local' : 'error', error: sessionErrors.reset(cause) });
   }
@@ -464,8 +467,6 @@ export class HostSession extends Emitter<HostSessionEvents> {
   #stopTimers(): void {
     this.#cancelTick?.();
     this.#cancelTick = null;
-    this.#cancelClose?.();
-    this.#cancelClose = null;
   }
 
   #finish(closed: HostClosed): void {
