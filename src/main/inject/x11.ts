@@ -37,12 +37,15 @@ export class X11Injector implements PlatformInjector {
   #mapChanged = false;
   #ownChanges = 0;
   #restoreTimer: NodeJS.Timeout | null = null;
+  /** Resolves when the connection to the X server is gone. */
+  readonly ended: Promise<void>;
 
   private constructor(display: XDisplay, xtest: XTest, keymap: X11Keymap) {
     this.#client = display.client;
     this.#xtest = xtest;
     this.#root = display.screen[0]?.root ?? 0;
     this.#keymap = keymap;
+    this.ended = new Promise((resolve) => display.client.on('end', () => resolve()));
   }
 
   /** Connects to the X server `display` (`:0`; with XAUTHORITY of the environment). */
@@ -107,6 +110,11 @@ export class X11Injector implements PlatformInjector {
   async settled(): Promise<void> {
     while (this.#running) await new Promise((resolve) => setImmediate(resolve));
     await this.#keyMask();
+  }
+
+  /** Modifiers and buttons that are down at the X server, as its own bit mask. */
+  mask(): Promise<number> {
+    return this.#keyMask();
   }
 
   async #drain(first: Promise<void>): Promise<void> {
