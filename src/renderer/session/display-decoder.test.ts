@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   type DecoderLike,
   DisplayDecoder,
+  HOST_COLORS,
   MAX_DECODE_QUEUE,
   MAX_FAILURES,
   type Picture,
@@ -21,6 +22,7 @@ class FakeDecoder implements DecoderLike {
   configure(config: VideoDecoderConfig): void {
     this.state = 'configured';
     this.configs.push(config.codec);
+    expect(config).toMatchObject({ optimizeForLatency: true, colorSpace: HOST_COLORS });
   }
   decode(chunk: EncodedVideoChunk): void {
     if (this.state !== 'configured') throw new Error('not configured');

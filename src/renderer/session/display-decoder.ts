@@ -38,6 +38,17 @@ export const REFRESH_INTERVAL_MS = 500;
 /** Failures in a row, without one picture, after which the codec counts as not decodable here (session §3.1). */
 export const MAX_FAILURES = 3;
 
+/**
+ * How hosts turn the screen into YUV (session §3.2). VP8 and VP9 streams do not say so, and the browser would take HD
+ * for BT.709, which shifts every colour; where a stream says it, its word counts.
+ */
+export const HOST_COLORS: VideoColorSpaceInit = {
+  primaries: 'smpte170m',
+  transfer: 'smpte170m',
+  matrix: 'smpte170m',
+  fullRange: false,
+};
+
 export interface Picture {
   codec: Codec;
   key: boolean;
@@ -128,7 +139,7 @@ export class DisplayDecoder {
         },
       });
       this.#decoder = decoder;
-      decoder.configure({ codec: config, optimizeForLatency: true });
+      decoder.configure({ codec: config, optimizeForLatency: true, colorSpace: HOST_COLORS });
     } catch {
       this.#failed();
       return false;
