@@ -10,8 +10,8 @@ const INITIAL_WINDOW = 64;
 const MAX_ACK_DELAY_MS = 12;
 const WINDOW_GAIN = 2;
 const RATE_ROUNDS = 8;
-/** Loss of a round above its long-term level by this much counts as an overrun, not as a noisy line. */
-const OVERRUN_LOSS = 0.05;
+/** More loss than this in a round counts as an overrun, not as a noisy line: even bad radio links stay below. */
+const OVERRUN_LOSS = 0.25;
 const OVERRUN_CUT = 0.8;
 const MIN_RTT_LIFE_MS = 10_000;
 const MIN_BURST = 64;
@@ -33,7 +33,6 @@ export class Congestion {
   #roundDelivered = 0;
   #roundLost = 0;
   #roundAppLimited = true;
-  #lossLevel = 0;
   #minRtt = Infinity;
   #minRttAt = 0;
   #probeRttUntil = 0;
@@ -120,8 +119,7 @@ export class Congestion {
 
     const total = this.#roundLost + this.#roundDelivered;
     const loss = total > 0 ? this.#roundLost / total : 0;
-    const overrun = total >= 16 && loss > this.#lossLevel + OVERRUN_LOSS;
-    this.#lossLevel += (loss - this.#lossLevel) / 8;
+    const overrun = total >= 32 && loss > OVERRUN_LOSS;
 
     if (this.#startup && !this.#roundAppLimited) {
       if (sample > this.#startupRate * 1.25) {
