@@ -1,0 +1,139 @@
+import { type ChildProcess, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { LabHost } from '../natlab/index.ts';
+import type { Screen } from './screen.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+export type WindowKind = 'home' | 'session' | 'accept' | 'host-bar';
+
+export interface ElectronFound {
+  readonly executable: string;
+  readonly reason: string;
+}
+
+/** Builds the app when it is stale and finds an Electron for it; throws with the reason when there is none. */
+export function prepareApp(): ElectronFound {
+  const built = spawnSync(process.execPath, [join(ROOT, 'scripts', 'build.mjs')], { encoding: 'utf8' });
+  if (built.status !== 0) throw new Error(`the app does not build: ${built.stderr}`);
+  const find = `import('${join(ROOT, 'scripts', 'electron-runtime.mjs')}').then((m) => m.findElectron((line) => console.error(line))).then((found) => console.log(JSON.stringify(found)))`;
+  const found = spawnSync(process.execPath, ['-e', find], { encoding: 'utf8', cwd: ROOT });
+  if (found.status !== 0) throw new Error(`there is no Electron: ${found.stderr}`);
+  return JSON.parse(found.stdout.trim().split('\n').at(-1) ?? '') as ElectronFound;
+}
+
+/** A running LiteDesk app on a host of the lab, on a screen of its own, driven through its windows. */
+export class App {
+  readonly #driver: ChildProcess;
+  readonly #pending = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  #serial = 0;
+
+  private constructor(host: LabHost) {
+    this.#driver = host.spawn(process.execPath, [join(import.meta.dirname, 'app-driver.mjs')], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    createInterface({ input: this.#driver.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+      const answer = JSON.parse(line) as { serial: number; value?: unknown; error?: string };
+      const waiting = this.#pending.get(answer.serial);
+      this.#pending.delete(answer.serial);
+      if (answer.error === undefined) waiting?.resolve(answer.value);
+      else waiting?.reject(new Error(answer.error));
+    });
+    this.#driver.once('exit', () => {
+      for (const waiting of this.#pending.values()) waiting.reject(new Error('the app driver ended'));
+      this.#pending.clear();
+    });
+  }
+
+  /** Starts the app with its data in `dataDir`. */
+  static async launch(options: { host: LabHost; screen: Screen; electron: ElectronFound; dataDir: string }): Promise<App> {
+    const app = new App(options.host);
+    await app.#ask('launch', {
+      executable: options.electron.executable,
+      cwd: ROOT,
+      // Chromium has no sandbox for root; an ordinary user's run keeps it.
+      args: [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), ROOT, '--data', options.dataDir],
+      env: { ...options.screen.env, LANG: 'en_US.UTF-8', LANGUAGE: 'en' },
+      timeoutMs: 60_000,
+    });
+    return app;
+  }
+
+  text(kind: WindowKind, testId: string, timeoutMs = 30_000): Promise<string> {
+    return this.#ask('text', { kind, selector: byTestId(testId), timeoutMs }) as Promise<string>;
+  }
+
+  attribute(kind: WindowKind, testId: string, name: string, timeoutMs = 30_000): Promise<string | null> {
+    return this.#ask('attribute', { kind, selector: byTestId(testId), name, timeoutMs }) as Promise<string | null>;
+  }
+
+  /** Waits until the element is shown; `extra` is a further CSS condition on it, for example `[data-state="ready"]`. */
+  async waitFor(kind: WindowKind, testId: string, options: { extra?: string; timeoutMs?: number; state?: 'visible' | 'detached' } = {}): Promise<void> {
+    const { extra = '', timeoutMs = 30_000, state = 'visible' } = options;
+    await this.#ask('waitFor', { kind, selector: `${byTestId(testId)}${extra}`, state, timeoutMs });
+  }
+
+  async click(kind: WindowKind, testId: string): Promise<void> {
+    await this.#ask('click', { kind, selector: byTestId(testId) });
+  }
+
+  async fill(kind: WindowKind, testId: string, value: string): Promise<void> {
+    await this.#ask('fill', { kind, selector: byTestId(testId), value });
+  }
+
+  async box(kind: WindowKind, testId: string): Promise<{ x: number; y: number; width: number; height: number }> {
+    return (await this.#ask('box', { kind, selector: byTestId(testId) })) as { x: number; y: number; width: number; height: number };
+  }
+
+  async mouse(kind: WindowKind, x: number, y: number): Promise<void> {
+    await this.#ask('mouse', { kind, x, y });
+  }
+
+  async type(kind: WindowKind, text: string, delayMs = 15): Promise<void> {
+    await this.#ask('type', { kind, text, delayMs, timeoutMs: 60_000 });
+  }
+
+  async press(kind: WindowKind, key: string): Promise<void> {
+    await this.#ask('press', { kind, key });
+  }
+
+  evaluate(kind: WindowKind, expression: string): Promise<unknown> {
+    return this.#ask('evaluate', { kind, expression });
+  }
+
+  async screenshot(kind: WindowKind, file: string): Promise<void> {
+    await this.#ask('screenshot', { kind, file });
+  }
+
+  /** The last of what the app wrote to its standard streams. */
+  log(): Promise<string> {
+    return this.#ask('log', {}) as Promise<string>;
+  }
+
+  version(): Promise<{ electron: string; chrome: string }> {
+    return this.#ask('version', {}) as Promise<{ electron: string; chrome: string }>;
+  }
+
+  /** Closes the app as a user closes it, and waits for its end. */
+  async close(): Promise<void> {
+    if (this.#driver.exitCode !== null || this.#driver.signalCode !== null) return;
+    const gone = once(this.#driver, 'exit');
+    this.#driver.stdin?.end();
+    await gone;
+  }
+
+  #ask(command: string, args: object): Promise<unknown> {
+    this.#serial += 1;
+    const serial = this.#serial;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(serial, { resolve, reject });
+      this.#driver.stdin?.write(`${JSON.stringify({ serial, command, ...args })}\n`);
+    });
+  }
+}
+
+function byTestId(testId: string): string {
+  return `[data-testid="${testId}"]`;
+}
