@@ -190,7 +190,9 @@ export class KcpLink implements NetLink {
 
   #break(error: unknown): void {
     this.destroy(
-      error instanceof WireError ? protocolError(error, this.remoteAddress) : linkError(error, this.remoteAddress),
+      error instanceof WireError
+        ? protocolError(error, this.remoteAddress)
+        : linkError(error, this.remoteAddress),
     );
   }
 }

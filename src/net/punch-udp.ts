@@ -191,8 +191,9 @@ class Attempt {
       next = this.#punch.pollTimeout();
     }
     this.#cancelTimer?.();
-    this.#cancelTimer = this.#clock.setTimer(Math.max(1, Math.ceil(Math.min(next, this.#deadline) - now)), () =>
-      this.#tick(),
+    this.#cancelTimer = this.#clock.setTimer(
+      Math.max(1, Math.ceil(Math.min(next, this.#deadline) - now)),
+      () => this.#tick(),
     );
   }
 
@@ -250,9 +251,16 @@ class Attempt {
   };
 }
 
-function punchError(code: 'PUNCH_TIMEOUT' | 'PUNCH_REFUSED' | 'PUNCH_FAILED', target: string, cause: unknown): Error {
+function punchError(
+  code: 'PUNCH_TIMEOUT' | 'PUNCH_REFUSED' | 'PUNCH_FAILED',
+  target: string,
+  cause: unknown,
+): Error {
   const [message, hint] = {
-    PUNCH_TIMEOUT: [`No direct UDP path to ${target} was found in time.`, 'A relay can carry the session instead.'],
+    PUNCH_TIMEOUT: [
+      `No direct UDP path to ${target} was found in time.`,
+      'A relay can carry the session instead.',
+    ],
     PUNCH_REFUSED: [`${target} refused the direct UDP path.`, 'A relay can carry the session instead.'],
     PUNCH_FAILED: [
       `The direct UDP path to ${target} could not be tried.`,

@@ -22,7 +22,10 @@ export class ByteQueue {
       const chunk = this.#chunks[this.#head] as Uint8Array;
       const end = Math.min(chunk.length, this.#offset + max - taken);
       const part = end - this.#offset;
-      out.set(this.#offset === 0 && end === chunk.length ? chunk : chunk.subarray(this.#offset, end), at + taken);
+      out.set(
+        this.#offset === 0 && end === chunk.length ? chunk : chunk.subarray(this.#offset, end),
+        at + taken,
+      );
       taken += part;
       this.#length -= part;
       this.#offset = end;

@@ -197,7 +197,14 @@ export class KcpEndpoint {
       this.#controlHead = (this.#controlHead + 1) % MAX_CONTROL;
       this.#controlCount--;
       const control = this.#control;
-      putHeader(out, at, control[i + 1] as number, control[i + 2] as number, control[i + 3] as number, control[i] as number);
+      putHeader(
+        out,
+        at,
+        control[i + 1] as number,
+        control[i + 2] as number,
+        control[i + 3] as number,
+        control[i] as number,
+      );
       return ENDPOINT_HEADER;
     }
     if (!this.#kcp || this.#state === 'closed' || this.#state === 'peer-closed') return 0;
@@ -387,7 +394,11 @@ function step(table: readonly number[], index: number): number {
 
 function u32(b: Uint8Array, o: number): number {
   return (
-    ((b[o] as number) | ((b[o + 1] as number) << 8) | ((b[o + 2] as number) << 16) | ((b[o + 3] as number) << 24)) >>> 0
+    ((b[o] as number) |
+      ((b[o + 1] as number) << 8) |
+      ((b[o + 2] as number) << 16) |
+      ((b[o + 3] as number) << 24)) >>>
+    0
   );
 }
 

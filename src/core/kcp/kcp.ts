@@ -90,7 +90,9 @@ export class Kcp {
   #rxRto = KCP_RTO_INITIAL_MS;
 
   // Receiving: [#readNext, #rcvNext) is in order and unread, beyond it are holes.
-  readonly #received: (Uint8Array | undefined)[] = new Array<Uint8Array | undefined>(RECEIVE_SLOTS).fill(undefined);
+  readonly #received: (Uint8Array | undefined)[] = new Array<Uint8Array | undefined>(RECEIVE_SLOTS).fill(
+    undefined,
+  );
   #readNext = 0;
   #rcvNext = 0;
   #outOfOrder = 0;
@@ -264,7 +266,10 @@ export class Kcp {
     const free = Math.max(0, KCP_WINDOW - unread);
     let o = at;
 
-    if (this.#ackCount > 0 && (this.#acksDue(nowMs) || (room && (this.#resendCount > 0 || this.#mayCut(window))))) {
+    if (
+      this.#ackCount > 0 &&
+      (this.#acksDue(nowMs) || (room && (this.#resendCount > 0 || this.#mayCut(window))))
+    ) {
       while (this.#ackCount > 0 && o + KCP_HEADER <= end) {
         const i = this.#ackHead;
         o = this.#header(out, o, CMD_ACK, free, this.#ackTs[i] as number, this.#ackSn[i] as number, 0);
@@ -294,7 +299,8 @@ export class Kcp {
       this.#queued[slot] = 0;
       if (!current) {
         // Acknowledged meanwhile; whoever has the slot now was left out of the last scan.
-        if (this.#live[slot]) this.#earliestResend = Math.min(this.#earliestResend, this.#resendAt[slot] as number);
+        if (this.#live[slot])
+          this.#earliestResend = Math.min(this.#earliestResend, this.#resendAt[slot] as number);
         continue;
       }
       this.#retransmits++;
@@ -315,7 +321,8 @@ export class Kcp {
   /** When pollTransmit should be called next although nothing comes in; Infinity: never. */
   pollTimeout(nowMs: number): number {
     let at = this.#earliestResend;
-    if (this.#ackCount > 0) at = Math.min(at, this.#acksDue(nowMs) ? nowMs : this.#lastAckAt + KCP_INTERVAL_MS);
+    if (this.#ackCount > 0)
+      at = Math.min(at, this.#acksDue(nowMs) ? nowMs : this.#lastAckAt + KCP_INTERVAL_MS);
     if (this.#tell || this.#ask) return nowMs;
     if (this.#probeWait > 0) at = Math.min(at, this.#probeAt);
     const window = Math.min(this.#remoteWindow, this.#congestion.window(nowMs));
@@ -386,7 +393,15 @@ export class Kcp {
     return body + length;
   }
 
-  #header(out: Uint8Array, o: number, cmd: number, wnd: number, ts: number, sn: number, length: number): number {
+  #header(
+    out: Uint8Array,
+    o: number,
+    cmd: number,
+    wnd: number,
+    ts: number,
+    sn: number,
+    length: number,
+  ): number {
     putU32(out, o, this.conv);
     out[o + 4] = cmd;
     out[o + 5] = 0;
@@ -456,7 +471,8 @@ export class Kcp {
       if (((ackTs - (this.#ts[slot] as number)) | 0) < 0) continue;
       const skips = (this.#skips[slot] as number) + 1;
       this.#skips[slot] = skips;
-      if (skips >= KCP_FAST_RESEND && (this.#transmits[slot] as number) <= KCP_FAST_LIMIT) this.#requeue(slot);
+      if (skips >= KCP_FAST_RESEND && (this.#transmits[slot] as number) <= KCP_FAST_LIMIT)
+        this.#requeue(slot);
     }
   }
 
@@ -501,7 +517,11 @@ export class Kcp {
 
 function u32(b: Uint8Array, o: number): number {
   return (
-    ((b[o] as number) | ((b[o + 1] as number) << 8) | ((b[o + 2] as number) << 16) | ((b[o + 3] as number) << 24)) >>> 0
+    ((b[o] as number) |
+      ((b[o + 1] as number) << 8) |
+      ((b[o + 2] as number) << 16) |
+      ((b[o + 3] as number) << 24)) >>>
+    0
   );
 }
 
