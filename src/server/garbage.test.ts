@@ -36,7 +36,7 @@ const MODELS: hbb.IRendezvousMessage[] = [
 it(`${FRAMES} frames at each port`, { timeout: 60_000 }, async () => {
   const random = seeded(20_261_121);
   const dir = mkdtempSync(join(tmpdir(), 'litedesk-garbage-'));
-  const server = await startServer({ dataDir: dir, ports: { rendezvous: -1 }, limits: { relayWaitMs: 200 } });
+  const server = await startServer({ dataDir: dir, ports: { rendezvous: -1 }, limits: { relayWaitMs: 200, frameTimeoutMs: 2_000 } });
   const { ports } = server;
   const bytes = (n: number): Uint8Array => Uint8Array.from({ length: n }, () => Math.floor(random() * 256));
   const frame = (): Uint8Array => {
