@@ -35,9 +35,9 @@ const MORE_FIELDS: Record<string, string[]> = {
   'punch-same-lan': ['socketAddrV6'],
 };
 const REPLACED: Record<string, string> = {
-  'tcp-register-pk': 'registration over TCP and WebSocket is supported (registration.test.ts)',
+  'tcp-register-pk': 'registration over TCP and WebSocket is supported (rendezvous.test.ts)',
   'software-update': 'not answered: no client asks, and the answer is longer than the question',
-  'restart-known-id': 'RegisterPk makes a known id reachable at once (registration.test.ts)',
+  'restart-known-id': 'RegisterPk makes a known id reachable at once (rendezvous.test.ts)',
   'udp-ignored': 'TestNatRequest is answered; tried below',
 };
 
