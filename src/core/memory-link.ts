@@ -74,7 +74,8 @@ export class MemoryLink implements Link {
       this.#buffered -= payload.length;
       this.stats.framesOut++;
       this.stats.bytesOut += payload.length;
-      const peer: MemoryLink | null = this.#peer; if (peer) peer.#receive(payload);
+      const peer: MemoryLink | null = this.#peer;
+      if (peer) peer.#receive(payload);
     }
     if (this.#wantDrain && this.#buffered <= this.#low && !this.#closed) {
       this.#wantDrain = false;
@@ -106,11 +107,6 @@ export class MemoryLink implements Link {
     const peer = this.#peer;
     this.#end(error ? { by: 'error', error } : { by: 'local' });
     if (peer) peer.#end({ by: 'error', error: error ?? new Error('connection reset') });
-  }
-
-  #toPeer(payload: Uint8Array): void {
-    const peer = this.#peer;
-    if (peer) peer.#receive(payload);
   }
 
   #receive(payload: Uint8Array): void {

@@ -30,7 +30,8 @@ export class AttemptLimits {
     const counter = this.#addresses.get(address);
     if (counter) {
       if (counter.total > limits.ATTEMPTS_TOTAL) return LOGIN.tooManyAttempts;
-      if (counter.minute === this.#minute() && counter.inMinute > limits.ATTEMPTS_PER_MINUTE) return LOGIN.waitMinute;
+      if (counter.minute === this.#minute() && counter.inMinute > limits.ATTEMPTS_PER_MINUTE)
+        return LOGIN.waitMinute;
     }
     for (const [bits, limit] of IPV6_PREFIXES) {
       const prefix = ipv6Prefix(address, bits);

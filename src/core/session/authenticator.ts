@@ -1,5 +1,12 @@
 import type { Clock } from '../clock.ts';
-import { constantTimeEqual, passwordHash, passwordProof, randomText, DIGITS, TEXT_ALPHABET } from '../crypto/password.ts';
+import {
+  constantTimeEqual,
+  passwordHash,
+  passwordProof,
+  randomText,
+  DIGITS,
+  TEXT_ALPHABET,
+} from '../crypto/password.ts';
 import type { RandomBytes } from '../crypto/random.ts';
 import { Emitter } from '../emitter.ts';
 import { AttemptLimits } from './attempt-limits.ts';
@@ -77,7 +84,8 @@ export class HostAuthenticator extends Emitter<HostAuthenticatorEvents> {
     this.#alphabet = options.oneTimeNumeric ? DIGITS : TEXT_ALPHABET;
     this.#attempts = new AttemptLimits(options.clock);
     this.#permanentH1 =
-      options.permanentH1 ?? (options.permanentPassword ? passwordHash(options.permanentPassword, this.salt) : null);
+      options.permanentH1 ??
+      (options.permanentPassword ? passwordHash(options.permanentPassword, this.salt) : null);
     this.#setOneTime();
   }
 

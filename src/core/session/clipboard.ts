@@ -10,7 +10,10 @@ const utf8 = new TextEncoder();
  * The message that carries `text` to a peer, in the form that peer understands (session §5.1); null when too long.
  * Never compressed: the flag is optional and a compressor is not.
  */
-export function clipboardMessage(text: string, peer: { version: string; platform: string }): hbb.IMessage | null {
+export function clipboardMessage(
+  text: string,
+  peer: { version: string; platform: string },
+): hbb.IMessage | null {
   const content = utf8.encode(text);
   if (content.length > CLIPBOARD_SEND_BYTES) return null;
   const entry: hbb.IClipboard = { content, format: hbb.ClipboardFormat.Text };

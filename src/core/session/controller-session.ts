@@ -83,7 +83,8 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
     this.#password = options.password ?? null;
     this.#watch = new WriteWatch(options.link);
     this.#input = new ControllerInput((message) => {
-      if (this.#state === 'open' && this.#permissions.keyboard && !this.#options.disableKeyboard) this.#send(message);
+      if (this.#state === 'open' && this.#permissions.keyboard && !this.#options.disableKeyboard)
+        this.#send(message);
     });
   }
 
@@ -333,7 +334,10 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
         break;
       }
       case 'cursorPosition':
-        this.emit('cursor-position', { x: message.cursorPosition?.x ?? 0, y: message.cursorPosition?.y ?? 0 });
+        this.emit('cursor-position', {
+          x: message.cursorPosition?.x ?? 0,
+          y: message.cursorPosition?.y ?? 0,
+        });
         break;
       case 'peerInfo':
         // Carries only the displays; its other fields must not overwrite what the login gave (session §2.9).
@@ -384,7 +388,8 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
     if (kind === 'file-transfer') request.fileTransfer = {};
     if (kind === 'view-camera') request.viewCamera = {};
     if (kind === 'terminal') request.terminal = {};
-    if (kind === 'port-forward') request.portForward = { host: o.portForward?.host ?? '', port: o.portForward?.port ?? 0 };
+    if (kind === 'port-forward')
+      request.portForward = { host: o.portForward?.host ?? '', port: o.portForward?.port ?? 0 };
     this.#send({ loginRequest: request });
   }
 
@@ -436,7 +441,11 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
     }
   }
 
-  #needPassword(reason: 'required' | 'wrong' | 'wait-accept' | '2fa', message: string, error: ErrorData): void {
+  #needPassword(
+    reason: 'required' | 'wrong' | 'wait-accept' | '2fa',
+    message: string,
+    error: ErrorData,
+  ): void {
     this.emit('password-needed', { reason, message, error });
   }
 
@@ -480,7 +489,8 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
       const text = (misc.chatMessage.text ?? '').slice(0, limits.CHAT_LENGTH);
       if (text) this.emit('chat', { text });
     } else if (misc.followCurrentDisplay != null) {
-      if (this.#info?.displays[misc.followCurrentDisplay]) this.emit('follow-display', misc.followCurrentDisplay);
+      if (this.#info?.displays[misc.followCurrentDisplay])
+        this.emit('follow-display', misc.followCurrentDisplay);
     } else if (misc.backNotification?.details) {
       const text = misc.backNotification.details.slice(0, limits.CHAT_LENGTH);
       this.emit('message-box', { type: 'info', title: '', text });

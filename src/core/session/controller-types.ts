@@ -3,7 +3,14 @@ import type { RandomBytes } from '../crypto/random.ts';
 import type { ErrorData } from '../errors.ts';
 import type { Link } from '../link.ts';
 import type { Decoding } from './codecs.ts';
-import type { CursorShape, Display, EncodedFrame, SessionKind, SessionPermissions, VideoCodec } from './contract.ts';
+import type {
+  CursorShape,
+  Display,
+  EncodedFrame,
+  SessionKind,
+  SessionPermissions,
+  VideoCodec,
+} from './contract.ts';
 
 /** A password as text, or what is kept of it: SHA-256(password ‖ salt of that host) (session §2.4). */
 export type PasswordInput = string | { h1: Uint8Array };

@@ -257,12 +257,24 @@ export interface HostSetup {
 
 export const SALT = 'labsalt0123456789abcdefghijkmnpq';
 
-export function makeAuthenticator(clock: VirtualClock, options: Partial<HostAuthenticatorOptions> = {}): HostAuthenticator {
-  return new HostAuthenticator({ clock, random: seededRandom(7), salt: SALT, permanentPassword: 'secret', ...options });
+export function makeAuthenticator(
+  clock: VirtualClock,
+  options: Partial<HostAuthenticatorOptions> = {},
+): HostAuthenticator {
+  return new HostAuthenticator({
+    clock,
+    random: seededRandom(7),
+    salt: SALT,
+    permanentPassword: 'secret',
+    ...options,
+  });
 }
 
 /** A host session with a bare peer at the other end. */
-export function setUpHost(options: Partial<HostSessionOptions> = {}, auth: Partial<HostAuthenticatorOptions> = {}): HostSetup {
+export function setUpHost(
+  options: Partial<HostSessionOptions> = {},
+  auth: Partial<HostAuthenticatorOptions> = {},
+): HostSetup {
   const clock = (options.clock as VirtualClock | undefined) ?? new VirtualClock();
   const desktop = (options.desktop as FakeDesktop | undefined) ?? new FakeDesktop();
   const authenticator = options.authenticator ?? makeAuthenticator(clock, auth);

@@ -10,9 +10,20 @@ const SEEDS: hbb.IMessage[] = [
   { hash: { salt: 's', challenge: 'c' } },
   { testDelay: { time: 3n, fromClient: true } },
   { testDelay: { lastDelay: 5, targetBitrate: 9 } },
-  { loginRequest: { username: '123456789', password: big.subarray(0, 32), myId: '1', portForward: { host: 'x', port: 3 } } },
+  {
+    loginRequest: {
+      username: '123456789',
+      password: big.subarray(0, 32),
+      myId: '1',
+      portForward: { host: 'x', port: 3 },
+    },
+  },
   { loginResponse: { error: 'Wrong Password' } },
-  { loginResponse: { peerInfo: { hostname: 'h', platform: 'Linux', version: '1.4.6', displays: [{ width: 10, height: 10 }] } } },
+  {
+    loginResponse: {
+      peerInfo: { hostname: 'h', platform: 'Linux', version: '1.4.6', displays: [{ width: 10, height: 10 }] },
+    },
+  },
   { videoFrame: { display: 0, vp9s: { frames: [{ data: big, key: true, pts: 5n }] } } },
   { cursorData: { id: 5n, width: 4, height: 4, colors: zstdStore(new Uint8Array(64)) } },
   { cursorId: 5n },
@@ -25,7 +36,16 @@ const SEEDS: hbb.IMessage[] = [
   { clipboard: { content: zstdStore(big), compress: true } },
   { multiClipboards: { clipboards: [{ content: big }] } },
   { peerInfo: { displays: [{ width: 3, height: 3, scale: 2 }] } },
-  { misc: { option: { imageQuality: 3, customFps: 30, supportedDecoding: { abilityVp8: 1, prefer: 4 }, disableKeyboard: 1 } } },
+  {
+    misc: {
+      option: {
+        imageQuality: 3,
+        customFps: 30,
+        supportedDecoding: { abilityVp8: 1, prefer: 4 },
+        disableKeyboard: 1,
+      },
+    },
+  },
   { misc: { switchDisplay: { display: 1, width: 5, height: 5 } } },
   { misc: { captureDisplays: { set: [0, 1, 7] } } },
   { misc: { messageQuery: { switchDisplay: 1 } } },
@@ -45,7 +65,8 @@ function mutate(bytes: Uint8Array, random: (count: number) => Uint8Array): Uint8
   const at = bytes.length === 0 ? 0 : (where * 257 + value) % bytes.length;
   if (kind < 60) return bytes;
   if (kind < 90) return bytes.subarray(0, at);
-  if (kind < 110) return Uint8Array.from([...bytes.subarray(0, at), ...random(value % 20), ...bytes.subarray(at)]);
+  if (kind < 110)
+    return Uint8Array.from([...bytes.subarray(0, at), ...random(value % 20), ...bytes.subarray(at)]);
   if (kind < 120) return random(value);
   const copy = bytes.slice();
   for (let count = 0; count <= value % 4; count++) {
@@ -55,28 +76,41 @@ function mutate(bytes: Uint8Array, random: (count: number) => Uint8Array): Uint8
   return copy;
 }
 
-test.each([1, 2, 3, 4, 5, 6, 7, 8])('mutated messages, seed %i: nothing escapes, a session lives or ends with a reason', (seed) => {
-  const random = seededRandom(seed * 7919);
-  const seeds = SEEDS.map((message) => encodeMessage(message));
-  for (let round = 0; round < 60; round++) {
-    const displays = [0, 1].map((index) => ({ x: index * 320, y: 0, width: 320, height: 240, name: 'd', scale: 1 }));
-    const pair = setUpPair(round % 3 === 0 ? {} : { password: 'secret' }, { desktop: new FakeDesktop(displays) });
-    for (let count = 0; count < 60; count++) {
-      const [pick = 0, side = 0, step = 0] = random(3);
-      const bytes = mutate(seeds[pick % seeds.length] ?? new Uint8Array(), random);
-      (side % 2 === 0 ? pair.link : pair.controllerLink).send(bytes);
-      if (step < 20) pair.clock.advance(step * 50);
-      if (step % 16 === 0 && pair.desktop.streams.some((stream) => !stream.stopped)) pair.desktop.stream.frame(step % 32 === 0);
+test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+  'mutated messages, seed %i: nothing escapes, a session lives or ends with a reason',
+  (seed) => {
+    const random = seededRandom(seed * 7919);
+    const seeds = SEEDS.map((message) => encodeMessage(message));
+    for (let round = 0; round < 60; round++) {
+      const displays = [0, 1].map((index) => ({
+        x: index * 320,
+        y: 0,
+        width: 320,
+        height: 240,
+        name: 'd',
+        scale: 1,
+      }));
+      const pair = setUpPair(round % 3 === 0 ? {} : { password: 'secret' }, {
+        desktop: new FakeDesktop(displays),
+      });
+      for (let count = 0; count < 60; count++) {
+        const [pick = 0, side = 0, step = 0] = random(3);
+        const bytes = mutate(seeds[pick % seeds.length] ?? new Uint8Array(), random);
+        (side % 2 === 0 ? pair.link : pair.controllerLink).send(bytes);
+        if (step < 20) pair.clock.advance(step * 50);
+        if (step % 16 === 0 && pair.desktop.streams.some((stream) => !stream.stopped))
+          pair.desktop.stream.frame(step % 32 === 0);
+      }
+      pair.host.disconnect();
+      pair.controller.close();
+      expect(pair.events.of('closed')).toHaveLength(1);
+      expect(pair.controllerEvents.of('closed')).toHaveLength(1);
+      expect(pair.events.all.at(-1)?.name).toBe('closed');
+      expect(pair.clock.pending).toBe(0);
+      expect(pair.desktop.streams.every((stream) => stream.stopped)).toBe(true);
     }
-    pair.host.disconnect();
-    pair.controller.close();
-    expect(pair.events.of('closed')).toHaveLength(1);
-    expect(pair.controllerEvents.of('closed')).toHaveLength(1);
-    expect(pair.events.all.at(-1)?.name).toBe('closed');
-    expect(pair.clock.pending).toBe(0);
-    expect(pair.desktop.streams.every((stream) => stream.stopped)).toBe(true);
-  }
-});
+  },
+);
 
 test('stored frames open again, larger ones than allowed and broken ones do not', () => {
   for (const size of [0, 1, 131_072, 131_073, 400_000]) {

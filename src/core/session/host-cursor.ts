@@ -68,7 +68,8 @@ export class HostCursor {
 
   #sendShape(): void {
     const shape = this.#shape;
-    if (!shape || shape.id === this.#announced || !(this.#allowed || this.#position) || !this.#o.roomy()) return;
+    if (!shape || shape.id === this.#announced || !(this.#allowed || this.#position) || !this.#o.roomy())
+      return;
     if (this.#sent.has(shape.id)) {
       this.#announced = shape.id;
       this.#o.send({ cursorId: BigInt(shape.id) });

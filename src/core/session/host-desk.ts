@@ -120,7 +120,11 @@ export class HostDesk {
         // Not offered; without an answer the controller would wait (session §8.3).
         if (message.voiceCallRequest?.isConnect)
           this.#reply({
-            voiceCallResponse: { accepted: false, reqTimestamp: message.voiceCallRequest.reqTimestamp ?? 0n, ackTimestamp: 0n },
+            voiceCallResponse: {
+              accepted: false,
+              reqTimestamp: message.voiceCallRequest.reqTimestamp ?? 0n,
+              ackTimestamp: 0n,
+            },
           });
         break;
       default:
@@ -167,7 +171,8 @@ export class HostDesk {
       ]);
       const ratio = ratios.get(option.imageQuality);
       if (ratio !== undefined) this.#o.rate.setRatio(ratio);
-    } else if ((option.customImageQuality ?? 0) > 0) this.#o.rate.setRatio(customRatio(option.customImageQuality ?? 0));
+    } else if ((option.customImageQuality ?? 0) > 0)
+      this.#o.rate.setRatio(customRatio(option.customImageQuality ?? 0));
     if ((option.customFps ?? 0) > 0) this.#o.rate.setMaxFps(option.customFps ?? 0);
     if (option.supportedDecoding) this.video.setDecoding(decodeDecoding(option.supportedDecoding));
     if (option.disableKeyboard) this.#disableKeyboard = option.disableKeyboard === Bool.Yes;
@@ -242,7 +247,8 @@ export class HostDesk {
     const display = request.display ?? 0;
     const fail = (msg: string): void => this.#reply({ screenshotResponse: { sid, msg } });
     if (this.#screenshotRunning) return fail('A screenshot is being taken.');
-    if (!this.#desktop.screenshot || !this.#desktop.displays()[display]) return fail('Screenshots are not available.');
+    if (!this.#desktop.screenshot || !this.#desktop.displays()[display])
+      return fail('Screenshots are not available.');
     this.#screenshotRunning = true;
     try {
       const data = await this.#desktop.screenshot(display);
@@ -258,7 +264,12 @@ export class HostDesk {
   #onVideoError(error: ErrorData): void {
     if (this.#stopped) return;
     this.#reply({
-      messageBox: { msgtype: 'nook-nocancel-hasclose', title: 'Remote screen', text: error.message, link: '' },
+      messageBox: {
+        msgtype: 'nook-nocancel-hasclose',
+        title: 'Remote screen',
+        text: error.message,
+        link: '',
+      },
     });
     this.#o.onVideoError(error);
   }

@@ -124,7 +124,9 @@ export class HostInput {
     const edges = event.press ? [true, false] : [event.down];
     for (const down of edges) {
       if (modifier) this.#hold(code ?? '', modifier, down);
-      this.#inject(locks && down ? { type: 'keycode', keycode, down, locks } : { type: 'keycode', keycode, down });
+      this.#inject(
+        locks && down ? { type: 'keycode', keycode, down, locks } : { type: 'keycode', keycode, down },
+      );
     }
   }
 
@@ -182,7 +184,8 @@ export class HostInput {
       if (modifier) wanted.add(modifier);
     }
     const held = new Set(this.#held.values());
-    if (!this.#borrowed && wanted.size === held.size && [...wanted].every((modifier) => held.has(modifier))) return;
+    if (!this.#borrowed && wanted.size === held.size && [...wanted].every((modifier) => held.has(modifier)))
+      return;
     this.#borrowed = true;
     this.#inject({ type: 'modifiers', held: [...wanted] });
   }

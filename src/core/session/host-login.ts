@@ -74,7 +74,12 @@ export function decideLogin(request: hbb.ILoginRequest, context: LoginContext): 
   if (recent) return { do: 'authorise', recentH1: recent };
   const result = auth.verify(proof, context.challenge, context.address);
   if (result.ok) return { do: 'authorise', recentH1: result.h1 };
-  return { do: 'refuse', error: result.error, close: false, ask: canAsk && result.error === LOGIN.wrongPassword };
+  return {
+    do: 'refuse',
+    error: result.error,
+    close: false,
+    ask: canAsk && result.error === LOGIN.wrongPassword,
+  };
 }
 
 function refusedKind(request: hbb.ILoginRequest, tunnelsAllowed: boolean): string | null {

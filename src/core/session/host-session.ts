@@ -220,7 +220,8 @@ export class HostSession extends Emitter<HostSessionEvents> {
 
   /** Sends a chat line; ignored before the session is open. */
   chat(text: string): void {
-    if (this.#state === 'open') this.#send({ misc: { chatMessage: { text: text.slice(0, limits.CHAT_LENGTH) } } });
+    if (this.#state === 'open')
+      this.#send({ misc: { chatMessage: { text: text.slice(0, limits.CHAT_LENGTH) } } });
   }
 
   #onFrame(payload: Uint8Array): void {
@@ -313,7 +314,11 @@ export class HostSession extends Emitter<HostSessionEvents> {
         this.#authorise(request, decision.recentH1);
         break;
       case 'wait':
-        this.emit('login-attempt', { ...identity(request), result: decision.ask ? 'asking' : 'waiting', error: decision.error });
+        this.emit('login-attempt', {
+          ...identity(request),
+          result: decision.ask ? 'asking' : 'waiting',
+          error: decision.error,
+        });
         if (decision.error) this.#send({ loginResponse: { error: decision.error } });
         if (decision.ask) this.#ask(request);
         break;
@@ -450,7 +455,11 @@ export class HostSession extends Emitter<HostSessionEvents> {
   #onClose(close: LinkClose): void {
     if (this.#closing || this.#finished || this.#state === 'raw') return;
     const cause = close.error?.message ?? (close.by === 'remote' ? 'closed by the other side' : 'closed');
-    this.#finish({ reason: cause, by: close.by === 'remote' ? 'peer' : close.by === 'local' ? 'local' : 'error', error: sessionErrors.reset(cause) });
+    this.#finish({
+      reason: cause,
+      by: close.by === 'remote' ? 'peer' : close.by === 'local' ? 'local' : 'error',
+      error: sessionErrors.reset(cause),
+    });
   }
 
   #fail(by: 'timeout' | 'error', error: ErrorData): void {

@@ -252,11 +252,24 @@ export class HostVideo {
 }
 
 /** Geometry of one display as the host announces it (session §3.8). */
-export function switchDisplayMessage(display: number, geometry: Display, cursorEmbedded: boolean): hbb.IMessage {
+export function switchDisplayMessage(
+  display: number,
+  geometry: Display,
+  cursorEmbedded: boolean,
+): hbb.IMessage {
   const { x, y, width, height } = geometry;
   return {
     misc: {
-      switchDisplay: { display, x, y, width, height, cursorEmbedded, originalResolution: { width, height }, resolutions: {} },
+      switchDisplay: {
+        display,
+        x,
+        y,
+        width,
+        height,
+        cursorEmbedded,
+        originalResolution: { width, height },
+        resolutions: {},
+      },
     },
   };
 }

@@ -25,7 +25,12 @@ test('the tables are one to one in every column', () => {
   expect(codeToKeycode('windows', 'ArrowUp')).toBe(0xe048);
   expect(codeToKeycode('linux', 'KeyA')).toBe(38);
   expect(codeToKeycode('macos', 'KeyA')).toBe(0);
-  expect([keyPlatform('Mac OS'), keyPlatform('Windows'), keyPlatform('Plan 9'), keyPlatform('Android')]).toEqual(['macos', 'windows', 'linux', null]);
+  expect([
+    keyPlatform('Mac OS'),
+    keyPlatform('Windows'),
+    keyPlatform('Plan 9'),
+    keyPlatform('Android'),
+  ]).toEqual(['macos', 'windows', 'linux', null]);
 });
 
 test('mouse masks of every type', () => {
@@ -140,7 +145,9 @@ test('nothing stays down: when the window loses the keyboard, and when the sessi
   blur.controller.releaseKeys();
   expect(blur.desktop.down).toEqual([]);
   blur.controller.releaseKeys();
-  expect(blur.desktop.events.filter((event) => event.type === 'keycode' && event.keycode === 64)).toHaveLength(4);
+  expect(
+    blur.desktop.events.filter((event) => event.type === 'keycode' && event.keycode === 64),
+  ).toHaveLength(4);
 
   const ends: ((pair: ReturnType<typeof setUpPair>) => void)[] = [
     (pair) => pair.host.disconnect(),
@@ -188,7 +195,9 @@ test('input and clipboard follow the permission and the options', () => {
 function openBare(setup: HostSetup): void {
   const hash = setup.talker.last('hash') as hbb.Hash;
   const password = passwordProof(passwordHash('secret', hash.salt), hash.challenge);
-  setup.talker.send({ loginRequest: { username: '123456789', password, myId: '1', version: '1.4.6', myPlatform: '' } });
+  setup.talker.send({
+    loginRequest: { username: '123456789', password, myId: '1', version: '1.4.6', myPlatform: '' },
+  });
   expect(setup.host.open).toBe(true);
 }
 

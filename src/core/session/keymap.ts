@@ -26,8 +26,16 @@ Numpad4 4B 83 56|Numpad5 4C 84 57|Numpad6 4D 85 58|Numpad7 47 79 59|Numpad8 48 8
 ControlLeft 1D 37 3B|ShiftLeft 2A 50 38|AltLeft 38 64 3A|MetaLeft E05B 133 37|ControlRight E01D 105 3E
 ShiftRight 36 62 3C|AltRight E038 108 3D|MetaRight E05C 134 36|ContextMenu E05D 135 6E`;
 
-const forward: Record<KeyPlatform, Map<string, number>> = { windows: new Map(), linux: new Map(), macos: new Map() };
-const backward: Record<KeyPlatform, Map<number, string>> = { windows: new Map(), linux: new Map(), macos: new Map() };
+const forward: Record<KeyPlatform, Map<string, number>> = {
+  windows: new Map(),
+  linux: new Map(),
+  macos: new Map(),
+};
+const backward: Record<KeyPlatform, Map<number, string>> = {
+  windows: new Map(),
+  linux: new Map(),
+  macos: new Map(),
+};
 
 for (const entry of TABLE.trim().split(/[|\n]/)) {
   const [code, windows, linux, macos] = entry.trim().split(' ');
@@ -68,9 +76,7 @@ export function keycodeToCode(platform: KeyPlatform, keycode: number): string | 
 
 /** True when Caps Lock matters for this key, so that its state travels along (session §4.2). */
 export function isCapsKey(code: string): boolean {
-  return (
-    /^Key[A-Z]$/.test(code) || /^(BracketLeft|BracketRight|Semicolon|Quote|Comma|Period)$/.test(code)
-  );
+  return /^Key[A-Z]$/.test(code) || /^(BracketLeft|BracketRight|Semicolon|Quote|Comma|Period)$/.test(code);
 }
 
 /** True when Num Lock matters for this key. */

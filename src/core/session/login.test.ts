@@ -13,11 +13,21 @@ function proof(setup: HostSetup, password: string): Uint8Array {
 
 function login(setup: HostSetup, password: Uint8Array, more: hbb.ILoginRequest = {}): void {
   setup.talker.send({
-    loginRequest: { username: '123456789', password, myId: '987654321', myName: 'x', sessionId: 5n, version: '1.4.6', myPlatform: 'Linux', ...more },
+    loginRequest: {
+      username: '123456789',
+      password,
+      myId: '987654321',
+      myName: 'x',
+      sessionId: 5n,
+      version: '1.4.6',
+      myPlatform: 'Linux',
+      ...more,
+    },
   });
 }
 
-const errorOf = (setup: HostSetup): string | null | undefined => (setup.talker.last('loginResponse') as hbb.LoginResponse | undefined)?.error;
+const errorOf = (setup: HostSetup): string | null | undefined =>
+  (setup.talker.last('loginResponse') as hbb.LoginResponse | undefined)?.error;
 
 test('the host opens with hash, then the permissions that are off, then the heartbeat', () => {
   const setup = setUpHost();
@@ -48,7 +58,13 @@ test('a session that opens describes this computer', () => {
   login(setup, proof(setup, 'secret'));
   const info = (setup.talker.last('loginResponse') as hbb.LoginResponse).peerInfo;
   expect(info).toMatchObject({ hostname: 'lab-b', platform: 'Linux', version: '1.4.5', currentDisplay: 0 });
-  expect(info?.displays?.[0]).toMatchObject({ width: 320, height: 240, online: true, cursorEmbedded: false, scale: 1 });
+  expect(info?.displays?.[0]).toMatchObject({
+    width: 320,
+    height: 240,
+    online: true,
+    cursorEmbedded: false,
+    scale: 1,
+  });
 });
 
 test('an empty password is answered with silence and a question; Accept opens, Dismiss closes', () => {
@@ -134,13 +150,19 @@ test('the eighth wrong password in a minute must wait; more than thirty are too 
   expect(authenticator.verify(right, 'abcdef', '203.0.113.5').ok).toBe(false);
   expect(authenticator.verify(right, 'abcdef', '203.0.113.6').ok).toBe(true);
   clock.advance(60_000);
-  expect(authenticator.verify(wrong, 'abcdef', '203.0.113.5')).toEqual({ ok: false, error: 'Wrong Password' });
+  expect(authenticator.verify(wrong, 'abcdef', '203.0.113.5')).toEqual({
+    ok: false,
+    error: 'Wrong Password',
+  });
   for (let round = 0; round < 10; round++) {
     clock.advance(60_000);
     for (let attempt = 0; attempt < 7; attempt++) authenticator.verify(wrong, 'abcdef', '203.0.113.5');
   }
   clock.advance(60_000);
-  expect(authenticator.verify(right, 'abcdef', '203.0.113.5')).toEqual({ ok: false, error: 'Too many wrong attempts' });
+  expect(authenticator.verify(right, 'abcdef', '203.0.113.5')).toEqual({
+    ok: false,
+    error: 'Too many wrong attempts',
+  });
 });
 
 test('a /64 cannot try more than one address can', () => {
@@ -160,7 +182,8 @@ test('the one-time password changes after ten wrong proofs and when a session en
   expect(first).toMatch(/^[2-9a-km-np-z]{6}$/);
   const seen: string[] = [];
   setup.authenticator.on('change', (password) => seen.push(password));
-  for (let attempt = 0; attempt < 10; attempt++) setup.authenticator.verify(wrong, 'abcdef', `203.0.113.${attempt}`);
+  for (let attempt = 0; attempt < 10; attempt++)
+    setup.authenticator.verify(wrong, 'abcdef', `203.0.113.${attempt}`);
   expect(seen).toHaveLength(1);
   login(setup, proof(setup, setup.authenticator.oneTimePassword));
   setup.host.disconnect();
@@ -223,7 +246,10 @@ test('our two ends: prompt, wrong, right, and what is kept of the password', () 
   pair.controller.login('nonsense');
   expect(pair.controllerEvents.of('password-needed').at(-1)?.reason).toBe('wrong');
   pair.controller.login('secret');
-  expect(pair.controllerEvents.of('opened')[0]).toMatchObject({ hostname: 'lab-b', displays: [{ width: 320 }] });
+  expect(pair.controllerEvents.of('opened')[0]).toMatchObject({
+    hostname: 'lab-b',
+    displays: [{ width: 320 }],
+  });
   const { h1, salt } = pair.controller;
   expect(salt).toBe(SALT);
   expect(h1).toEqual(passwordHash('secret', SALT));
@@ -241,7 +267,10 @@ test('refusals reach the controller as data with a stable code', () => {
   ];
   for (const [options, code] of cases) {
     const pair = setUpPair({ password: 'secret', ...options });
-    expect(pair.controllerEvents.of('closed')[0]).toMatchObject({ retry: false, error: { code, stage: 'login' } });
+    expect(pair.controllerEvents.of('closed')[0]).toMatchObject({
+      retry: false,
+      error: { code, stage: 'login' },
+    });
     expect(pair.clock.pending).toBe(0);
   }
 });
@@ -254,7 +283,10 @@ test('close in order from both sides, and the retry rule', () => {
 
   const two = setUpPair({ password: 'secret' });
   two.host.disconnect();
-  expect(two.controllerEvents.of('closed')[0]).toMatchObject({ retry: false, error: { code: 'SESSION_CLOSED_BY_PEER' } });
+  expect(two.controllerEvents.of('closed')[0]).toMatchObject({
+    retry: false,
+    error: { code: 'SESSION_CLOSED_BY_PEER' },
+  });
 
   const three = setUpPair({ password: 'secret' });
   three.host.disconnect('Restarting');

@@ -19,6 +19,7 @@ export function optionMessage(options: SessionOptions): hbb.IOptionMessage {
   if (options.disableClipboard !== undefined) message.disableClipboard = flag(options.disableClipboard);
   if (options.disableKeyboard !== undefined) message.disableKeyboard = flag(options.disableKeyboard);
   if (options.disableAudio !== undefined) message.disableAudio = flag(options.disableAudio);
-  if (options.lockAfterSessionEnd !== undefined) message.lockAfterSessionEnd = flag(options.lockAfterSessionEnd);
+  if (options.lockAfterSessionEnd !== undefined)
+    message.lockAfterSessionEnd = flag(options.lockAfterSessionEnd);
   return message;
 }

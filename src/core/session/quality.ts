@@ -14,6 +14,8 @@ const DEFAULT_MAX_FPS = 30;
 const MIN_RATIO = 0.2;
 /** Buffers below the link hold at most this much video time before the source is stopped. */
 const LATE_MS = 700;
+/** The smallest delay of the last two minutes counts as the path's own: paths change while a session lasts. */
+const BASE_SAMPLES = 120;
 const RATIO_INTERVAL_MS = 3_000;
 
 // base bitrates in kbit/s by pixels (session §3.7)
@@ -65,12 +67,16 @@ export class RateControl {
   #ratio: number = QUALITY.balanced;
   #base = Number.POSITIVE_INFINITY;
   #samples: number[] = [];
+  #history: number[] = [];
   #good = 0;
   #stalled = false;
   #ratioAt = 0;
 
   get rate(): Rate {
-    return { fps: this.#stalled ? Math.min(STALLED_FPS, this.#maxFps) : Math.min(this.#fps, this.#maxFps), ratio: this.#ratio };
+    return {
+      fps: this.#stalled ? Math.min(STALLED_FPS, this.#maxFps) : Math.min(this.#fps, this.#maxFps),
+      ratio: this.#ratio,
+    };
   }
 
   /** Cap asked for by the viewer, 1…120. */
@@ -99,7 +105,8 @@ export class RateControl {
   /** An echo came back after `ms`; `nowMs` from the clock. */
   sample(ms: number, nowMs: number): void {
     this.#stalled = false;
-    this.#base = Math.min(this.#base, ms);
+    this.#history = [...this.#history.slice(1 - BASE_SAMPLES), ms];
+    this.#base = Math.min(...this.#history);
     this.#samples = [...this.#samples.slice(-2), ms];
     const mean = this.#samples.reduce((sum, value) => sum + value, 0) / this.#samples.length;
     const delay = Math.max(0, mean - this.#base);
@@ -115,7 +122,22 @@ export class RateControl {
     if (nowMs - this.#ratioAt < RATIO_INTERVAL_MS) return;
     this.#ratioAt = nowMs;
     const factor =
-      delay < 50 ? 1.15 : delay < 100 ? 1.1 : delay < 150 ? 1.05 : delay < 200 ? 0.95 : delay < 300 ? 0.9 : delay < 500 ? 0.85 : 0.8;
-    this.#ratio = Math.min(this.#wantedRatio, Math.max(Math.min(MIN_RATIO, this.#wantedRatio), this.#ratio * factor));
+      delay < 50
+        ? 1.15
+        : delay < 100
+          ? 1.1
+          : delay < 150
+            ? 1.05
+            : delay < 200
+              ? 0.95
+              : delay < 300
+                ? 0.9
+                : delay < 500
+                  ? 0.85
+                  : 0.8;
+    this.#ratio = Math.min(
+      this.#wantedRatio,
+      Math.max(Math.min(MIN_RATIO, this.#wantedRatio), this.#ratio * factor),
+    );
   }
 }

@@ -23,7 +23,12 @@ export function mayRetry(reason: string): boolean {
 
 /** What a final login error means for the person at the controller. */
 export function loginError(text: string): ErrorData {
-  const make = (code: string, message: string, hint: string): ErrorData => ({ code, stage: 'login', message, hint });
+  const make = (code: string, message: string, hint: string): ErrorData => ({
+    code,
+    stage: 'login',
+    message,
+    hint,
+  });
   switch (text) {
     case LOGIN.offline:
       return make(
@@ -70,10 +75,22 @@ export function loginError(text: string): ErrorData {
   if (text.startsWith(LOGIN.tooManyAttempts))
     return make('LOGIN_TOO_MANY_ATTEMPTS', text, 'Ask at the other computer for access.');
   if (text.startsWith('Failed to access remote'))
-    return make('TUNNEL_TARGET_UNREACHABLE', text, 'Start the service on the other side and check host and port.');
+    return make(
+      'TUNNEL_TARGET_UNREACHABLE',
+      text,
+      'Start the service on the other side and check host and port.',
+    );
   if (text === LOGIN.waylandLogin || text.includes('x11 expected'))
-    return make('LOGIN_REFUSED', `The other computer cannot show its screen: ${text}`, 'Log in there with an X11 session.');
-  return make('LOGIN_REFUSED', `The other computer refused the login: ${text}`, 'Follow what the message says, then connect again.');
+    return make(
+      'LOGIN_REFUSED',
+      `The other computer cannot show its screen: ${text}`,
+      'Log in there with an X11 session.',
+    );
+  return make(
+    'LOGIN_REFUSED',
+    `The other computer refused the login: ${text}`,
+    'Follow what the message says, then connect again.',
+  );
 }
 
 export const sessionErrors = {
@@ -122,7 +139,9 @@ export const sessionErrors = {
   closedByPeer: (reason: string): ErrorData => ({
     code: 'SESSION_CLOSED_BY_PEER',
     stage: 'session',
-    message: reason ? `The other computer ended the session: ${reason}.` : 'The other computer ended the session.',
+    message: reason
+      ? `The other computer ended the session: ${reason}.`
+      : 'The other computer ended the session.',
     hint: 'Connect again if you still need the session.',
   }),
   stalled: (): ErrorData => ({

@@ -11,15 +11,25 @@ test('the first display streams from login on, other displays on demand', () => 
   const pair = setUpPair({ password: 'secret' }, { desktop: new FakeDesktop([first, WIDE]) });
   expect(pair.desktop.streams.map((stream) => stream.request.display)).toEqual([0]);
   pair.desktop.stream.frame(true, 100, 7);
-  expect(pair.controllerEvents.of('video')[0]).toMatchObject({ display: 0, codec: 'vp9', key: true, ptsMs: 7 });
+  expect(pair.controllerEvents.of('video')[0]).toMatchObject({
+    display: 0,
+    codec: 'vp9',
+    key: true,
+    ptsMs: 7,
+  });
 
   pair.controller.switchDisplay(1);
   expect(pair.desktop.streams[0]?.stopped).toBe(true);
   expect(pair.desktop.stream.request.display).toBe(1);
-  expect(pair.controllerEvents.of('geometry')[0]).toMatchObject({ display: 1, geometry: { x: 320, width: 640 } });
+  expect(pair.controllerEvents.of('geometry')[0]).toMatchObject({
+    display: 1,
+    geometry: { x: 320, width: 640 },
+  });
 
   pair.controller.captureDisplays([0, 1]);
-  expect(pair.desktop.streams.filter((stream) => !stream.stopped).map((stream) => stream.request.display)).toEqual([1, 0]);
+  expect(
+    pair.desktop.streams.filter((stream) => !stream.stopped).map((stream) => stream.request.display),
+  ).toEqual([1, 0]);
   pair.controller.captureDisplays([]);
   expect(pair.desktop.streams.every((stream) => stream.stopped)).toBe(true);
 });
@@ -64,7 +74,9 @@ test('geometry goes before the frames of the new size, in the queue of the frame
   stream.frame(false);
   stream.frame(true);
   pair.link.flush();
-  const order = pair.controllerEvents.all.filter(({ name }) => name === 'video' || name === 'geometry').map(({ name }) => name);
+  const order = pair.controllerEvents.all
+    .filter(({ name }) => name === 'video' || name === 'geometry')
+    .map(({ name }) => name);
   expect(order).toEqual(['video', 'video', 'geometry', 'video']);
   expect(pair.controllerEvents.of('geometry')[0]?.geometry.width).toBe(800);
 });
@@ -93,7 +105,12 @@ test('a full link stops the source and loses deltas up to the next key frame, ne
   stream.frame(false);
   stream.frame(true);
   stream.frame(false);
-  expect(pair.controllerEvents.of('video').slice(before).map((frame) => frame.key)).toEqual([true, false]);
+  expect(
+    pair.controllerEvents
+      .of('video')
+      .slice(before)
+      .map((frame) => frame.key),
+  ).toEqual([true, false]);
 });
 
 test('a source that stops when told so loses nothing and needs no key frame', () => {
@@ -176,7 +193,14 @@ test('bitrates and quality of the wire', () => {
 
 test('pointer shapes go once, then by id; broken ones do not go at all', () => {
   const pair = setUpPair({ password: 'secret' });
-  const shape = (id: number, fill: number) => ({ id, width: 2, height: 2, hotX: 1, hotY: 0, rgba: new Uint8Array(16).fill(fill) });
+  const shape = (id: number, fill: number) => ({
+    id,
+    width: 2,
+    height: 2,
+    hotX: 1,
+    hotY: 0,
+    rgba: new Uint8Array(16).fill(fill),
+  });
   pair.desktop.cursor?.onShape(shape(70, 1));
   pair.desktop.cursor?.onShape(shape(71, 2));
   pair.desktop.cursor?.onShape(shape(70, 1));
