@@ -53,7 +53,13 @@ export async function createDesktop(options: DesktopOptions): Promise<OwnDesktop
   const displays = (): Display[] => displaysOf(screen.getAllDisplays(), process.platform);
   const host: DesktopHost = {
     platform: PLATFORMS[process.platform] ?? 'Linux',
-    injector,
+    injector: {
+      inject: (event) => {
+        window.wake();
+        injector.inject(event);
+      },
+      releaseAll: () => injector.releaseAll(),
+    },
     codecs,
     displays,
     startVideo: (request, sink) => new CaptureStream(window, request, sink, () => displays()[request.display]),

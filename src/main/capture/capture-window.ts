@@ -7,6 +7,7 @@ import { captureMessageSchema } from '../../shared/schemas.ts';
 import type { CaptureCommand, CaptureMessage } from '../../shared/schemas.ts';
 import { PAGE_ORIGIN, servePages } from '../pages.ts';
 import { denyPermissions } from '../security.ts';
+import { X11Activity } from './x11-activity.ts';
 
 export type CapturedFrame = Extract<CaptureMessage, { type: 'frame' }>;
 
@@ -34,6 +35,8 @@ export class CaptureWindow {
   #port: MessagePortMain | null = null;
   #nextStream = 1;
   #restarts = 0;
+  /** Null where nobody can tell that the screen changed. */
+  #activity: X11Activity | null = null;
   /** The monitor that the next display request gets. */
   #granted = 0;
   #closed = false;
@@ -56,7 +59,7 @@ export class CaptureWindow {
     const codecs = new Promise<Extract<CaptureMessage, { type: 'codecs' }>['codecs']>((resolve) => {
       this.#onCodecs = resolve;
     });
-    await this.#load();
+    await Promise.all([this.#load(), this.#openActivity()]);
     return await codecs;
   }
 
@@ -65,11 +68,18 @@ export class CaptureWindow {
     const stream = this.#nextStream++;
     this.#listeners.set(stream, listener);
     this.command({ type: 'start', stream, ...request });
+    this.#watch();
     return stream;
   }
 
   stop(stream: number): void {
     if (this.#listeners.delete(stream)) this.command({ type: 'stop', stream });
+    this.#watch();
+  }
+
+  /** The screen is about to change: input is being injected. Captures that rest start again at once. */
+  wake(): void {
+    if (this.#activity && this.#listeners.size > 0) this.command({ type: 'changed' });
   }
 
   command(command: CaptureCommand): void {
@@ -78,8 +88,35 @@ export class CaptureWindow {
 
   close(): void {
     this.#closed = true;
+    this.#activity?.close();
     this.#port?.close();
     this.#window?.destroy();
+  }
+
+  async #openActivity(): Promise<void> {
+    const display = process.env.DISPLAY;
+    if (process.platform !== 'linux' || !display) return;
+    try {
+      this.#activity = await X11Activity.open(
+        display,
+        () => this.command({ type: 'changed' }),
+        () => {
+          this.#activity = null;
+          this.command({ type: 'ungated' });
+        },
+      );
+    } catch (error) {
+      this.#options.log(`the capture cannot rest while nothing changes: ${String(error)}`);
+    }
+  }
+
+  /** Looks for changes exactly while somebody looks at the screen. */
+  #watch(): void {
+    if (this.#listeners.size === 0) this.#activity?.stop();
+    else if (this.#activity) {
+      this.#activity.start();
+      this.command({ type: 'changed' });
+    }
   }
 
   async #load(): Promise<void> {
@@ -133,6 +170,7 @@ export class CaptureWindow {
       case 'error': {
         const listener = this.#listeners.get(message.stream);
         this.#listeners.delete(message.stream);
+        this.#watch();
         listener?.onError(message.message);
       }
     }

@@ -8,14 +8,22 @@ declare module 'x11' {
     readonly MotionNotify: number;
     FakeInput(type: number, detail: number, time: number, window: number, x: number, y: number): void;
   }
+  export interface XDamage {
+    readonly ReportLevel: { readonly NonEmpty: number };
+    Create(id: number, drawable: number, level: number): void;
+    Subtract(id: number, repair: number, parts: number): void;
+    Destroy(id: number): void;
+  }
   export interface XClient {
     readonly display: XDisplay;
     require(name: 'xtest', callback: (error: Error | null, extension: XTest) => void): void;
+    require(name: 'damage', callback: (error: Error | null, extension: XDamage) => void): void;
+    AllocID(): number;
     GetKeyboardMapping(first: number, count: number, callback: (error: Error | null, rows: number[][]) => void): void;
     ChangeKeyboardMapping(first: number, keysymsPerKeycode: number, keysyms: number[]): void;
     GetModifierMapping(callback: (error: Error | null, rows: number[][]) => void): void;
-    QueryPointer(window: number, callback: (error: Error | null, pointer: { keyMask: number }) => void): void;
-    on(event: 'error' | 'end' | 'event', listener: (value: { name?: string }) => void): void;
+    QueryPointer(window: number, callback: (error: Error | null, pointer: { keyMask: number; rootX: number; rootY: number }) => void): void;
+    on(event: 'error' | 'end' | 'event', listener: (value: { name?: string; damage?: number }) => void): void;
     terminate(): void;
   }
   export interface XDisplay {

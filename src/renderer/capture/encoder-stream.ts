@@ -9,6 +9,8 @@ import type { ScreenListener, ScreenSource } from './screen-source.ts';
 const MAX_OUTSTANDING = 2;
 /** Encoded in a hurry, a picture that then stands still is blurred: it is sent again at these times, each time sharper. */
 const REFINE_AFTER_MS = [120, 300, 700] as const;
+/** A smaller picture than this was a small change, which is sharp at once. */
+const REFINE_FROM_BYTES = 3_000;
 
 export interface StreamRequest {
   readonly stream: number;
@@ -33,6 +35,7 @@ export class EncoderStream implements ScreenListener {
   /** Number of the picture that was encoded last. */
   #shown = 0;
   #refined = 0;
+  #lastBytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lastTimestampUs = -1;
   #closed = false;
@@ -99,7 +102,7 @@ export class EncoderStream implements ScreenListener {
     if (!changed && !this.#needKey) {
       const last = REFINE_AFTER_MS[this.#refined - 1] ?? 0;
       const next = REFINE_AFTER_MS[this.#refined];
-      if (next !== undefined && this.#shown > 0)
+      if (next !== undefined && this.#lastBytes >= REFINE_FROM_BYTES)
         this.#timer = setTimeout(() => {
           this.#refined++;
           this.#encodeNow();
@@ -173,6 +176,7 @@ export class EncoderStream implements ScreenListener {
     const data = new ArrayBuffer(chunk.byteLength);
     chunk.copyTo(data);
     this.#pacer.encoded(performance.now(), data.byteLength);
+    this.#lastBytes = data.byteLength;
     this.#send({
       type: 'frame',
       stream: this.#request.stream,

@@ -50,6 +50,12 @@ class CapturePage {
       case 'taken':
         this.#streams.get(command.stream)?.encoder?.taken();
         return;
+      case 'changed':
+        for (const { source } of this.#sources.values()) source.changed();
+        return;
+      case 'ungated':
+        for (const { source } of this.#sources.values()) source.ungate();
+        return;
       case 'stop':
         this.#stop(command.stream);
     }
@@ -75,19 +81,20 @@ class CapturePage {
   async #open(display: number): Promise<ScreenSource> {
     let entry = this.#sources.get(display);
     if (!entry) {
-      const source = new ScreenSource();
-      const opening = this.#turn.then(async () => {
-        const granted = new Promise((resolve) => (this.#granted = resolve));
-        this.#send({ type: 'request', display });
-        await granted;
-        await source.open(CAPTURE_FPS);
-      });
+      const source = new ScreenSource(() => this.#grant(display), CAPTURE_FPS);
+      const opening = this.#turn.then(() => source.open());
       this.#turn = opening.catch(() => {});
       entry = { source, opening };
       this.#sources.set(display, entry);
     }
     await entry.opening;
     return entry.source;
+  }
+
+  async #grant(display: number): Promise<void> {
+    const granted = new Promise((resolve) => (this.#granted = resolve));
+    this.#send({ type: 'request', display });
+    await granted;
   }
 
   #stop(stream: number): void {

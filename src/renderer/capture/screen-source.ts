@@ -11,7 +11,19 @@ export interface ScreenListener {
   onEnd(message: string): void;
 }
 
+/** Pictures that count as changed after a report: two may have been on their way already, the third shows the change. */
+const PICTURES_PER_CHANGE = 3;
+/** A capture that shows nothing new for so long is ended until something changes; it needs some 50 ms to begin again. */
+const REST_AFTER_MS = 3_000;
+
 export class ScreenSource {
+  readonly #grant: () => Promise<void>;
+  readonly #maxFps: number;
+  /** Pictures that still count as changed; null: all do. */
+  #due: number | null = null;
+  #restTimer: ReturnType<typeof setTimeout> | undefined;
+  #opening = false;
+
   readonly #listeners = new Map<ScreenListener, number>();
   #stream: MediaStream | null = null;
   #reader: ReadableStreamDefaultReader<VideoFrame> | null = null;
@@ -19,8 +31,50 @@ export class ScreenSource {
   #count = 0;
   #closed = false;
 
-  /** Opens the capture; `grant` must have been obtained from the main process, which chooses the monitor. */
-  async open(maxFps: number): Promise<void> {
+  /** `grant` asks the main process to answer the next display request with this monitor. */
+  constructor(grant: () => Promise<void>, maxFps: number) {
+    this.#grant = grant;
+    this.#maxFps = maxFps;
+  }
+
+  /** The screen changed. From the first of these on, only what is captured soon after one counts as a change. */
+  changed(): void {
+    this.#due = PICTURES_PER_CHANGE;
+    clearTimeout(this.#restTimer);
+    this.#restTimer = setTimeout(() => this.#rest(), REST_AFTER_MS);
+    if (this.#stream || this.#opening || this.#closed || this.#count === 0) return;
+    this.open().catch((error: unknown) => this.#end(String(error)));
+  }
+
+  /** Nobody reports changes any more: every picture counts. */
+  ungate(): void {
+    this.changed();
+    this.#due = null;
+    clearTimeout(this.#restTimer);
+  }
+
+  /** Opens the capture. */
+  async open(): Promise<void> {
+    this.#opening = true;
+    try {
+      await this.#grant();
+      await this.#open(this.#maxFps);
+    } finally {
+      this.#opening = false;
+    }
+  }
+
+  /** Stops capturing; the last picture stays, and with it every stream. */
+  #rest(): void {
+    if (this.#closed || this.#opening || this.#due === null) return;
+    const reader = this.#reader;
+    this.#reader = null;
+    void reader?.cancel().catch(() => {});
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    this.#stream = null;
+  }
+
+  async #open(maxFps: number): Promise<void> {
     const stream = await navigator.mediaDevices.getDisplayMedia({
       audio: false,
       video: { frameRate: { ideal: maxFps, max: maxFps } },
@@ -64,6 +118,7 @@ export class ScreenSource {
 
   close(): void {
     this.#closed = true;
+    clearTimeout(this.#restTimer);
     this.#listeners.clear();
     void this.#reader?.cancel().catch(() => {});
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
@@ -85,18 +140,23 @@ export class ScreenSource {
       for (;;) {
         const { value, done } = await reader.read();
         if (done) break;
-        if (this.#closed) {
+        if (this.#closed || reader !== this.#reader) {
           value.close();
           return;
         }
+        if (this.#due === 0) {
+          value.close();
+          continue;
+        }
+        if (this.#due !== null) this.#due--;
         this.#last?.close();
         this.#last = value;
         this.#count++;
         for (const listener of [...this.#listeners.keys()]) listener.onPicture();
       }
-      this.#end('the capture ended');
+      if (reader === this.#reader) this.#end('the capture ended');
     } catch (error) {
-      this.#end(String(error));
+      if (reader === this.#reader) this.#end(String(error));
     }
   }
 
