@@ -12,6 +12,8 @@ const WINDOW_GAIN = 2;
 const RATE_ROUNDS = 8;
 /** More loss than this in a round counts as an overrun, not as a noisy line: even bad radio links stay below. */
 const OVERRUN_LOSS = 0.25;
+/** … in rounds of at least this many segments: in smaller ones chance alone reaches it at 10 % loss. */
+const OVERRUN_SAMPLE = 64;
 const OVERRUN_CUT = 0.8;
 const MIN_RTT_LIFE_MS = 10_000;
 const MIN_BURST = 64;
@@ -119,7 +121,7 @@ export class Congestion {
 
     const total = this.#roundLost + this.#roundDelivered;
     const loss = total > 0 ? this.#roundLost / total : 0;
-    const overrun = total >= 32 && loss > OVERRUN_LOSS;
+    const overrun = total >= OVERRUN_SAMPLE && loss > OVERRUN_LOSS;
 
     if (this.#startup && !this.#roundAppLimited) {
       if (sample > this.#startupRate * 1.25) {
@@ -131,7 +133,7 @@ export class Congestion {
       this.#startup = false;
       this.#ceiling = Math.max(MIN_WINDOW, Math.floor(Math.min(this.#ceiling, this.#window) * OVERRUN_CUT));
     } else if (!this.#roundAppLimited && this.#ceiling < this.#maxWindow) {
-      this.#ceiling = Math.min(this.#maxWindow, this.#ceiling + Math.max(2, this.#ceiling >> 5));
+      this.#ceiling = Math.min(this.#maxWindow, this.#ceiling + Math.max(8, this.#ceiling >> 3));
     }
     if (!this.#startup) {
       const rtt = Math.min(this.#srtt, this.#minRtt + MAX_ACK_DELAY_MS);
