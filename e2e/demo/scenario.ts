@@ -13,7 +13,12 @@ import type { HostPlace } from '../natlab/index.ts';
 export const DESKTOP_COLOUR = [42, 111, 151] as const;
 /** Where the terminal stands on the shared desktop. */
 const TERMINAL = { x: 660, y: 120, columns: 52, rows: 16 } as const;
-const SIZE = { width: 1280, height: 800 } as const;
+const SIZE: ScreenSize = { width: 1280, height: 800 };
+
+export interface ScreenSize {
+  readonly width: number;
+  readonly height: number;
+}
 
 export interface Step {
   readonly title: string;
@@ -26,6 +31,8 @@ export interface ScenarioOptions {
   /** Screenshots go here. */
   readonly output: string;
   readonly places?: { readonly controller: HostPlace; readonly controlled: HostPlace };
+  /** Of both screens; default 1280 × 800. */
+  readonly size?: ScreenSize;
   readonly onStep?: (step: Step) => void;
 }
 
@@ -37,6 +44,7 @@ export class Scenario {
   readonly thereScreen: Screen;
   readonly output: string;
   readonly typedFile: string;
+  readonly #size: ScreenSize;
   readonly #onStep: (step: Step) => void;
 
   private constructor(parts: { world: World; here: App; there: App; thereScreen: Screen; options: ScenarioOptions }) {
@@ -46,6 +54,7 @@ export class Scenario {
     this.thereScreen = parts.thereScreen;
     this.output = parts.options.output;
     this.typedFile = join(parts.world.lab.directory, 'typed.txt');
+    this.#size = parts.options.size ?? SIZE;
     this.#onStep = parts.options.onStep ?? (() => {});
   }
 
@@ -61,7 +70,7 @@ export class Scenario {
     try {
       const [here, there, thereScreen] = await timed(say, 'Two apps', async () => {
         const screens = await Promise.all(
-          (['here', 'there'] as const).map((name) => Screen.start(world.lab.host(name), SIZE.width, SIZE.height)),
+          (['here', 'there'] as const).map((name) => Screen.start(world.lab.host(name), (options.size ?? SIZE).width, (options.size ?? SIZE).height)),
         );
         const [hereScreen, farScreen] = screens as [Screen, Screen];
         await farScreen.run('xsetroot', ['-solid', `rgb:${DESKTOP_COLOUR.map((part) => part.toString(16).padStart(2, '0')).join('/')}`]);
@@ -106,12 +115,12 @@ export class Scenario {
   }
 
   /** Connects by ID and password, until the picture of the other desktop is there. */
-  async connect(): Promise<{ path: string }> {
+  async connect(options: { readonly terminal?: boolean } = {}): Promise<{ path: string }> {
     const id = await this.step('ID and password', async () => {
       const shown = await this.there.text('home', 'home-id');
       return [shown.replaceAll(/\s/g, ''), `the other computer shows the ID ${shown.trim()} and a one-time password`];
     });
-    await this.openTerminal();
+    if (options.terminal !== false) await this.openTerminal();
     await this.step('Connect', async () => {
       await this.here.fill('home', 'connect-input', id);
       await this.here.click('home', 'connect-button');
@@ -145,10 +154,10 @@ export class Scenario {
   /** Where a point of the shared desktop is in the session window, in CSS pixels, with the picture fitted into it. */
   async toWindow(x: number, y: number): Promise<{ x: number; y: number }> {
     const box = await this.here.box('session', 'session-canvas');
-    const scale = Math.min(box.width / SIZE.width, box.height / SIZE.height);
+    const scale = Math.min(box.width / this.#size.width, box.height / this.#size.height);
     return {
-      x: box.x + (box.width - SIZE.width * scale) / 2 + x * scale,
-      y: box.y + (box.height - SIZE.height * scale) / 2 + y * scale,
+      x: box.x + (box.width - this.#size.width * scale) / 2 + x * scale,
+      y: box.y + (box.height - this.#size.height * scale) / 2 + y * scale,
     };
   }
 

@@ -1,0 +1,118 @@
+/**
+ * `npm run bench [-- PART…] [-- --write]`: every measurement beside something else in the same run. Parts: link, kcp,
+ * connect, session; all by default. `--write` puts the tables into docs/benchmarks.md and docs/nat-matrix.md.
+ */
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { buildCli } from '../e2e/lib/cli-process.ts';
+import { labUnavailable } from '../e2e/natlab/index.ts';
+import { screenUnavailable } from '../e2e/lib/screen.ts';
+import { benchConnect, type ConnectCell } from './connect.ts';
+import { benchKcp } from './kcp.ts';
+import { benchLinks } from './link.ts';
+import { benchSession } from './session.ts';
+import { short, table } from './table.ts';
+
+const docs = join(import.meta.dirname, '..', 'docs');
+const args = process.argv.slice(2);
+const PARTS = ['link', 'kcp', 'connect', 'session'] as const;
+type Part = (typeof PARTS)[number];
+const asked = PARTS.filter((part) => args.includes(part));
+const parts: readonly Part[] = asked.length > 0 ? asked : PARTS;
+
+const sections: string[] = [];
+function show(title: string, remark: string, body: string): void {
+  const text = `## ${title}\n\n${remark}\n\n${body}\n`;
+  sections.push(text);
+  process.stdout.write(`\n${text}`);
+}
+
+const MACHINE = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}, Node ${process.versions.node}`;
+process.stdout.write(`${MACHINE}\n`);
+
+if (parts.includes('link')) {
+  const rows = await benchLinks();
+  show(
+    'Links over TCP',
+    'Loopback, both ends in one thread; the share is of plain TCP with writes of the same size.',
+    table(
+      ['link', 'frame KiB', 'MiB/s', 'MiB per CPU second', '% of plain TCP'],
+      rows.map((row) => [row.name, row.frameBytes / 1024, short(row.mibPerSecond), short(row.mibPerCpuSecond), short(row.share * 100)]),
+    ),
+  );
+}
+if (parts.includes('kcp')) {
+  const rows = await benchKcp();
+  show(
+    'KCP over UDP',
+    'Loopback, both ends in one thread, 64 KiB frames; loss is in each direction.',
+    table(['transport', 'MiB/s', 'MiB per CPU second'], rows.map((row) => [row.name, short(row.mibPerSecond), short(row.mibPerCpuSecond)])),
+  );
+}
+const noLab = labUnavailable();
+if (parts.includes('connect')) {
+  if (noLab !== null) process.stdout.write(`\nSKIPPED, connect time per path: ${noLab}\n`);
+  else {
+    buildCli();
+    const cells = await benchConnect();
+    const body = matrix(cells);
+    show('Connect time per path', 'Separate processes in the NAT laboratory, links without delay; ms from start to a logged-in session.', body);
+    if (args.includes('--write')) writeMatrix(body);
+  }
+}
+if (parts.includes('session')) {
+  const missing = noLab ?? screenUnavailable();
+  if (missing !== null) process.stdout.write(`\nSKIPPED, a session: ${missing}\n`);
+  else {
+    const result = await benchSession();
+    show(
+      'A session at 1920 × 1080',
+      'Two apps on this machine, behind two port-restricted NATs, both screens, both encoders and decoders on the same cores. The stock column is a stock host on a machine of this size.',
+      table(['measure', 'LiteDesk', 'stock host'], result.rows),
+    );
+    process.stdout.write(`\nKey to colour change, ms:\n${result.histogram}\n`);
+    sections.push(`Key pressed here to colour change decoded here, in ms:\n\n${indent(result.histogram)}\n`);
+  }
+}
+if (args.includes('--write'))
+  writeFileSync(
+    join(docs, 'benchmarks.md'),
+    `# Benchmarks\n\nWritten by \`npm run bench -- --write\` on ${MACHINE}. Ratios matter, absolute figures do not.\n\n${sections.join('\n')}`,
+  );
+process.exit(0);
+
+function matrix(cells: readonly ConnectCell[]): string {
+  return table(
+    ['controller', 'controlled', 'path', 'median ms', 'worst ms', 'plain TCP to the server, ms', 'two stock clients, open server'],
+    cells.map((cell) => [
+      ...[cell.controller, cell.controlled, cell.paths.join(', ')],
+      ...[short(cell.medianMs), short(cell.worstMs), short(cell.plainTcpMs), cell.stock],
+    ]),
+  );
+}
+
+function writeMatrix(body: string): void {
+  writeFileSync(
+    join(docs, 'nat-matrix.md'),
+    `# Which NATs are passed, and how
+
+Written by \`npm run bench -- connect --write\`: the server, the controlled peer and the controller are separate processes in
+network namespaces, each behind a Linux gateway of the kind named (e2e/natlab, whose own tests prove that each kind maps and
+filters as its name says). \`path\` is what \`litedesk connect --path auto\` took; more than one means that they race and
+either may win. Times are from the start of the connection to a logged-in session; the stock column is to a secured stream.
+
+${body}
+
+- \`same LAN\`: both behind the same gateway. \`udp-blocked\`: port-restricted for TCP, no UDP at all; peers there register
+  over TCP, which stock servers do not offer.
+- Two port-restricted gateways are passed over TCP by a simultaneous open: both sides dial, neither listens. A listener whose
+  port dialled out before is not reached through Linux connection tracking, which is why two stock clients end on the relay.
+- With a symmetric gateway on either side the public port cannot be known, so the relay is used.
+`,
+  );
+}
+
+function indent(text: string): string {
+  return text.split('\n').map((line) => `    ${line}`).join('\n');
+}
