@@ -69,6 +69,7 @@ export async function benchSession(): Promise<SessionBench> {
     await here.evaluate('session', WATCH);
 
     const delays = await keyDelays(scenario);
+    if (delays.length === 0) process.stdout.write(`no key arrived\n${await scenario.here.log()}\n${await scenario.there.log()}\n`);
     const motion = await watch(scenario, '1');
     const text = await watch(scenario, '2');
     await here.press('session', '3');
