@@ -26,7 +26,7 @@ import {
   relayNotPaired,
   relayRefused,
 } from './errors.ts';
-import { natTypeToWire } from './nat-test.ts';
+import { natTypeToWire, testNat } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
 import { PUNCH_TIMEOUT_MS, punchTcpAsController } from './punch-tcp.ts';
 import { PathRace } from './race.ts';
@@ -67,6 +67,8 @@ export interface ConnectPeerOptions {
   readonly allowPlaintext: boolean;
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: ConnectStep) => void;
+  /** The NAT was not known and has been tested beside the connection. */
+  readonly onNat?: (nat: NatType) => void;
 }
 
 export interface PeerConnection {
@@ -118,10 +120,14 @@ class Connector {
   #relayStarted = false;
   #relayTimer: NodeJS.Timeout | null = null;
   #directRunning = 0;
+  #nat: NatType;
+  /** Where the relay would be asked for, once the peer has answered. */
+  #relayWanted: (() => void) | null = null;
 
   constructor(options: ConnectPeerOptions, server: ServerAddress) {
     this.#options = options;
     this.#server = server;
+    this.#nat = options.nat;
     this.#race = new PathRace(options.signal);
   }
 
@@ -133,6 +139,7 @@ class Connector {
       const address = await resolveServer(this.#server, race.signal);
       if (path !== 'udp') race.task(() => this.#introduceTcp(address));
       if (path === 'auto' || path === 'udp' || path === 'ipv6') race.task(() => this.#introduceUdp(address));
+      if (path === 'auto' && this.#nat === 'unknown') void this.#learnNat(address);
     });
     try {
       const result = await race.result;
@@ -152,6 +159,19 @@ class Connector {
 
   get #licenceKey(): string {
     return this.#server.key;
+  }
+
+  /** Behind a symmetric NAT the punch rarely works: the relay then needs no head start of direct paths. */
+  async #learnNat(address: HostPort): Promise<void> {
+    try {
+      this.#nat = await testNat(address, this.#serverName, this.#race.signal);
+    } catch {
+      // The introductions meet the same server and report what is wrong with it.
+      return;
+    }
+    if (this.#nat === 'unknown') return;
+    this.#options.onNat?.(this.#nat);
+    if (this.#nat === 'symmetric') this.#relayWanted?.();
   }
 
   async #introduceTcp(address: HostPort): Promise<void> {
@@ -198,7 +218,8 @@ class Connector {
     address: HostPort,
     udp: { socket: UdpSocket; port: number } | null,
   ): Promise<boolean> {
-    const { peerId, nat, path, connType } = this.#options;
+    const { peerId, path, connType } = this.#options;
+    const nat = this.#nat;
     const wantRelay = path === 'relay';
     const started = performance.now();
     const request: hbb.IRendezvousMessage = {
@@ -235,7 +256,7 @@ class Connector {
     udp: { socket: UdpSocket; port: number } | null,
     punchMs: number,
   ): boolean {
-    const { peerId, path, nat } = this.#options;
+    const { peerId, path } = this.#options;
     if (response.socketAddr.length === 0) {
       this.#race.fail(failureOf(response, peerId));
       return false;
@@ -280,11 +301,13 @@ class Connector {
       onFailed,
     );
     if (path === 'auto') {
-      const hopeless = nat === 'symmetric' || response.natType === hbb.NatType.SYMMETRIC;
-      const headStartMs = hopeless
-        ? RELAY_HEAD_START_MS.min
-        : Math.min(RELAY_HEAD_START_MS.max, Math.max(RELAY_HEAD_START_MS.min, 6 * punchMs));
+      const headStartMs = Math.min(RELAY_HEAD_START_MS.max, Math.max(RELAY_HEAD_START_MS.min, 6 * punchMs));
       this.#relayTimer ??= setTimeout(() => this.#requestRelay(introduction, address), headStartMs);
+      // Within one network the label of the NAT says nothing.
+      if (!lan) {
+        this.#relayWanted = () => this.#requestRelay(introduction, address);
+        if (this.#nat === 'symmetric') this.#relayWanted();
+      }
     }
     return useUdp;
   }

@@ -260,12 +260,14 @@ export class Peer extends Emitter<PeerEvents> {
         : await connectPeer({
             server: parsed.server ?? this.server,
             peerId: parsed.id,
-            nat: this.nat,
+            // A label that was stored in another network is worse than none.
+            nat: this.#mediator?.nat ?? 'unknown',
             path: parsed.forceRelay ? 'relay' : (options.path ?? 'auto'),
             connType: hbb.ConnType.DEFAULT_CONN,
             allowPlaintext,
             signal: options.signal,
             ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+            onNat: (nat) => this.#settings.change({ natType: nat }),
           });
     const { link } = connection;
     const session = new ControllerSession({

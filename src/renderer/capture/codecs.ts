@@ -1,7 +1,7 @@
 /** Encoder settings for the codecs of the wire (session §3.2). */
 export type Codec = 'vp8' | 'vp9' | 'av1' | 'h264';
 
-/** Most preferred first by what it costs and how sharp text is: measured at 1080p, see docs/benchmarks.md. */
+/** Most preferred first: H.264 takes the least time per picture in software, which leaves room for the frame rate. */
 export const CODECS: readonly Codec[] = ['h264', 'vp9', 'av1', 'vp8'];
 
 /** Macroblocks of 1920×1088: up to here level 4.0 does, above 5.1. */
