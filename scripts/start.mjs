@@ -63,6 +63,8 @@ async function main() {
   if (!hasDisplay()) {
     display = await startVirtualDisplay();
     Object.assign(env, display.env, { LITEDESK_PRINT_ID: '1' });
+    // A virtual screen has no GPU; left to find that out, Chromium now and then loses its GPU process at the start.
+    args.unshift('--disable-gpu');
     say(`there is no display; the app runs on a virtual one (${display.display}, 1280x800).`);
   }
   const app = spawn(electron.executable, args, { cwd: root, env, stdio: 'inherit' });
