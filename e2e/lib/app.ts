@@ -7,6 +7,18 @@ import type { Screen } from './screen.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
+/**
+ * For root, Chromium has no sandbox; an ordinary user's run keeps it. A virtual screen has no GPU: left to find out by
+ * itself, Chromium now and then loses its GPU process at the start, and with it input or the whole launch.
+ */
+export const CHROMIUM_ARGS: readonly string[] = [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), '--disable-gpu'];
+
+/**
+ * Holds the app back until Playwright has attached. Playwright adds it by itself only when it finds Electron on its own;
+ * without it, a window that opens while it attaches makes the launch hang now and then.
+ */
+const PLAYWRIGHT_LOADER = join(ROOT, 'node_modules', 'playwright-core', 'lib', 'server', 'electron', 'loader.js');
+
 export type WindowKind = 'home' | 'session' | 'accept' | 'host-bar';
 
 export interface ElectronFound {
@@ -53,8 +65,7 @@ export class App {
     await app.#ask('launch', {
       executable: options.electron.executable,
       cwd: ROOT,
-      // Chromium has no sandbox for root; an ordinary user's run keeps it.
-      args: [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), ROOT, '--data', options.dataDir],
+      args: ['-r', PLAYWRIGHT_LOADER, ...CHROMIUM_ARGS, ROOT, '--data', options.dataDir],
       env: { ...options.screen.env, LANG: 'en_US.UTF-8', LANGUAGE: 'en' },
       timeoutMs: 60_000,
     });
