@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { prepareApp } from '../e2e/lib/app.ts';
+import { CHROMIUM_ARGS, prepareApp } from '../e2e/lib/app.ts';
 import { Scenario, type Step } from '../e2e/demo/scenario.ts';
 import { short } from './table.ts';
 
@@ -57,7 +57,7 @@ export async function benchSession(): Promise<SessionBench> {
   try {
     scenario.thereScreen.open(
       electron.executable,
-      [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), join(import.meta.dirname, '..', 'e2e', 'scene')],
+      [...CHROMIUM_ARGS, join(import.meta.dirname, '..', 'e2e', 'scene')],
       { SCENE_DATA: join(scenario.world.lab.directory, 'scene') },
     );
     await scenario.thereScreen.waitForWindow('scene');

@@ -30,7 +30,6 @@ const commands = {
     return { pid: app.process().pid };
   },
   log: () => log,
-  version: () => app.evaluate(() => ({ electron: process.versions.electron, chrome: process.versions.chrome })),
   async text({ kind, selector, timeoutMs }) {
     return (await pageOf(kind, timeoutMs)).locator(selector).first().innerText({ timeout: timeoutMs });
   },

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { LabHost } from '../natlab/index.ts';
@@ -24,6 +25,7 @@ export type WindowKind = 'home' | 'session' | 'accept' | 'host-bar';
 export interface ElectronFound {
   readonly executable: string;
   readonly reason: string;
+  readonly version: string;
 }
 
 /** Builds the app when it is stale and finds an Electron for it; throws with the reason when there is none. */
@@ -33,7 +35,9 @@ export function prepareApp(): ElectronFound {
   const find = `import('${join(ROOT, 'scripts', 'electron-runtime.mjs')}').then((m) => m.findElectron((line) => console.error(line))).then((found) => console.log(JSON.stringify(found)))`;
   const found = spawnSync(process.execPath, ['-e', find], { encoding: 'utf8', cwd: ROOT });
   if (found.status !== 0) throw new Error(`there is no Electron: ${found.stderr}`);
-  return JSON.parse(found.stdout.trim().split('\n').at(-1) ?? '') as ElectronFound;
+  const answer = JSON.parse(found.stdout.trim().split('\n').at(-1) ?? '') as { executable: string; dist: string; reason: string };
+  const versionFile = join(answer.dist, 'version');
+  return { ...answer, version: existsSync(versionFile) ? readFileSync(versionFile, 'utf8').trim() : 'of unknown version' };
 }
 
 /** A running LiteDesk app on a host of the lab, on a screen of its own, driven through its windows. */
@@ -121,10 +125,6 @@ export class App {
   /** The last of what the app wrote to its standard streams. */
   log(): Promise<string> {
     return this.#ask('log', {}) as Promise<string>;
-  }
-
-  version(): Promise<{ electron: string; chrome: string }> {
-    return this.#ask('version', {}) as Promise<{ electron: string; chrome: string }>;
   }
 
   /** Closes the app as a user closes it, and waits for its end. */

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { LabHost } from '../natlab/index.ts';
 
@@ -7,6 +9,31 @@ export function screenUnavailable(): string | null {
   for (const program of ['Xvfb', 'xterm', 'import', 'convert', 'xsetroot'])
     if (spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0) return `${program} is not installed`;
   return null;
+}
+
+/** Far from the numbers that people's own displays have, and apart for test runs side by side. */
+let nextNumber = 100 + (process.pid % 800);
+const MAX_TRIES = 20;
+const START_MS = 10_000;
+const POLL_MS = 25;
+
+/** Waits until the X server takes connections; false when it ended instead, as when its number was taken meanwhile. */
+async function answers(server: ChildProcess, socket: string): Promise<boolean> {
+  const until = Date.now() + START_MS;
+  while (server.exitCode === null && server.signalCode === null && Date.now() < until) {
+    const connected = await new Promise<boolean>((resolve) => {
+      const probe = connect(socket);
+      probe.once('connect', () => {
+        probe.destroy();
+        resolve(true);
+      });
+      probe.once('error', () => resolve(false));
+    });
+    if (connected) return true;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  server.kill();
+  return false;
 }
 
 /** A virtual screen on a host of the lab. The lab ends it with the host. */
@@ -25,23 +52,24 @@ export class Screen {
     this.height = height;
   }
 
-  /** Starts an X server without a window manager; the number of the display is free on the whole machine. */
+  /**
+   * Starts an X server without a window manager. The number of its display is chosen here and held by the server's lock
+   * file: abstract sockets belong to a network namespace while the socket files are shared, so a server that looks for a
+   * free number by itself would take over the socket file of another namespace's display, or of the user's own.
+   */
   static async start(host: LabHost, width: number, height: number): Promise<Screen> {
-    const server = host.spawn(
-      'Xvfb',
-      ['-displayfd', '3', '-screen', '0', `${width}x${height}x24`, '-nolisten', 'tcp', '-noreset', '-ac'],
-      { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] },
-    );
-    const number = await new Promise<string>((resolve, reject) => {
-      let text = '';
-      (server.stdio[3] as NodeJS.ReadableStream).on('data', (chunk: Buffer) => {
-        text += chunk.toString();
-        if (text.includes('\n')) resolve(text.trim());
-      });
-      server.once('error', reject);
-      server.once('exit', () => reject(new Error('Xvfb ended')));
-    });
-    return new Screen(host, server, `:${number}`, width, height);
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const number = nextNumber++;
+      const socket = `/tmp/.X11-unix/X${number}`;
+      if (existsSync(`/tmp/.X${number}-lock`) || existsSync(socket)) continue;
+      const server = host.spawn(
+        'Xvfb',
+        [`:${number}`, '-screen', '0', `${width}x${height}x24`, '-nolisten', 'tcp', '-noreset', '-ac'],
+        { stdio: 'ignore' },
+      );
+      if (await answers(server, socket)) return new Screen(host, server, `:${number}`, width, height);
+    }
+    throw new Error(`no virtual screen came up in ${MAX_TRIES} tries`);
   }
 
   get env(): Record<string, string> {
