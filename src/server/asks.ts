@@ -23,6 +23,8 @@ export interface Ask {
   udp: boolean;
   /** When it was last asked, ms. */
   askedAt: number;
+  /** Why the server itself demands the relay; for logs. */
+  why: string | undefined;
 }
 
 export class Asks {
@@ -59,6 +61,7 @@ export class Asks {
       addressKey: addressKey(client.remote),
       udp,
       askedAt: this.#clock.now(),
+      why: undefined,
     };
     own.push(ask);
     this.#byClient.set(client, own);
@@ -105,11 +108,17 @@ export class Asks {
     return this.#byClient.has(client);
   }
 
-  /** Drops what nobody may answer any more. Call now and then. */
-  expire(): void {
+  /** Drops what nobody may answer any more, and says what that was. Call now and then. */
+  expire(): Ask[] {
+    const expired: Ask[] = [];
     const oldest = this.#clock.now() - this.#limits.askLifetimeMs;
     for (const asks of [...this.#byClient.values()])
-      for (const ask of [...asks]) if (ask.askedAt < oldest) this.remove(ask);
+      for (const ask of [...asks])
+        if (ask.askedAt < oldest) {
+          this.remove(ask);
+          expired.push(ask);
+        }
+    return expired;
   }
 }
 

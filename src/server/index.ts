@@ -120,7 +120,7 @@ class Parts {
     const isLan = lanTest(this.#options.mask);
     const { keys, licenceKey } = this.#keys();
     const counters = new Counters();
-    const admission = new Admission(limits);
+    const admission = new Admission(limits, counters);
     const listenOptions = { bind, limits, admission };
 
     // TCP first: a second server on the same ports is noticed before anything is written.

@@ -22,6 +22,8 @@ export class RelayPair {
   readonly #open: Set<RelayEnd>;
   #cancelFlush: (() => void) | undefined;
   #closed = false;
+  /** When the two met, ms. */
+  readonly since: number;
   /** When data or a sign of life last came from either end, ms. */
   lastTrafficAt: number;
   /** Bytes forwarded, both directions. */
@@ -33,7 +35,8 @@ export class RelayPair {
     this.#limits = limits;
     this.#onClosed = onClosed;
     this.#open = new Set([a, b]);
-    this.lastTrafficAt = clock.now();
+    this.since = clock.now();
+    this.lastTrafficAt = this.since;
     this.#flows = [newFlow(a, b), newFlow(b, a)];
     if (a.kind === 'ws' || b.kind === 'ws') {
       a.useFrames();

@@ -6,6 +6,7 @@ import { decodeRendezvous, FrameDecoder } from '../core/wire/index.ts';
 import { Bandwidth } from './bandwidth.ts';
 import type { Counters } from './counters.ts';
 import type { ServerLimits } from './limits.ts';
+import type { Detail } from './observe/reasons.ts';
 import { type RelayEnd, TcpEnd, WsEnd } from './relay-end.ts';
 import { RelayPair } from './relay-pair.ts';
 
@@ -38,6 +39,7 @@ export class Relay {
   readonly #pairs = new Set<RelayPair>();
   readonly #total: Bandwidth;
   #cancelSweep: (() => void) | undefined;
+  #endedBytes = 0;
 
   constructor(options: RelayOptions) {
     this.#o = options;
@@ -45,7 +47,11 @@ export class Relay {
     const sweep = (): void => {
       this.#cancelSweep = options.clock.setTimer(RELAY_SWEEP_MS, sweep);
       const oldest = options.clock.now() - options.limits.relayIdleMs;
-      for (const pair of this.#pairs) if (pair.lastTrafficAt < oldest) pair.destroy();
+      for (const pair of this.#pairs)
+        if (pair.lastTrafficAt < oldest) {
+          options.counters.count('relay-idle');
+          pair.destroy();
+        }
     };
     this.#cancelSweep = options.clock.setTimer(RELAY_SWEEP_MS, sweep);
   }
@@ -56,6 +62,13 @@ export class Relay {
 
   get waiting(): number {
     return this.#waiting.size;
+  }
+
+  /** Bytes forwarded since the start, both directions of all pairs. */
+  get bytes(): number {
+    let bytes = this.#endedBytes;
+    for (const pair of this.#pairs) bytes += pair.bytes;
+    return bytes;
   }
 
   onTcp(socket: Socket, host: string): void {
@@ -75,7 +88,7 @@ export class Relay {
         return cut();
       }
       if (!first) return;
-      const uuid = this.#uuidOf(first);
+      const uuid = this.#uuidOf(first, { from: host, via: 'tcp' });
       if (uuid === null) return cut();
       stop();
       const end = new TcpEnd(socket, host, limits.maxRelayMessageBytes);
@@ -94,7 +107,7 @@ export class Relay {
     };
     const onMessage = (data: unknown, isBinary: boolean): void => {
       if (!isBinary) return;
-      const uuid = this.#uuidOf(data as Buffer);
+      const uuid = this.#uuidOf(data as Buffer, { from: host, via: 'ws' });
       stop();
       ws.on('error', cut);
       if (uuid === null) return void ws.close(1000);
@@ -110,17 +123,17 @@ export class Relay {
   }
 
   /** The uuid of an acceptable first frame, else null. Refusals are silent on the wire (rendezvous §7.2). */
-  #uuidOf(frame: Uint8Array): string | null {
+  #uuidOf(frame: Uint8Array, from: Detail): string | null {
     const { counters, licenceKey, limits } = this.#o;
     try {
       const message = decodeRendezvous(frame);
       const request = message.union === 'requestRelay' ? message.requestRelay : null;
       const uuid = request?.uuid ?? '';
-      if (uuid === '' || uuid.length > limits.maxRelayUuidLength) counters.count('relay-not-a-request');
-      else if (licenceKey !== '' && request?.licenceKey !== licenceKey) counters.count('relay-wrong-key');
+      if (uuid === '' || uuid.length > limits.maxRelayUuidLength) counters.count('relay-not-a-request', from);
+      else if (licenceKey !== '' && request?.licenceKey !== licenceKey) counters.count('relay-wrong-key', from);
       else return uuid;
     } catch {
-      counters.count('relay-not-a-message');
+      counters.count('relay-not-a-message', from);
     }
     return null;
   }
@@ -132,7 +145,7 @@ export class Relay {
     if (other) {
       other.leave();
       if (this.#pairs.size >= limits.maxRelayPairs) {
-        counters.count('relay-too-many-pairs');
+        counters.count('relay-too-many-pairs', { from: end.host, via: end.kind });
         other.end.destroy();
         return end.destroy();
       }
@@ -141,10 +154,10 @@ export class Relay {
         end,
         [new Bandwidth(limits.relayPairBps, this.#o.clock), this.#total],
         this.#o.clock,
-        (closed) => this.#pairs.delete(closed),
+        (closed) => this.#ended(closed, end),
       );
       this.#pairs.add(pair);
-      counters.count('relay-paired');
+      counters.count('relay-paired', { from: end.host, via: end.kind });
       other.replay();
       if (early && early.length > 0) end.replay(early);
       other.end.resume();
@@ -153,10 +166,16 @@ export class Relay {
     }
     const own = this.#waitingByHost.get(end.host) ?? 0;
     if (this.#waiting.size >= limits.maxRelayWaiting || own >= limits.maxRelayWaitingPerAddress) {
-      counters.count('relay-too-many-waiting');
+      counters.count('relay-too-many-waiting', { from: end.host, via: end.kind });
       return end.destroy();
     }
     this.#wait(uuid, end, early);
+  }
+
+  #ended(pair: RelayPair, end: RelayEnd): void {
+    if (!this.#pairs.delete(pair)) return;
+    this.#endedBytes += pair.bytes;
+    this.#o.counters.count('relay-ended', { from: end.host, bytes: pair.bytes, ms: this.#o.clock.now() - pair.since });
   }
 
   #wait(uuid: string, end: RelayEnd, early: Uint8Array | null): void {
@@ -182,7 +201,7 @@ export class Relay {
       end.destroy();
     };
     const cancelTimer = clock.setTimer(limits.relayWaitMs, () => {
-      counters.count('relay-nobody-came');
+      counters.count('relay-nobody-came', { from: end.host, via: end.kind });
       gone();
     });
     const waiter: Waiter = {

@@ -15,6 +15,7 @@ import {
 import { type Ask, Asks } from './asks.ts';
 import type { Client, UdpPath } from './client.ts';
 import type { Counters } from './counters.ts';
+import { failureReason, introducedReason, registerReason } from './observe/wire-reasons.ts';
 import type { ServerLimits } from './limits.ts';
 import type { Peer, PeerTable } from './peer-table.ts';
 import { RecentSources } from './recent-sources.ts';
@@ -69,7 +70,8 @@ export class Rendezvous {
 
   /** Regular upkeep; call every few seconds. */
   sweep(): void {
-    this.#asks.expire();
+    for (const ask of this.#asks.expire())
+      this.#o.counters.count('punch-unanswered', { id: ask.id, from: ask.client.remote.host, via: ask.client.kind });
     this.#o.peers.evict();
   }
 
@@ -94,7 +96,7 @@ export class Rendezvous {
       case 'punchHoleSent':
         return this.#onPunchHoleSentByUdp(message.punchHoleSent, from);
       default:
-        this.#o.counters.count('udp-not-handled');
+        this.#o.counters.count('udp-not-handled', { from: from.host, via: 'udp' });
     }
   }
 
@@ -124,7 +126,7 @@ export class Rendezvous {
         client.send(encodeRendezvous({ testNatResponse: this.#natResponse(client, message.testNatRequest) }));
         break;
       default:
-        this.#o.counters.count('tcp-not-handled');
+        this.#o.counters.count('tcp-not-handled', { from: client.remote.host, via: client.kind });
         client.close();
         return;
     }
@@ -139,7 +141,7 @@ export class Rendezvous {
       client.send(encodeRendezvous({ testNatResponse: { port: client.remote.port } }));
     else if (message?.union === 'onlineRequest' && (message.onlineRequest?.peers?.length ?? 0) <= this.#o.limits.maxOnlineIds)
       client.send(encodeRendezvous({ onlineResponse: { states: this.#onlineStates(message.onlineRequest?.peers ?? []) } }));
-    else this.#o.counters.count('nat-port-not-handled');
+    else this.#o.counters.count('nat-port-not-handled', { from: client.remote.host, via: client.kind });
     client.close();
   }
 
@@ -153,6 +155,7 @@ export class Rendezvous {
     const id = this.#presences.get(client);
     if (id === undefined) return;
     this.#presences.delete(client);
+    this.#o.counters.count('presence-lost', { id, from: client.remote.host, via: client.kind });
     this.#o.peers.lostClient(id, client);
   }
 
@@ -186,7 +189,7 @@ export class Rendezvous {
     const { id = '', uuid = NO_BYTES, pk = NO_BYTES } = message ?? {};
     if (!uuid?.length || !pk?.length) return false;
     this.#o.peers.register({ id: id ?? '', uuid, pk, from, path, client }, (result) => {
-      if (result !== Result.OK) this.#o.counters.count(`register-${Result[result] ?? result}`);
+      this.#o.counters.count(registerReason(result), { id: id ?? '', from: from.host, via: client?.kind ?? 'udp' });
       reply(result);
     });
     return true;
@@ -221,7 +224,7 @@ export class Rendezvous {
     const { counters, licenceKey, peers, isLan } = this.#o;
     const id = message?.id ?? '';
     const refuse = (failure: hbb.PunchHoleResponse.Failure): void => {
-      counters.count(`punch-${Failure[failure] ?? failure}`);
+      counters.count(failureReason(failure), { id, from: client.remote.host, via: client.kind });
       client.send(encodeRendezvous({ punchHoleResponse: { failure } }));
     };
     if (licenceKey !== '' && message?.licenceKey !== licenceKey) return refuse(Failure.LICENSE_MISMATCH);
@@ -231,7 +234,7 @@ export class Rendezvous {
     const udpPort = validPort(message?.udpPort);
     const ask = this.#asks.add(client, id, 'punch', udpPort > 0);
     if (!ask) {
-      counters.count('punch-too-many');
+      counters.count('punch-too-many', { id, from: client.remote.host, via: client.kind });
       return client.close();
     }
     const lanA = isLan(client.remote.host);
@@ -239,6 +242,7 @@ export class Rendezvous {
     let natType = message?.natType ?? hbb.NatType.UNKNOWN_NAT;
     let relayServer = this.#relayFor(peer, client);
     const relayOnly = this.#o.alwaysRelay || lanA !== lanB;
+    ask.why = this.#o.alwaysRelay ? 'always-relay' : relayOnly ? 'lan-mask' : message?.forceRelay ? 'forced-by-controller' : undefined;
     if (relayOnly) {
       if (lanB && !lanA && this.#o.localIp !== '') relayServer = this.#o.localIp;
       natType = hbb.NatType.SYMMETRIC;
@@ -272,12 +276,12 @@ export class Rendezvous {
   #onRequestRelay(client: Client, message: hbb.IRequestRelay | null | undefined, bytes: Uint8Array): void {
     const peer = this.#o.peers.inMemory(message?.id ?? '');
     if (!peer || (peer.port === 0 && !peer.client)) {
-      this.#o.counters.count('relay-unknown-id');
+      this.#o.counters.count('relay-unknown-id', { id: message?.id ?? '', from: client.remote.host, via: client.kind });
       return;
     }
     const ask = this.#asks.add(client, peer.id, 'relay', false);
     if (!ask) {
-      this.#o.counters.count('relay-too-many');
+      this.#o.counters.count('relay-too-many', { id: peer.id, from: client.remote.host, via: client.kind });
       return client.close();
     }
     try {
@@ -364,13 +368,19 @@ export class Rendezvous {
       fits,
       (id) => this.#o.peers.inMemory(id)?.host === from.host,
     );
-    if (!ask) this.#o.counters.count('answer-unasked');
+    if (!ask) this.#o.counters.count('answer-unasked', { from: from.host });
     return ask;
   }
 
   #answer(ask: Ask, message: hbb.IRendezvousMessage): void {
     this.#asks.remove(ask);
-    this.#o.counters.count('introduced');
+    this.#o.counters.count(introducedReason(message), {
+      id: ask.id,
+      from: ask.client.remote.host,
+      via: ask.client.kind,
+      why: ask.kind === 'relay' ? 'asked' : ask.why,
+      ms: this.#o.clock.now() - ask.askedAt,
+    });
     ask.client.send(encodeRendezvous(message));
   }
 

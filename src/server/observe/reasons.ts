@@ -1,0 +1,93 @@
+/**
+ * Every decision of the server has a name from this list: the counters, the metrics, the logs and the status page share
+ * it, so that a number in one can be looked up in the other. A new decision gets its line here first; the names never
+ * come from the network, so that no map of them grows.
+ */
+
+/**
+ * - `done`: the server did what was asked.
+ * - `refused`: somebody asked for something and did not get it, whether he was told or just cut.
+ * - `ignored`: bytes that were dropped without a word.
+ * - `ended`: something that had been granted came to its end.
+ */
+export type ReasonKind = 'done' | 'refused' | 'ignored' | 'ended';
+
+export interface ReasonInfo {
+  readonly kind: ReasonKind;
+  /** What happened, one line in English; docs/observability.md and the status page show it. */
+  readonly text: string;
+}
+
+export const REASONS = {
+  // Registration (rendezvous §5.7, §5.8)
+  registered: { kind: 'done', text: 'a computer registered' },
+  'presence-lost': { kind: 'ended', text: 'the connection that was a registration has ended' },
+  'register-uuid-mismatch': { kind: 'refused', text: 'the id belongs to another machine' },
+  'register-id-exists': { kind: 'refused', text: 'the new id is taken' },
+  'register-too-frequent': { kind: 'refused', text: 'too many registrations of this id or from this address' },
+  'register-invalid-id-format': { kind: 'refused', text: 'the id or key is too long or not allowed' },
+  'register-not-support': { kind: 'refused', text: 'a kind of registration that is not offered' },
+  'register-server-error': { kind: 'refused', text: 'the registration could not be written to the store' },
+  'register-not-deployed': { kind: 'refused', text: 'the computer is not enrolled at this server' },
+  // Introduction (rendezvous §6.2 to §6.6)
+  'introduced-tcp': { kind: 'done', text: 'two computers were introduced for a TCP connection through their NATs' },
+  'introduced-udp': { kind: 'done', text: 'two computers were introduced for a UDP connection through their NATs' },
+  'introduced-local': { kind: 'done', text: 'two computers behind one address were introduced in their own network' },
+  'introduced-relay': { kind: 'done', text: 'two computers were sent to a relay' },
+  'punch-id-not-exist': { kind: 'refused', text: 'nobody has that id' },
+  'punch-offline': { kind: 'refused', text: 'the computer is offline' },
+  'punch-license-mismatch': { kind: 'refused', text: 'the request names another server key' },
+  'punch-license-overuse': { kind: 'refused', text: 'the key is used too often' },
+  'punch-too-many': { kind: 'refused', text: 'too many requests are in the air' },
+  'punch-unanswered': { kind: 'ended', text: 'the controlled computer never answered' },
+  'relay-unknown-id': { kind: 'refused', text: 'a relay was asked for with a computer that is not here' },
+  'relay-too-many': { kind: 'refused', text: 'too many requests for a relay are in the air' },
+  'answer-unasked': { kind: 'ignored', text: 'an answer that nobody had asked this sender for' },
+  // Bytes that make no sense
+  'not-a-message': { kind: 'ignored', text: 'bytes that are no message' },
+  'udp-not-handled': { kind: 'ignored', text: 'a message that is not served over UDP' },
+  'tcp-not-handled': { kind: 'ignored', text: 'a message that is not served on a connection' },
+  'nat-port-not-handled': { kind: 'ignored', text: 'a message that is not served on the NAT test port' },
+  'nat-test-repeated': { kind: 'ignored', text: 'a copy of a UDP NAT test' },
+  // Relay (rendezvous §7)
+  'relay-paired': { kind: 'done', text: 'the relay joined two connections' },
+  'relay-ended': { kind: 'ended', text: 'a relayed session ended' },
+  'relay-idle': { kind: 'ended', text: 'a relayed session was silent for too long' },
+  'relay-not-a-message': { kind: 'refused', text: 'the relay got bytes that are no message' },
+  'relay-not-a-request': { kind: 'refused', text: 'the relay got a message that is no request' },
+  'relay-wrong-key': { kind: 'refused', text: 'the relay was asked with another server key' },
+  'relay-too-many-pairs': { kind: 'refused', text: 'the relay carries as many sessions as it may' },
+  'relay-too-many-waiting': { kind: 'refused', text: 'too many connections wait at the relay' },
+  'relay-nobody-came': { kind: 'ended', text: 'the other end never came to the relay' },
+  // Connections
+  'connection-full': { kind: 'refused', text: 'the server holds as many connections as it may' },
+  'connection-full-address': { kind: 'refused', text: 'too many connections from one address' },
+  // HTTP
+  'http-unauthorised': { kind: 'refused', text: 'the status page was asked for without its token' },
+  // Lobby
+  'lobby-registered': { kind: 'done', text: 'a lobby client registered' },
+  'lobby-introduced': { kind: 'done', text: 'a lobby client got the address of another one' },
+  'lobby-left': { kind: 'ended', text: 'a lobby client left' },
+  'lobby-replaced': { kind: 'ended', text: 'a lobby client registered anew and took the place of its older connection' },
+  'lobby-bad-input': { kind: 'refused', text: 'a lobby client sent something that is no message' },
+  'lobby-not-registered': { kind: 'refused', text: 'a lobby client did not register first' },
+  'lobby-unknown-target': { kind: 'refused', text: 'a lobby client asked for somebody who is not here' },
+  'lobby-full': { kind: 'refused', text: 'the lobby is full' },
+  'lobby-slow': { kind: 'refused', text: 'a lobby client did not read or did not finish a message' },
+} as const satisfies Record<string, ReasonInfo>;
+
+export type Reason = keyof typeof REASONS;
+
+/** What a log line says about one decision, besides its reason. All of it may come from the network. */
+export interface Detail {
+  /** Id of the computer that it is about. */
+  readonly id?: string | undefined;
+  /** Address that asked. */
+  readonly from?: string | undefined;
+  readonly via?: 'udp' | 'tcp' | 'ws' | undefined;
+  /** Why this way and not another, where there was a choice. */
+  readonly why?: string | undefined;
+  /** How long it took, ms. */
+  readonly ms?: number | undefined;
+  readonly bytes?: number | undefined;
+}
