@@ -1,0 +1,29 @@
+/** What the rendezvous rules are given from outside. */
+import type { Clock } from '../../core/clock.ts';
+import type { Counters } from '../counters.ts';
+import type { ServerLimits } from '../limits.ts';
+import type { PeerTable } from '../peer-table.ts';
+
+export interface RendezvousOptions {
+  readonly peers: PeerTable;
+  readonly limits: ServerLimits;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  /** What clients must send as licence_key; '' accepts everything. */
+  readonly licenceKey: string;
+  /** Signs ids (64 bytes). */
+  readonly secretKey: Uint8Array;
+  /** The next configured relay, or '' when there is none. */
+  readonly pickRelay: () => string;
+  /** Port of the built-in relay; 0: off. */
+  readonly relayPort: number;
+  /** Our own port: a client without other word takes the relay from the port behind it (rendezvous §9.3). */
+  readonly port: number;
+  readonly alwaysRelay: boolean;
+  readonly isLan: (host: string) => boolean;
+  /** Relay host for peers inside the mask; '' when none is known. */
+  readonly localIp: string;
+  /** Deprecated list for clients with a lower serial (rendezvous §6.8). */
+  readonly serial: number;
+  readonly rendezvousServers: readonly string[];
+}

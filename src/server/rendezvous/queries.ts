@@ -1,0 +1,54 @@
+/** Questions about the asker's own address and about who is online (rendezvous §6.8). */
+import { encodeRendezvous, type HostPort, type hbb } from '../../core/wire/index.ts';
+import type { Client, UdpPath } from '../client.ts';
+import { RecentSources } from '../recent-sources.ts';
+import type { RendezvousOptions } from './options.ts';
+
+export class Queries {
+  readonly #o: RendezvousOptions;
+  readonly #natTests: RecentSources;
+
+  constructor(options: RendezvousOptions) {
+    this.#o = options;
+    this.#natTests = new RecentSources(options.limits.natTestDedupeMs, options.limits.maxNatTestsPerSlot, options.clock);
+  }
+
+  /**
+   * Of the copies that a stock controller sends at once, one is answered: it takes a second answer for its peer's first
+   * datagram (rendezvous §9.1).
+   */
+  onUdpNatTest(from: HostPort, path: UdpPath): void {
+    if (this.#natTests.isNew(from)) path.send(encodeRendezvous({ testNatResponse: { port: from.port } }), from);
+    else this.#o.counters.count('nat-test-repeated');
+  }
+
+  /** On port P the answer also carries the deprecated list of servers. */
+  onNatTest(client: Client, message: hbb.ITestNatRequest | null | undefined): void {
+    const { serial, rendezvousServers } = this.#o;
+    const cu = serial > (message?.serial ?? 0) ? { cu: { serial, rendezvousServers: [...rendezvousServers] } } : {};
+    client.send(encodeRendezvous({ testNatResponse: { port: client.remote.port, ...cu } }));
+  }
+
+  /** On port P-1 it does not. */
+  onSecondNatTest(client: Client): void {
+    client.send(encodeRendezvous({ testNatResponse: { port: client.remote.port } }));
+  }
+
+  /** False when the query is larger than we answer. */
+  onOnlineRequest(client: Client, message: hbb.IOnlineRequest | null | undefined): boolean {
+    const ids = message?.peers ?? [];
+    if (ids.length > this.#o.limits.maxOnlineIds) return false;
+    client.send(encodeRendezvous({ onlineResponse: { states: this.#onlineStates(ids) } }));
+    return true;
+  }
+
+  /** One bit an id, the first in the highest bit. */
+  #onlineStates(ids: readonly string[]): Uint8Array {
+    const states = new Uint8Array(Math.ceil(ids.length / 8));
+    ids.forEach((id, i) => {
+      const peer = this.#o.peers.inMemory(id);
+      if (peer && this.#o.peers.isOnline(peer)) states[i >> 3] = (states[i >> 3] ?? 0) | (0x80 >> (i & 7));
+    });
+    return states;
+  }
+}

@@ -1,0 +1,87 @@
+/** RegisterPeer and RegisterPk, over UDP, TCP and WebSocket (rendezvous §5.6 to §5.8). */
+import { encodeRendezvous, type HostPort, hbb } from '../../core/wire/index.ts';
+import type { Client, UdpPath } from '../client.ts';
+import { registerReason } from '../observe/wire-reasons.ts';
+import { NO_BYTES } from './fields.ts';
+import type { RendezvousOptions } from './options.ts';
+
+const Result = hbb.RegisterPkResponse.Result;
+const HEARTBEAT_OK = encodeRendezvous({ registerPeerResponse: {} });
+const HEARTBEAT_SEND_PK = encodeRendezvous({ registerPeerResponse: { requestPk: true } });
+
+export class Registrations {
+  readonly #o: RendezvousOptions;
+  /** Ids registered by a connection. */
+  readonly #presences = new Map<Client, string>();
+
+  constructor(options: RendezvousOptions) {
+    this.#o = options;
+  }
+
+  /** Whether this connection is a registration. */
+  isPresence(client: Client): boolean {
+    return this.#presences.has(client);
+  }
+
+  onClosed(client: Client): void {
+    const id = this.#presences.get(client);
+    if (id === undefined) return;
+    this.#presences.delete(client);
+    this.#o.counters.count('presence-lost', { id, from: client.remote.host, via: client.kind });
+    this.#o.peers.lostClient(id, client);
+  }
+
+  onRegisterPeer(message: hbb.IRegisterPeer | null | undefined, from: HostPort, path: UdpPath): void {
+    const id = message?.id ?? '';
+    if (id === '') return;
+    path.send(this.#o.peers.heartbeat(id, from, path) ? HEARTBEAT_SEND_PK : HEARTBEAT_OK, from);
+    const { serial, rendezvousServers } = this.#o;
+    if (serial > (message?.serial ?? 0))
+      path.send(encodeRendezvous({ configureUpdate: { serial, rendezvousServers: [...rendezvousServers] } }), from);
+  }
+
+  onRegisterPk(message: hbb.IRegisterPk | null | undefined, from: HostPort, path: UdpPath): void {
+    this.#register(message, from, path, null, (result) =>
+      path.send(encodeRendezvous({ registerPkResponse: { result } }), from),
+    );
+  }
+
+  /** Registration over TCP or WebSocket: the connection stays and is the presence (rendezvous §5.6). */
+  onRegisterPkByClient(client: Client, message: hbb.IRegisterPk | null | undefined): void {
+    // A change of id, told apart by its missing key (rendezvous §5.5).
+    if (message?.oldId && !message.pk?.length) {
+      client.send(encodeRendezvous({ registerPkResponse: { result: Result.NOT_SUPPORT } }));
+      return client.close();
+    }
+    const accepted = this.#register(message, client.remote, null, client, (result) => {
+      const keepAlive = result === Result.OK ? this.#o.limits.keepAliveSeconds : 0;
+      client.send(encodeRendezvous({ registerPkResponse: { result, keepAlive } }));
+      if (result !== Result.OK) return;
+      // It went while the disk wrote: its end has been told already.
+      if (client.closed) return this.#o.peers.lostClient(message?.id ?? '', client);
+      const before = this.#presences.get(client);
+      const id = message?.id ?? '';
+      // One connection, one id: the earlier one would else stay online through it.
+      if (before !== undefined && before !== id) this.#o.peers.lostClient(before, client);
+      this.#presences.set(client, id);
+      client.keepAsPresence();
+    });
+    if (!accepted) client.close();
+  }
+
+  #register(
+    message: hbb.IRegisterPk | null | undefined,
+    from: HostPort,
+    path: UdpPath | null,
+    client: Client | null,
+    reply: (result: hbb.RegisterPkResponse.Result) => void,
+  ): boolean {
+    const { id = '', uuid = NO_BYTES, pk = NO_BYTES } = message ?? {};
+    if (!uuid?.length || !pk?.length) return false;
+    this.#o.peers.register({ id: id ?? '', uuid, pk, from, path, client }, (result) => {
+      this.#o.counters.count(registerReason(result), { id: id ?? '', from: from.host, via: client?.kind ?? 'udp' });
+      reply(result);
+    });
+    return true;
+  }
+}
