@@ -3,7 +3,6 @@
 import { connectCommand } from './commands/connect.ts';
 import { hostCommand } from './commands/host.ts';
 import { serverCommand } from './commands/server.ts';
-import { defaultDataDir } from './options.ts';
 import { Output, UsageError } from './output.ts';
 import type { CommandIo } from './output.ts';
 import { LiteDeskError } from '../core/errors.ts';
@@ -25,24 +24,10 @@ litedesk COMMAND --help tells the options of a command.
 `;
 
 const COMMANDS: Record<string, (argv: string[], io: CommandIo) => Promise<number>> = {
-  server: (argv, io) =>
-    serverCommand(argv, {
-      stdout: process.stdout,
-      stderr: process.stderr,
-      signal: io.signal,
-      dataDir: optionValue(argv, '--data') ?? defaultDataDir(io.env),
-      json: argv.includes('--json'),
-    }),
+  server: (argv, io) => serverCommand(argv, { ...io, stdout: process.stdout, stderr: process.stderr, cwd: process.cwd() }),
   host: hostCommand,
   connect: connectCommand,
 };
-
-function optionValue(argv: readonly string[], name: string): string | undefined {
-  const joined = argv.find((arg) => arg.startsWith(`${name}=`));
-  if (joined !== undefined) return joined.slice(name.length + 1);
-  const at = argv.indexOf(name);
-  return at >= 0 ? argv[at + 1] : undefined;
-}
 
 /** Time that a command has to end cleanly after SIGINT or SIGTERM. */
 const SHUTDOWN_LIMIT_MS = 1_800;

@@ -46,6 +46,8 @@ export interface ServerOptions {
   readonly serial?: number;
   readonly rendezvousServers?: readonly string[];
   readonly limits?: Partial<ServerLimits>;
+  /** Bytes of the UDP port's receive buffer; absent or 0: 4 MiB. */
+  readonly udpReceiveBuffer?: number;
   readonly log?: ServerLog;
   readonly clock?: Clock;
   /** Another store than the one in dataDir; the server closes it. */
@@ -163,6 +165,7 @@ class Parts {
       port: wanted.rendezvous,
       limits,
       clock,
+      receiveBuffer: this.#options.udpReceiveBuffer,
       onDatagram: rendezvous.onDatagram.bind(rendezvous),
       onError: (error) => log?.('warn', 'udp-socket-failed', { error: error.message }),
     });

@@ -12,17 +12,28 @@ export interface ServerKeys {
 }
 
 const SECRET_FILE = 'id_ed25519';
+/** Base64 of 64 bytes. */
+const SECRET_TEXT = /^[A-Za-z0-9+/]{86}==$/;
 /** The share of keys without `/` and `:` is about one in two; the odds that none of so many has one are nil. */
 const MAX_TRIES = 300;
 
 function keysFromSecret(base64: string): ServerKeys | null {
   const text = base64.trim();
-  if (!/^[A-Za-z0-9+/]{86}==$/.test(text)) return null;
+  if (!SECRET_TEXT.test(text)) return null;
   const secretKey = new Uint8Array(Buffer.from(text, 'base64'));
   // The second half must be the public key of the first, or every signature would be wrong.
   const own = signKeyPair(secretKey.subarray(0, 32));
   if (Buffer.compare(own.publicKey, secretKey.subarray(32)) !== 0) return null;
   return { secretKey, publicKey: Buffer.from(own.publicKey).toString('base64') };
+}
+
+/** Whether `file` holds a key pair of the open server; other programs use the same name for theirs. */
+export function looksLikeServerKey(file: string): boolean {
+  try {
+    return SECRET_TEXT.test(readFileSync(file, 'utf8').trim());
+  } catch {
+    return false;
+  }
 }
 
 /** A secret key given as text instead of a file (base64 of 64 bytes), or null when the text is none. */

@@ -6,6 +6,12 @@ export interface ServerPorts {
   readonly ws: number;
   readonly relay: number;
   readonly relayWs: number;
+  /** Off unless asked for. */
+  readonly lobby: number;
+  readonly single: number;
+  readonly metrics: number;
+  readonly http: number;
+  readonly https: number;
 }
 
 /** What a caller may ask for: 0 turns a part off, absent takes its place beside `rendezvous`, which may be -1: any free block. */
@@ -23,6 +29,11 @@ export function portsAround(rendezvous: number, wanted: WantedPorts = {}): Serve
     ws: wanted.ws ?? rendezvous + 2,
     relay,
     relayWs: wanted.relayWs ?? (relay > 0 ? relay + 2 : 0),
+    lobby: wanted.lobby ?? 0,
+    single: wanted.single ?? 0,
+    metrics: wanted.metrics ?? 0,
+    http: wanted.http ?? 0,
+    https: wanted.https ?? 0,
   };
 }
 

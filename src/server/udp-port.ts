@@ -18,6 +18,8 @@ export interface UdpPortOptions {
   readonly bind: string | undefined;
   readonly port: number;
   readonly limits: ServerLimits;
+  /** Bytes; absent or 0: RECEIVE_BUFFER_BYTES. */
+  readonly receiveBuffer?: number | undefined;
   readonly clock: Clock;
   readonly onDatagram: (bytes: Uint8Array, from: HostPort, path: UdpPath) => void;
   readonly onError: (error: Error) => void;
@@ -53,7 +55,7 @@ class BoundPath implements UdpPath {
     if (this.#closed) return void socket.close();
     this.#socket = socket;
     try {
-      socket.setRecvBufferSize(RECEIVE_BUFFER_BYTES);
+      socket.setRecvBufferSize(this.#options.receiveBuffer || RECEIVE_BUFFER_BYTES);
     } catch {
       // The system's limit stays.
     }

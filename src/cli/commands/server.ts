@@ -1,74 +1,20 @@
 /** `litedesk server`: hosts rendezvous and relay until it is told to stop. */
-import { isIP } from 'node:net';
-import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { parseArgs } from 'node:util';
+import { Command, CommanderError, Option } from 'commander';
 import { LiteDeskError } from '../../core/errors.ts';
-import { type RunningServer, type ServerOptions, startServer, type WantedPorts } from '../../server/index.ts';
+import { configError, INEFFECTIVE, OPTIONS, refuseNotYet, serverOptions } from '../../server/config.ts';
+import { readConfig, serverDataDir } from '../../server/config-sources.ts';
+import { type RunningServer, type ServerLog, type ServerOptions, startServer } from '../../server/index.ts';
+import { defaultDataDir } from '../options.ts';
 
 export interface ServerCommandIo {
   readonly stdout: Writable;
   readonly stderr: Writable;
   /** Ends the command. */
   readonly signal: AbortSignal;
-  readonly dataDir: string;
-  readonly json: boolean;
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
 }
-
-export const SERVER_USAGE = `Usage: litedesk server [options]
-
-Hosts the server that computers find each other through: rendezvous, NAT test, relay and WebSocket in one process.
-
-  --data DIR            where the key pair and the list of computers live
-  --bind ADDR           listen on one local address only (default: all)
-  --port N              rendezvous port, TCP and UDP (default 21116); the NAT test takes the port below it
-  --relay-port N        relay port (default: rendezvous port + 1); 0: off
-  --ws-port N           rendezvous over WebSocket (default: rendezvous port + 2); 0: off
-  --relay-ws-port N     relay over WebSocket (default: relay port + 2); 0: off
-  --relay HOST[:PORT]   another relay that clients are sent to; may be repeated
-  --key KEY             what clients must send as key: - for the public key of the pair (default), or a text of your own
-  --always-relay        send every session through the relay, except within one network
-  --mask NETWORK/BITS   addresses that count as your LAN
-  --json                one JSON object a line on stdout
-`;
-
-const OPTIONS = {
-  data: { type: 'string' },
-  json: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
-  bind: { type: 'string' },
-  port: { type: 'string' },
-  'relay-port': { type: 'string' },
-  'ws-port': { type: 'string' },
-  'relay-ws-port': { type: 'string' },
-  relay: { type: 'string', multiple: true },
-  key: { type: 'string' },
-  'always-relay': { type: 'boolean' },
-  mask: { type: 'string' },
-  store: { type: 'string' },
-  'lobby-port': { type: 'string' },
-  'single-port': { type: 'string' },
-  'metrics-port': { type: 'string' },
-  'http-port': { type: 'string' },
-  'https-port': { type: 'string' },
-  'publish-ports': { type: 'string' },
-  'tls-cert': { type: 'string' },
-  'tls-key': { type: 'string' },
-} as const;
-
-/** Known from the command's contract, but there is nothing behind them yet: better refused than pretended. */
-const NOT_YET = [
-  'lobby-port',
-  'single-port',
-  'metrics-port',
-  'http-port',
-  'https-port',
-  'publish-ports',
-  'tls-cert',
-  'tls-key',
-] as const;
-
-const MAX_PORT = 65_535;
 
 /**
  * Runs the server until `io.signal` aborts.
@@ -76,28 +22,20 @@ const MAX_PORT = 65_535;
  * @returns the exit code: 0 after a clean end, 1 for a failure, 2 for wrong usage
  */
 export async function serverCommand(argv: string[], io: ServerCommandIo): Promise<number> {
-  let options: ServerOptions | null;
-  try {
-    options = parseServerArgs(argv, io.dataDir);
-  } catch (error) {
-    return fail(io, error instanceof LiteDeskError ? error : usage(error instanceof Error ? error.message : String(error)));
-  }
-  if (options === null) {
-    io.stdout.write(SERVER_USAGE);
-    return 0;
-  }
+  let json = argv.includes('--json');
+  const log: ServerLog = (level, event, fields) => {
+    if (level === 'warn') io.stderr.write(`${JSON.stringify({ level, event, ...fields })}\n`);
+  };
   let server: RunningServer;
   try {
-    server = await startServer({
-      ...options,
-      log: (level, event, fields) => {
-        if (level === 'warn') io.stderr.write(`${JSON.stringify({ level, event, ...fields })}\n`);
-      },
-    });
+    const flags = parseArgv(argv, io);
+    if (flags === null) return 0;
+    json = flags.json === true;
+    server = await startServer({ ...configure(flags, io, log), log });
   } catch (error) {
-    return fail(io, error instanceof LiteDeskError ? error : unexpected(error));
+    return fail(io, json, error instanceof LiteDeskError ? error : unexpected(error));
   }
-  announce(io, server);
+  announce(io, json, server);
   await new Promise<void>((resolve) => {
     if (io.signal.aborted) return resolve();
     io.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -106,58 +44,67 @@ export async function serverCommand(argv: string[], io: ServerCommandIo): Promis
   return 0;
 }
 
-/** @returns null when only help was asked for. @throws LiteDeskError (stage usage), or the error of parseArgs */
-function parseServerArgs(argv: string[], dataDir: string): ServerOptions | null {
-  const { values } = parseArgs({ args: argv, options: OPTIONS, strict: true, allowPositionals: false });
-  if (values.help) return null;
-  for (const name of NOT_YET) {
-    const value = values[name];
-    if (value !== undefined && value !== '0' && value !== '') throw usage(`--${name} is not supported in this version.`);
+type Flags = Record<string, unknown>;
+
+/** The command line by option name, or null when only help was asked for. @throws LiteDeskError USAGE */
+function parseArgv(argv: string[], io: ServerCommandIo): Flags | null {
+  const command = new Command('litedesk server')
+    .description('Hosts the server that computers find each other through: rendezvous, NAT test, relay and WebSocket in one process.')
+    .helpOption('-h, --help', 'show this')
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {}, getOutHelpWidth: () => 110 })
+    .option('--data <DIR>', 'key pair and computers (default: this folder when hbbs ran here, else a folder of your account)')
+    .option('-c, --config <FILE>', 'options from a JSON file, or an INI file of hbbs; flags go before it')
+    .option('--json', 'one JSON object a line on stdout');
+  const canonical = new Map<string, string>();
+  for (const { name, flag, info } of OPTIONS) {
+    const add = (flags: string, help: string | null): void => {
+      const option = new Option(info.arg === undefined ? flags : `${flags} <${info.arg}>`, help ?? undefined);
+      if (info.many) option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
+      command.addOption(help === null ? option.hideHelp() : option);
+      canonical.set(option.attributeName(), name);
+    };
+    add(info.short === undefined ? `--${flag}` : `-${info.short}, --${flag}`, info.help);
+    for (const alias of info.flags ?? []) add(`--${alias}`, null);
   }
-  const store = values.store;
-  if (store !== undefined && store !== '' && store !== `sqlite:${join(dataDir, 'peers.sqlite3')}`)
-    throw usage('--store is not supported in this version: the list of computers is kept in the data folder.');
-  if (values.bind !== undefined && isIP(values.bind) === 0) throw usage(`--bind ${values.bind} is not an IP address.`);
-  return {
+  for (const { name, short, isFlag } of INEFFECTIVE)
+    if (isFlag) command.addOption(new Option(`${short === undefined ? '' : `-${short}, `}--${name} <TEXT>`).hideHelp());
+  command.addHelpText('after', '\nEvery option may also stand in the environment, as LITEDESK_ and its name in capitals; those of hbbs and hbbr are taken too.\n');
+  try {
+    // hbbs also takes `-k=_`.
+    command.parse(argv.flatMap((arg) => (/^-[A-Za-z]=/.test(arg) ? [arg.slice(0, 2), arg.slice(3)] : [arg])), { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return null;
+    throw configError(error.message.replace(/^error: /, ''));
+  }
+  const flags: Flags = {};
+  for (const [attribute, value] of Object.entries(command.opts<Flags>())) {
+    const name = canonical.get(attribute) ?? attribute;
+    flags[name] = Array.isArray(value) && Array.isArray(flags[name]) ? [...flags[name], ...value] : value;
+  }
+  return flags;
+}
+
+/** @throws LiteDeskError USAGE */
+function configure({ data, json: _json, config: configFile, ...flags }: Flags, io: ServerCommandIo, log: ServerLog): ServerOptions {
+  const dataDir = serverDataDir(data as string | undefined, io.env, io.cwd, defaultDataDir(io.env));
+  const config = readConfig({
+    flags,
+    configFile: configFile as string | undefined,
+    env: io.env,
     dataDir,
-    bind: values.bind,
-    ports: portsOf(values),
-    relays: (values.relay ?? []).flatMap((list) => list.split(',')).filter((relay) => relay !== ''),
-    key: values.key,
-    alwaysRelay: values['always-relay'] ?? false,
-    mask: values.mask,
-  };
+    onIneffective: (option, reason) => log('warn', 'option-without-effect', { option, reason }),
+  });
+  refuseNotYet(config, dataDir);
+  return serverOptions(config, dataDir);
 }
 
-function portsOf(values: {
-  port?: string | undefined;
-  'relay-port'?: string | undefined;
-  'ws-port'?: string | undefined;
-  'relay-ws-port'?: string | undefined;
-}): WantedPorts {
-  const read = (name: 'port' | 'relay-port' | 'ws-port' | 'relay-ws-port', least: number): number | undefined => {
-    const text = values[name];
-    if (text === undefined) return undefined;
-    const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
-    if (!(port >= least && port <= MAX_PORT)) throw usage(`--${name} ${text} is not a port.`);
-    return port;
-  };
-  // The rendezvous port has a neighbour on each side, and clients count on it.
-  const rendezvous = read('port', 3);
-  const [relay, ws, relayWs] = [read('relay-port', 0), read('ws-port', 0), read('relay-ws-port', 0)];
-  return {
-    ...(rendezvous === undefined ? {} : { rendezvous }),
-    ...(relay === undefined ? {} : { relay }),
-    ...(ws === undefined ? {} : { ws }),
-    ...(relayWs === undefined ? {} : { relayWs }),
-  };
-}
-
-function announce(io: ServerCommandIo, server: RunningServer): void {
+function announce(io: ServerCommandIo, json: boolean, server: RunningServer): void {
   const { ports, publicKey, invitation, host } = server;
-  if (io.json) {
-    const off = { lobby: 0, single: 0, metrics: 0, http: 0, https: 0 };
-    io.stdout.write(`${JSON.stringify({ event: 'ready', key: publicKey, invite: invitation, ports: { ...ports, ...off } })}\n`);
+  if (json) {
+    io.stdout.write(`${JSON.stringify({ event: 'ready', key: publicKey, invite: invitation, ports })}\n`);
     return;
   }
   const shown = host.includes(':') ? `[${host}]` : host;
@@ -179,14 +126,10 @@ function announce(io: ServerCommandIo, server: RunningServer): void {
   );
 }
 
-function fail(io: ServerCommandIo, error: LiteDeskError): number {
-  if (io.json) io.stdout.write(`${JSON.stringify({ event: 'error', ...error.toData() })}\n`);
+function fail(io: ServerCommandIo, json: boolean, error: LiteDeskError): number {
+  if (json) io.stdout.write(`${JSON.stringify({ event: 'error', ...error.toData() })}\n`);
   else io.stderr.write(`${error.message}\n${error.hint}\n`);
   return error.stage === 'usage' ? 2 : 1;
-}
-
-function usage(message: string): LiteDeskError {
-  return new LiteDeskError({ code: 'USAGE', stage: 'usage', message, hint: 'See litedesk server --help.' });
 }
 
 function unexpected(error: unknown): LiteDeskError {

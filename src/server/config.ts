@@ -1,0 +1,263 @@
+/**
+ * Every option of the server, once: the schema from which the command line, the environment (LITEDESK_…), the `--config`
+ * file and the names of hbbs and hbbr (rendezvous §1.5) all come. To add one, add a line here and read it in
+ * serverOptions(), or wherever it is used; `litedesk server --help` and all sources know it from then on.
+ */
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { LiteDeskError } from '../core/errors.ts';
+import type { ServerOptions } from './index.ts';
+import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
+
+/** What the sources of an option need besides its type. */
+export interface OptionInfo {
+  readonly help: string;
+  /** Placeholder of the value in the help; absent: a switch. */
+  readonly arg?: string;
+  /** One-letter flag. */
+  readonly short?: string;
+  /** Further long flags, without the dashes. */
+  readonly flags?: readonly string[];
+  /** What hbbs and hbbr call it in the environment, `.env` and INI; `-` and `_`, upper and lower case are the same. */
+  readonly stock?: readonly string[];
+  /** The flag may be repeated. */
+  readonly many?: boolean;
+  /** An empty variable means an empty value, not an absent one. */
+  readonly emptyCounts?: boolean;
+}
+
+const info = z.registry<OptionInfo>();
+
+const MAX_PORT = 65_535;
+const YES = /^(y|yes|true|on|1)$/i;
+const NO = /^(n|no|false|off|0|)$/i;
+
+function number(min: number, max: number, what: string): z.ZodType<number> {
+  return z.preprocess(
+    (value) => (typeof value === 'string' && /^-?\d{1,15}(\.\d{1,9})?$/.test(value) ? Number(value) : value),
+    z.int(`is not ${what}`).min(min, `is not ${what}`).max(max, `is not ${what}`),
+  );
+}
+
+const wholeNumber = (max: number): z.ZodType<number> => number(0, max, `a whole number from 0 to ${max}`);
+/** 0: off. */
+const port = (): z.ZodType<number> => number(0, MAX_PORT, 'a port');
+/** The rendezvous port has a neighbour on each side, and clients count on it (rendezvous §1). */
+const rendezvousPort = port().refine((value) => value === 0 || value >= 3, 'is not a port from 3 up');
+const text = (): z.ZodString => z.string('is not a text').max(4_096, 'is too long');
+const address = text().refine((value) => isIP(value) !== 0, 'is not an IP address');
+
+const flag = z.preprocess((value) => {
+  if (typeof value !== 'string') return value;
+  return YES.test(value) ? true : NO.test(value) ? false : value;
+}, z.boolean('is neither Y nor N'));
+
+/** A comma list, or several values, or both. */
+const list = z.preprocess(
+  (value) =>
+    (Array.isArray(value) ? value : [value]).flatMap((entry: unknown) =>
+      typeof entry === 'string' ? entry.split(',').map((part) => part.trim()).filter((part) => part !== '') : [entry],
+    ),
+  z.array(text()).max(256, 'has too many entries'),
+);
+
+const portRange = z.preprocess(
+  (value) => {
+    const match = typeof value === 'string' ? /^(\d{1,5})-(\d{1,5})$/.exec(value) : null;
+    return match ? { first: Number(match[1]), last: Number(match[2]) } : value;
+  },
+  z
+    .object({ first: port(), last: port() }, 'is not a range of ports like 30000-30099')
+    .refine((range) => range.first > 0 && range.last >= range.first, 'is not a range of ports like 30000-30099'),
+);
+
+const LIMIT_NAMES = Object.keys(DEFAULT_LIMITS) as (keyof ServerLimits)[];
+
+/** `name=value` entries, or an object in the JSON file. */
+const limits = z.preprocess((value) => {
+  if (typeof value !== 'string' && !Array.isArray(value)) return value;
+  const entries = (Array.isArray(value) ? value : [value]).flatMap((entry) => String(entry).split(','));
+  return Object.fromEntries(entries.filter((e) => e !== '').map((e) => {
+    const at = e.indexOf('=');
+    const number = e.slice(at + 1).trim();
+    return at < 0 || number === '' ? [e, Number.NaN] : [e.slice(0, at).trim(), Number(number)];
+  }));
+}, z.record(z.string(), z.number('is not name=number').nonnegative('is below 0'))).superRefine((value, context) => {
+  for (const name of Object.keys(value))
+    if (!LIMIT_NAMES.some((known) => known === name))
+      context.addIssue({ code: 'custom', message: `names no limit: ${name} (known: ${LIMIT_NAMES.join(', ')})` });
+}).transform((value) => value as Partial<ServerLimits>);
+
+/** The options; the name in camel case is `--kebab-case` on the command line and LITEDESK_UPPER_CASE in the environment. */
+export const ConfigSchema = z.strictObject({
+  bind: address.optional().register(info, {
+    arg: 'ADDR', short: 'b', stock: ['bind'],
+    help: 'listen on one local address only (default: all)',
+  }),
+  port: rendezvousPort.optional().register(info, {
+    arg: 'N', short: 'p', stock: ['port'],
+    help: 'rendezvous port, TCP and UDP (default 21116); the NAT test takes the port below it',
+  }),
+  relayPort: port().optional().register(info, { arg: 'N', help: 'relay port (default: rendezvous port + 1); 0: off' }),
+  wsPort: port().optional().register(info, {
+    arg: 'N',
+    help: 'rendezvous over WebSocket (default: rendezvous port + 2); 0: off',
+  }),
+  relayWsPort: port().optional().register(info, {
+    arg: 'N',
+    help: 'relay over WebSocket (default: relay port + 2); 0: off',
+  }),
+  lobbyPort: port().default(0).register(info, { arg: 'N', help: 'lobby port, usually 8877 (default: off)' }),
+  singlePort: port().default(0).register(info, { arg: 'N', help: 'one TCP port that carries everything (default: off)' }),
+  tlsCert: text().optional().register(info, { arg: 'FILE', help: 'certificate chain (PEM) for TLS, read again when it changes' }),
+  tlsKey: text().optional().register(info, { arg: 'FILE', help: 'its private key (PEM)' }),
+  relay: list.default([]).register(info, {
+    arg: 'HOST[:PORT]', short: 'r', flags: ['relay-servers'], stock: ['relay-servers'], many: true,
+    help: 'another relay that clients are sent to; may be repeated, or a comma list',
+  }),
+  key: text().default('-').register(info, {
+    arg: 'KEY', short: 'k', stock: ['key'], emptyCounts: true,
+    help: 'what clients must send as key: - or _ for the public key of the pair (default), a secret key, or a text of your own',
+  }),
+  alwaysRelay: flag.default(false).register(info, {
+    stock: ['always-use-relay'],
+    help: 'send every session through the relay, except within one network',
+  }),
+  mask: text().optional().register(info, {
+    arg: 'NETWORK/BITS', stock: ['mask'],
+    help: 'IPv4 addresses that count as your LAN',
+  }),
+  localIp: address.optional().register(info, {
+    arg: 'ADDR', stock: ['local-ip'],
+    help: 'with --mask: the relay address for computers inside it (default: found out)',
+  }),
+  store: text().optional().register(info, {
+    arg: 'URL',
+    help: 'where computers are kept: sqlite:FILE (default: in the data folder), or redis://… for several nodes',
+  }),
+  importDb: text().optional().register(info, {
+    arg: 'FILE', stock: ['db-url'],
+    help: 'database of hbbs to take computers over from (default: db_v2.sqlite3 in the data folder)',
+  }),
+  metricsPort: port().default(0).register(info, { arg: 'N', help: 'metrics port (default: off)' }),
+  httpPort: port().default(0).register(info, { arg: 'N', help: 'published HTTP services (default: off)' }),
+  httpsPort: port().default(0).register(info, { arg: 'N', help: 'published HTTPS services (default: off)' }),
+  publishPorts: portRange.optional().register(info, { arg: 'LO-HI', help: 'ports for published TCP and UDP services' }),
+  udpBuffer: wholeNumber(1 << 30).default(0).register(info, {
+    arg: 'BYTES', short: 'M', flags: ['rmem'], stock: ['rmem'],
+    help: 'receive buffer of the UDP port (default: 4 MiB, as far as the system allows)',
+  }),
+  limit: limits.default({}).register(info, {
+    arg: 'NAME=VALUE', many: true,
+    help: 'change one of the limits in docs/limits.md; may be repeated',
+  }),
+  rendezvousServers: list.default([]).register(info, {
+    arg: 'LIST', short: 'R', stock: ['rendezvous-servers'],
+    help: 'deprecated: server list for clients whose serial is lower than --serial',
+  }),
+  serial: wholeNumber(2 ** 31 - 1).default(0).register(info, {
+    arg: 'N', short: 's', stock: ['serial'],
+    help: 'deprecated: serial of that list',
+  }),
+});
+
+export type ServerConfig = z.output<typeof ConfigSchema>;
+
+/** Known from the command's contract, but with nothing behind them yet: better refused than pretended. */
+const NOT_YET: readonly (keyof ServerConfig)[] = [
+  'lobbyPort',
+  'singlePort',
+  'tlsCert',
+  'tlsKey',
+  'store',
+  'metricsPort',
+  'httpPort',
+  'httpsPort',
+  'publishPorts',
+];
+
+/** hbbr's settings that are limits here; `factor` turns its unit into ours (rendezvous §7.6: Mb are 1024² bits). */
+export const STOCK_LIMITS: Readonly<Record<string, { limit: keyof ServerLimits; factor: number }>> = {
+  'single-bandwidth': { limit: 'relayPairBps', factor: 1024 * 1024 },
+  'total-bandwidth': { limit: 'relayTotalBps', factor: 1024 * 1024 },
+};
+
+/** Options of hbbs and hbbr that change nothing here, with the reason that the warning gives. */
+export interface IneffectiveOption {
+  /** As in the environment; also the long flag where there is one. */
+  readonly name: string;
+  readonly short?: string;
+  readonly isFlag?: boolean;
+  readonly why: string;
+}
+
+export const INEFFECTIVE: readonly IneffectiveOption[] = [
+  { name: 'software-url', short: 'u', isFlag: true, why: 'no client asks the server for updates any more' },
+  { name: 'test-hbbs', why: 'a UDP socket that fails is opened again, the server need not end itself' },
+  { name: 'max-database-connections', why: 'one connection commits many registrations at once' },
+  { name: 'rust-log', why: 'the log has its own options' },
+];
+
+export interface OptionEntry {
+  readonly name: keyof ServerConfig;
+  /** Kebab case. */
+  readonly flag: string;
+  readonly info: OptionInfo;
+}
+
+/** All options in the order of the help. */
+export const OPTIONS: readonly OptionEntry[] = Object.entries(ConfigSchema.shape).map(([name, schema]) => ({
+  name: name as keyof ServerConfig,
+  flag: kebab(name),
+  info: info.get(schema) ?? { help: '' },
+}));
+
+export function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** @throws LiteDeskError USAGE when the option cannot work in this version */
+export function refuseNotYet(config: ServerConfig, dataDir: string): void {
+  if (config.store === `sqlite:${join(dataDir, 'peers.sqlite3')}`) return refuseNotYet({ ...config, store: undefined }, dataDir);
+  for (const name of NOT_YET)
+    if (config[name] !== undefined && config[name] !== 0 && config[name] !== '')
+      throw configError(`--${kebab(name)} is not supported in this version.`);
+  if (config.port === 0) throw configError('--port 0 is not supported in this version.');
+}
+
+/** What startServer() takes, from what was configured. */
+export function serverOptions(config: ServerConfig, dataDir: string): ServerOptions {
+  return {
+    dataDir,
+    bind: config.bind,
+    ports: {
+      ...given('rendezvous', config.port),
+      ...given('relay', config.relayPort),
+      ...given('ws', config.wsPort),
+      ...given('relayWs', config.relayWsPort),
+      lobby: config.lobbyPort,
+      single: config.singlePort,
+      metrics: config.metricsPort,
+      http: config.httpPort,
+      https: config.httpsPort,
+    },
+    relays: config.relay,
+    key: config.key,
+    alwaysRelay: config.alwaysRelay,
+    mask: config.mask,
+    localIp: config.localIp,
+    serial: config.serial,
+    rendezvousServers: config.rendezvousServers,
+    limits: config.limit,
+    udpReceiveBuffer: config.udpBuffer,
+  };
+}
+
+function given<K extends string>(name: K, value: number | undefined): { [P in K]?: number } {
+  return value === undefined ? {} : ({ [name]: value } as { [P in K]?: number });
+}
+
+export function configError(message: string): LiteDeskError {
+  return new LiteDeskError({ code: 'USAGE', stage: 'usage', message, hint: 'See litedesk server --help.' });
+}
