@@ -124,6 +124,9 @@ export const ConfigSchema = z.strictObject({
     stock: ['always-use-relay'],
     help: 'send every session through the relay, except within one network',
   }),
+  openRelay: flag.default(false).register(info, {
+    help: 'let anybody with the key use the relay, also for sessions that another server introduces',
+  }),
   mask: text().optional().register(info, {
     arg: 'NETWORK/BITS', stock: ['mask'],
     help: 'IPv4 addresses that count as your LAN',
@@ -245,6 +248,7 @@ export function serverOptions(config: ServerConfig, dataDir: string): ServerOpti
     relays: config.relay,
     key: config.key,
     alwaysRelay: config.alwaysRelay,
+    openRelay: config.openRelay,
     mask: config.mask,
     localIp: config.localIp,
     serial: config.serial,

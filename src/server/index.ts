@@ -7,6 +7,7 @@ import { LiteDeskError } from '../core/errors.ts';
 import { formatInvitation } from '../shared/invitation.ts';
 import { Admission } from './admission.ts';
 import { Counters } from './counters.ts';
+import { Introductions } from './introductions.ts';
 import { loadOrCreateKeys, parseSecretKey, type ServerKeys } from './key-file.ts';
 import { lanTest } from './lan.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
@@ -39,6 +40,8 @@ export interface ServerOptions {
   /** Licence key as in rendezvous §1.6: absent or `-` the key pair's own, '' none, a secret key, or any text. */
   readonly key?: string | undefined;
   readonly alwaysRelay?: boolean;
+  /** The relay joins whoever names the same uuid, not only those that this server introduced. */
+  readonly openRelay?: boolean;
   /** IPv4 network that counts as LAN, and the relay address for peers inside it. */
   readonly mask?: string | undefined;
   readonly localIp?: string | undefined;
@@ -132,7 +135,9 @@ class Parts {
     const peers = new PeerTable(store, limits, clock);
     const relays = new RelayChoice(this.#options.relays ?? [], clock);
     this.#closers.push(() => relays.close());
+    const introductions = new Introductions(limits, clock);
     const rendezvous = new Rendezvous({
+      introductions,
       peers,
       limits,
       clock,
@@ -182,7 +187,14 @@ class Parts {
           new WsClient(ws, { remote, localHost, limits, clock, events });
         }),
       );
-    const relay = new Relay({ limits, clock, counters, licenceKey });
+    const relay = new Relay({
+      limits,
+      clock,
+      counters,
+      accepts: (key) => licenceKey === '' || key === licenceKey,
+      ticketKeys: () => [keys.secretKey.subarray(32)],
+      introductions: this.#options.openRelay ? null : introductions,
+    });
     this.#closers.push(() => relay.close());
     if (wanted.relay > 0)
       await this.#own(
@@ -209,6 +221,7 @@ class Parts {
         pendingRequests: rendezvous.pendingAsks,
         relayPairs: relay.pairs,
         relayWaiting: relay.waiting,
+        relayHeld: relay.held,
       }),
       close: () => this.#close(),
     };

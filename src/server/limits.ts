@@ -67,6 +67,17 @@ export interface ServerLimits {
   readonly maxRelayWaitingPerAddress: number;
   /** ms that a stream waits for its other half (rendezvous §7.3). */
   readonly relayWaitMs: number;
+  /** Streams whose uuid nobody introduced so far, in all and from one address, and ms until they are cut. */
+  readonly maxRelayHeld: number;
+  readonly maxRelayHeldPerAddress: number;
+  readonly relayHeldMs: number;
+  /** ms for which a pair with an end at another address than the server saw waits for the expected one. */
+  readonly relayStrangerMs: number;
+  /** Relay uuids that passed between two peers, and ms for which each is good: an answer takes up to `askLifetimeMs`. */
+  readonly maxIntroductions: number;
+  readonly introductionMs: number;
+  /** Relay tickets that were shown already and could be shown again. */
+  readonly maxUsedTickets: number;
   /** Bytes that a waiting stream may send ahead; then it is not read any more. */
   readonly relayEarlyBytes: number;
   readonly maxRelayPairs: number;
@@ -118,6 +129,13 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxRelayWaiting: 4_096,
   maxRelayWaitingPerAddress: 256,
   relayWaitMs: 30_000,
+  maxRelayHeld: 1_024,
+  maxRelayHeldPerAddress: 64,
+  relayHeldMs: 10_000,
+  relayStrangerMs: 1_000,
+  maxIntroductions: 50_000,
+  introductionMs: 90_000,
+  maxUsedTickets: 50_000,
   relayEarlyBytes: 64 * 1024,
   maxRelayPairs: 8_192,
   relayIdleMs: 30_000,

@@ -17,6 +17,7 @@ beforeEach(async () => {
   server = await startServer({
     dataDir: dir,
     ports: { rendezvous: -1 },
+    openRelay: true,
     limits: { relayWaitMs: 300, relayPairBps: 0, relayTotalBps: 0 },
   });
 });

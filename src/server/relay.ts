@@ -1,30 +1,34 @@
-/** The relay (rendezvous §7): joins two connections that name the same uuid, and looks at nothing they send. */
+/**
+ * The relay (rendezvous §7): joins two connections that name the same uuid, and looks at nothing they send. Unless it is
+ * open, a uuid is good only when the rendezvous introduced it: it passed through the server in this process, a server
+ * that shares our key told us, or one of the two shows a ticket.
+ */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Clock } from '../core/clock.ts';
 import { decodeRendezvous, FrameDecoder } from '../core/wire/index.ts';
 import { Bandwidth } from './bandwidth.ts';
 import type { Counters } from './counters.ts';
+import type { Introductions } from './introductions.ts';
 import type { ServerLimits } from './limits.ts';
 import type { Detail } from './observe/reasons.ts';
 import { type RelayEnd, TcpEnd, WsEnd } from './relay-end.ts';
 import { RelayPair } from './relay-pair.ts';
+import { RelayWaiting, type Waiter } from './relay-waiting.ts';
+import { openTicket, type TicketSide, UsedTickets } from './tickets.ts';
 
 export interface RelayOptions {
   readonly limits: ServerLimits;
   readonly clock: Clock;
   readonly counters: Counters;
-  /** What clients must send as licence_key; '' accepts everything. */
-  readonly licenceKey: string;
-}
-
-/** A stream that has said its uuid and waits for the other one. */
-interface Waiter {
-  readonly end: RelayEnd;
-  /** Lets go of the waiting stream's events and timer, and gives what it has sent since. */
-  leave(): void;
-  /** Hands what came early to the pair. */
-  replay(): void;
+  /** Whether this licence_key may use the relay. */
+  readonly accepts: (licenceKey: string) => boolean;
+  /** Keys (32 bytes) whose tickets count. */
+  readonly ticketKeys: () => readonly Uint8Array[];
+  /** The uuids that may meet here; null: all, as at the stock relay. */
+  readonly introductions: Introductions | null;
+  /** Unix time in ms. */
+  readonly unixMs?: () => number;
 }
 
 /** A first frame is a RequestRelay of some 150 bytes; a token in it may be longer. */
@@ -34,8 +38,8 @@ export const RELAY_SWEEP_MS = 3_000;
 
 export class Relay {
   readonly #o: RelayOptions;
-  readonly #waiting = new Map<string, Waiter>();
-  readonly #waitingByHost = new Map<string, number>();
+  readonly #waiting: RelayWaiting;
+  readonly #used: UsedTickets;
   readonly #pairs = new Set<RelayPair>();
   readonly #total: Bandwidth;
   #cancelSweep: (() => void) | undefined;
@@ -44,6 +48,8 @@ export class Relay {
   constructor(options: RelayOptions) {
     this.#o = options;
     this.#total = new Bandwidth(options.limits.relayTotalBps, options.clock);
+    this.#used = new UsedTickets(options.limits, options.clock);
+    this.#waiting = new RelayWaiting({ ...options, onPair: (first, second) => this.#pair(first, second) });
     const sweep = (): void => {
       this.#cancelSweep = options.clock.setTimer(RELAY_SWEEP_MS, sweep);
       const oldest = options.clock.now() - options.limits.relayIdleMs;
@@ -52,6 +58,8 @@ export class Relay {
           options.counters.count('relay-idle');
           pair.destroy();
         }
+      this.#used.expire();
+      options.introductions?.expire();
     };
     this.#cancelSweep = options.clock.setTimer(RELAY_SWEEP_MS, sweep);
   }
@@ -62,6 +70,11 @@ export class Relay {
 
   get waiting(): number {
     return this.#waiting.size;
+  }
+
+  /** Streams whose uuid nobody introduced so far. */
+  get held(): number {
+    return this.#waiting.held;
   }
 
   /** Bytes forwarded since the start, both directions of all pairs. */
@@ -88,11 +101,11 @@ export class Relay {
         return cut();
       }
       if (!first) return;
-      const uuid = this.#uuidOf(first, { from: host, via: 'tcp' });
-      if (uuid === null) return cut();
+      const named = this.#read(first, { from: host, via: 'tcp' });
+      if (!named) return cut();
       stop();
       const end = new TcpEnd(socket, host, limits.maxRelayMessageBytes);
-      this.#arrived(uuid, end, decoder.takeRest());
+      this.#waiting.arrive(named.uuid, end, decoder.takeRest(), named.side);
     };
     socket.on('data', onData).on('end', cut).on('error', cut).on('close', stop);
   }
@@ -107,114 +120,81 @@ export class Relay {
     };
     const onMessage = (data: unknown, isBinary: boolean): void => {
       if (!isBinary) return;
-      const uuid = this.#uuidOf(data as Buffer, { from: host, via: 'ws' });
+      const named = this.#read(data as Buffer, { from: host, via: 'ws' });
       stop();
       ws.on('error', cut);
-      if (uuid === null) return void ws.close(1000);
-      this.#arrived(uuid, new WsEnd(ws, host, limits.relayBufferBytes), null);
+      if (!named) return void ws.close(1000);
+      this.#waiting.arrive(named.uuid, new WsEnd(ws, host, limits.relayBufferBytes), null, named.side);
     };
     ws.on('message', onMessage).on('error', cut).on('close', stop);
   }
 
   close(): void {
     this.#cancelSweep?.();
-    for (const waiter of [...this.#waiting.values()]) waiter.end.destroy();
+    this.#waiting.close();
     for (const pair of [...this.#pairs]) pair.destroy();
   }
 
-  /** The uuid of an acceptable first frame, else null. Refusals are silent on the wire (rendezvous §7.2). */
-  #uuidOf(frame: Uint8Array, from: Detail): string | null {
-    const { counters, licenceKey, limits } = this.#o;
+  /** What an acceptable first frame names, else null. Refusals are silent on the wire (rendezvous §7.2). */
+  #read(frame: Uint8Array, from: Detail): { uuid: string; side: TicketSide } | null {
+    const { counters, accepts, limits } = this.#o;
     try {
       const message = decodeRendezvous(frame);
       const request = message.union === 'requestRelay' ? message.requestRelay : null;
       const uuid = request?.uuid ?? '';
       if (uuid === '' || uuid.length > limits.maxRelayUuidLength) counters.count('relay-not-a-request', from);
-      else if (licenceKey !== '' && request?.licenceKey !== licenceKey) counters.count('relay-wrong-key', from);
-      else return uuid;
+      else if (!accepts(request?.licenceKey ?? '')) counters.count('relay-wrong-key', from);
+      else return this.#withTicket(uuid, request?.relayTicket, from);
     } catch {
       counters.count('relay-not-a-message', from);
     }
     return null;
   }
 
-  /** Pairs the stream or lets it wait. Look-up and store are one step: nothing else runs in between. */
-  #arrived(uuid: string, end: RelayEnd, early: Uint8Array | null): void {
-    const { limits, counters } = this.#o;
-    const other = this.#waiting.get(uuid);
-    if (other) {
-      other.leave();
-      if (this.#pairs.size >= limits.maxRelayPairs) {
-        counters.count('relay-too-many-pairs', { from: end.host, via: end.kind });
-        other.end.destroy();
-        return end.destroy();
+  /** A good ticket introduces its uuid and says whose it is. One that is not good refuses, unless we know the uuid anyway. */
+  #withTicket(
+    uuid: string,
+    sealed: Uint8Array | null | undefined,
+    from: Detail,
+  ): { uuid: string; side: TicketSide } | null {
+    const { counters, introductions, ticketKeys, unixMs = Date.now } = this.#o;
+    if (!sealed?.length || !introductions) return { uuid, side: 0 };
+    const ticket = openTicket(sealed, ticketKeys(), unixMs());
+    if (typeof ticket === 'object' && ticket.uuid === uuid && ticket.side !== 0) {
+      if (this.#used.use(ticket)) {
+        if (!introductions.get(uuid)) introductions.note(uuid, ticket.hosts);
+        return { uuid, side: ticket.side };
       }
-      const pair = new RelayPair(
-        other.end,
-        end,
-        [new Bandwidth(limits.relayPairBps, this.#o.clock), this.#total],
-        this.#o.clock,
-        (closed) => this.#ended(closed, end),
-      );
-      this.#pairs.add(pair);
-      counters.count('relay-paired', { from: end.host, via: end.kind });
-      other.replay();
-      if (early && early.length > 0) end.replay(early);
-      other.end.resume();
-      end.resume();
-      return;
+      counters.count('relay-ticket-replayed', from);
+      return null;
     }
-    const own = this.#waitingByHost.get(end.host) ?? 0;
-    if (this.#waiting.size >= limits.maxRelayWaiting || own >= limits.maxRelayWaitingPerAddress) {
-      counters.count('relay-too-many-waiting', { from: end.host, via: end.kind });
-      return end.destroy();
+    counters.count(ticket === 'expired' ? 'relay-ticket-expired' : 'relay-ticket-forged', from);
+    // The clock of a relay may be wrong, and the server have told it all the same.
+    return introductions.get(uuid) ? { uuid, side: 0 } : null;
+  }
+
+  #pair(first: Waiter, second: Waiter): void {
+    const { limits, counters, clock } = this.#o;
+    const from = { from: second.end.host, via: second.end.kind };
+    if (this.#pairs.size >= limits.maxRelayPairs) {
+      counters.count('relay-too-many-pairs', from);
+      first.end.destroy();
+      return second.end.destroy();
     }
-    this.#wait(uuid, end, early);
+    const limitsOfPair = [new Bandwidth(limits.relayPairBps, clock), this.#total];
+    const pair = new RelayPair(first.end, second.end, limitsOfPair, clock, (closed) => this.#ended(closed, second.end));
+    this.#pairs.add(pair);
+    counters.count('relay-paired', from);
+    // The pair has installed its own events by now: what was held goes the way of everything that follows.
+    first.replay();
+    second.replay();
+    first.end.resume();
+    second.end.resume();
   }
 
   #ended(pair: RelayPair, end: RelayEnd): void {
     if (!this.#pairs.delete(pair)) return;
     this.#endedBytes += pair.bytes;
     this.#o.counters.count('relay-ended', { from: end.host, bytes: pair.bytes, ms: this.#o.clock.now() - pair.since });
-  }
-
-  #wait(uuid: string, end: RelayEnd, early: Uint8Array | null): void {
-    const { limits, clock, counters } = this.#o;
-    const held: Uint8Array[] = [];
-    let heldBytes = 0;
-    const hold = (data: Uint8Array): void => {
-      held.push(data);
-      heldBytes += data.length;
-      if (heldBytes > limits.relayEarlyBytes) end.pause();
-    };
-    if (early && early.length > 0) hold(early);
-    const leave = (): void => {
-      cancelTimer();
-      if (this.#waiting.get(uuid) !== waiter) return;
-      this.#waiting.delete(uuid);
-      const left = (this.#waitingByHost.get(end.host) ?? 1) - 1;
-      if (left > 0) this.#waitingByHost.set(end.host, left);
-      else this.#waitingByHost.delete(end.host);
-    };
-    const gone = (): void => {
-      leave();
-      end.destroy();
-    };
-    const cancelTimer = clock.setTimer(limits.relayWaitMs, () => {
-      counters.count('relay-nobody-came', { from: end.host, via: end.kind });
-      gone();
-    });
-    const waiter: Waiter = {
-      end,
-      leave,
-      // The pair has installed its own events by now: what was held goes the way of everything that follows.
-      replay: () => {
-        for (const data of held) end.replay(data);
-      },
-    };
-    this.#waiting.set(uuid, waiter);
-    this.#waitingByHost.set(end.host, (this.#waitingByHost.get(end.host) ?? 0) + 1);
-    // A stream that goes while it waits must not be paired with the next one (rendezvous §7.3).
-    end.setEvents({ onData: hold, onSign: () => {}, onEnd: gone, onDrain: () => {}, onClose: gone });
   }
 }

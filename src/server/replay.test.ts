@@ -47,6 +47,9 @@ const OPTIONS: Record<string, Partial<ServerOptions>> = {
   'lan-mask': { mask: '127.1.0.0/24', localIp: '10.1.0.99', relays: ['203.0.113.10'] },
 };
 
+// Pairs whose rendezvous was elsewhere: only an open relay joins them (relay-introduced.test.ts).
+for (const name of ['relay-pair-tcp', 'relay-pair-ws', 'relay-pair-ws-tcp']) OPTIONS[name] = { openRelay: true };
+
 const recordings = readdirSync(DIR)
   .map((file) => JSON.parse(readFileSync(join(DIR, file), 'utf8')) as Recording)
   .filter((recording) => recording.steps);

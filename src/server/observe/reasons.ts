@@ -59,6 +59,12 @@ export const REASONS = {
   'relay-too-many-pairs': { kind: 'refused', text: 'the relay carries as many sessions as it may' },
   'relay-too-many-waiting': { kind: 'refused', text: 'too many connections wait at the relay' },
   'relay-nobody-came': { kind: 'ended', text: 'the other end never came to the relay' },
+  'relay-not-introduced': { kind: 'refused', text: 'nobody introduced the two that would have met at the relay' },
+  'relay-too-many-unintroduced': { kind: 'refused', text: 'too many connections at the relay that nobody introduced' },
+  'relay-ticket-forged': { kind: 'refused', text: 'the relay was shown a ticket that this server did not sign' },
+  'relay-ticket-expired': { kind: 'refused', text: 'the relay was shown a ticket that is too old' },
+  'relay-ticket-replayed': { kind: 'refused', text: 'the relay was shown a ticket for the second time' },
+  'relay-stranger': { kind: 'done', text: 'the relay joined an end that came from another address than the server saw' },
   // Connections
   'connection-full': { kind: 'refused', text: 'the server holds as many connections as it may' },
   'connection-full-address': { kind: 'refused', text: 'too many connections from one address' },

@@ -74,6 +74,9 @@ export class Answers {
       if (isLan(ask.client.remote.host)) relayServer = localIp;
       else if (relayServer === localIp) relayServer = this.#o.pickRelay();
     }
+    // A relay that the controlled side proposes; one that it agrees to was noted when it was asked for.
+    if (message.uuid && !message.refuseReason)
+      this.#o.introductions.note(message.uuid, [ask.client.remote.host, client.remote.host]);
     this.#answer(ask, {
       relayResponse: { ...rest, ...given('relayServer', relayServer), ...(id ? { pk: this.#signedPk(message.version, ask.id) } : {}) },
     });

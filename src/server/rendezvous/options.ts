@@ -1,6 +1,7 @@
 /** What the rendezvous rules are given from outside. */
 import type { Clock } from '../../core/clock.ts';
 import type { Counters } from '../counters.ts';
+import type { Introductions } from '../introductions.ts';
 import type { ServerLimits } from '../limits.ts';
 import type { PeerTable } from '../peer-table.ts';
 
@@ -13,6 +14,8 @@ export interface RendezvousOptions {
   readonly licenceKey: string;
   /** Signs ids (64 bytes). */
   readonly secretKey: Uint8Array;
+  /** Told each relay uuid that passes between two peers. */
+  readonly introductions: Introductions;
   /** The next configured relay, or '' when there is none. */
   readonly pickRelay: () => string;
   /** Port of the built-in relay; 0: off. */

@@ -86,7 +86,10 @@ export class Requests {
       return client.close();
     }
     try {
-      this.#outbox.pushBytes(peer, rewriteRequestRelay(bytes, { socketAddr: ask.socketAddr }));
+      const push = rewriteRequestRelay(bytes, { socketAddr: ask.socketAddr });
+      // Before the push: the controlled side may be at the relay sooner than we are back from it.
+      this.#o.introductions.note(message?.uuid ?? '', [client.remote.host, peer.host]);
+      this.#outbox.pushBytes(peer, push);
     } catch {
       // It was decoded, but is too odd to be forwarded.
       client.close();
