@@ -9,6 +9,8 @@ export interface Client {
   /** The address at which the client reached the server. */
   readonly localHost: string;
   readonly closed: boolean;
+  /** It is connected to another node, which handed its message on; nobody hands it on again. */
+  readonly forwarded?: true;
   /** Queues one payload; a client that does not read is dropped. */
   send(payload: Uint8Array): void;
   /** Ends in order: what was sent still leaves. */

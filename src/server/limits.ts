@@ -60,6 +60,18 @@ export interface ServerLimits {
   readonly greetingDelayMs: number;
   /** UDP sockets, one for each local address, so that answers leave from the address that was asked. */
   readonly maxUdpSockets: number;
+  /** Several nodes: controllers whose request waits at another node, and those of other nodes that wait here. */
+  readonly maxForwardedClients: number;
+  /** Answers handed to other nodes in a second: strangers can make us do it, at the price of a look-up each. */
+  readonly maxRoutedAnswersPerSecond: number;
+  /** ms that a request waits for a shared store that is away; clients repeat theirs after 3 s. */
+  readonly directoryHoldMs: number;
+  /** Requests that wait for it at one time. */
+  readonly maxHeldForDirectory: number;
+  /** ms after which other nodes are told again that a peer is still here: well below the time they remember it. */
+  readonly claimRefreshMs: number;
+  /** ms that another node may take to answer a question. */
+  readonly clusterReplyMs: number;
   /** Rows waiting for the store; a disk that hangs must not eat the memory. */
   readonly maxQueuedRows: number;
   /** Streams that wait at the relay, in all and from one address. */
@@ -125,6 +137,12 @@ export const DEFAULT_LIMITS: ServerLimits = {
   keepAliveSeconds: 60,
   greetingDelayMs: 150,
   maxUdpSockets: 64,
+  maxForwardedClients: 20_000,
+  maxRoutedAnswersPerSecond: 2_000,
+  directoryHoldMs: 2_500,
+  maxHeldForDirectory: 10_000,
+  claimRefreshMs: 40_000,
+  clusterReplyMs: 1_000,
   maxQueuedRows: 50_000,
   maxRelayWaiting: 4_096,
   maxRelayWaitingPerAddress: 256,

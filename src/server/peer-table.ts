@@ -48,8 +48,11 @@ export class PeerTable {
   readonly #limits: ServerLimits;
   readonly #clock: Clock;
   readonly #limiter: AddressLimiter;
+  /** Other nodes write to the store too. */
+  readonly #shared: boolean;
 
-  constructor(store: PeerStore, limits: ServerLimits, clock: Clock) {
+  constructor(store: PeerStore, limits: ServerLimits, clock: Clock, shared = false) {
+    this.#shared = shared;
     this.#store = store;
     this.#limits = limits;
     this.#clock = clock;
@@ -93,6 +96,8 @@ export class PeerTable {
     if (!peer) return true;
     // A datagram with a forged source must not end a living connection; RegisterPk, which names the uuid, may.
     if (peer.client) return true;
+    // It may have been with another node, and changed there: its RegisterPk brings the record up to date.
+    if (this.#shared && !this.isOnline(peer)) return true;
     const lastIp = peer.port === 0 ? peer.ip : peer.host;
     if (peer.pk.length === 0 || (from.host !== lastIp && !isLoopback(from.host))) return true;
     this.#heard(peer, from, path, null);
@@ -148,6 +153,35 @@ export class PeerTable {
     if (peer?.client !== client) return;
     peer.client = null;
     peer.lastSeen = NEVER;
+  }
+
+  /** ms since the peer was last heard. */
+  ageMs(peer: Peer): number {
+    return peer.client !== null ? 0 : Math.max(0, this.#clock.now() - peer.lastSeen);
+  }
+
+  /** The record as it is in the shared store now; null: it is not there. A peer that is registered here is not touched. */
+  refresh(id: string, row: PeerRow | null): void {
+    const peer = this.#peers.get(id);
+    if (!peer || this.isOnline(peer)) return;
+    if (!row) return void this.#peers.delete(id);
+    Object.assign(peer, { guid: row.guid, uuid: row.uuid, pk: row.pk, ip: normalizeHost(row.ip), signed: null });
+  }
+
+  /** What is on disk about a peer in memory. */
+  rowOf(id: string): PeerRow | undefined {
+    const peer = this.#peers.get(id);
+    return peer && peer.uuid.length > 0 ? { guid: peer.guid, id, uuid: peer.uuid, pk: peer.pk, ip: peer.ip } : undefined;
+  }
+
+  /** The peer has registered with another node. */
+  movedAway(id: string): void {
+    const peer = this.#peers.get(id);
+    if (!peer) return;
+    const { client } = peer;
+    peer.client = null;
+    peer.lastSeen = NEVER;
+    client?.close();
   }
 
   /** Drops records that have long been offline; they stay in the store. Call now and then. */

@@ -2,7 +2,7 @@
  * The rendezvous server as rules over messages (rendezvous §5 to §6): what may come over what, and whose business it is.
  * Sockets are in udp-port.ts, tcp-client.ts and ws-client.ts; nothing here waits, except for the store's commit.
  */
-import { decodeRendezvous, type HostPort, type hbb } from '../core/wire/index.ts';
+import { decodeRendezvous, encodeRendezvous, type HostPort, hbb } from '../core/wire/index.ts';
 import { Asks } from './asks.ts';
 import type { Client, UdpPath } from './client.ts';
 import { Answers } from './rendezvous/answers.ts';
@@ -40,6 +40,7 @@ export class Rendezvous {
   sweep(): void {
     for (const ask of this.#asks.expire())
       this.#o.counters.count('punch-unanswered', { id: ask.id, from: ask.client.remote.host, via: ask.client.kind });
+    this.#o.cluster?.sweep();
     this.#o.peers.evict();
   }
 
@@ -55,7 +56,9 @@ export class Rendezvous {
       case 'testNatRequest':
         return this.#queries.onUdpNatTest(from, path);
       case 'punchHoleSent':
-        return this.#answers.onPunchHoleSentByUdp(message.punchHoleSent, from);
+        if (!this.#answers.onPunchHoleSentByUdp(message.punchHoleSent, from))
+          this.#notForUs('udp', from, message.punchHoleSent?.id, bytes);
+        return;
       default:
         this.#o.counters.count('udp-not-handled', { from: from.host, via: 'udp' });
     }
@@ -69,19 +72,23 @@ export class Rendezvous {
     const message = this.#decode(bytes);
     switch (message?.union) {
       case 'punchHoleRequest':
-        return this.#requests.onPunchHoleRequest(client, message.punchHoleRequest);
+        return this.#atHolder(client, message.punchHoleRequest?.id, bytes, () =>
+          this.#requests.onPunchHoleRequest(client, message.punchHoleRequest),
+        );
       case 'requestRelay':
-        return this.#requests.onRequestRelay(client, message.requestRelay, bytes);
+        return this.#atHolder(client, message.requestRelay?.id, bytes, () =>
+          this.#requests.onRequestRelay(client, message.requestRelay, bytes),
+        );
       case 'registerPk':
         return this.#registrations.onRegisterPkByClient(client, message.registerPk);
       case 'punchHoleSent':
-        this.#answers.onPunchHoleSent(client, message.punchHoleSent);
+        if (!this.#answers.onPunchHoleSent(client, message.punchHoleSent)) this.#unasked(client, message.punchHoleSent?.id, bytes);
         break;
       case 'localAddr':
-        this.#answers.onLocalAddr(client, message.localAddr);
+        if (!this.#answers.onLocalAddr(client, message.localAddr)) this.#unasked(client, message.localAddr?.id, bytes);
         break;
       case 'relayResponse':
-        this.#answers.onRelayResponse(client, message.relayResponse);
+        if (!this.#answers.onRelayResponse(client, message.relayResponse)) this.#unasked(client, message.relayResponse?.id, bytes);
         break;
       case 'testNatRequest':
         this.#queries.onNatTest(client, message.testNatRequest);
@@ -92,26 +99,66 @@ export class Rendezvous {
         return;
     }
     // One message and the connection ends (rendezvous §1.2), unless it still serves for something else.
-    if (!presence && !this.#asks.waits(client)) client.close();
+    if (!presence && !this.waits(client)) client.close();
   }
 
   /** The one message of a connection to P-1. */
   onNatTestMessage(client: Client, bytes: Uint8Array): void {
     const message = this.#decode(bytes);
+    const close = (): void => client.close();
+    if (message?.union === 'onlineRequest' && this.#queries.onOnlineRequest(client, message.onlineRequest, close)) return;
     if (message?.union === 'testNatRequest') this.#queries.onSecondNatTest(client);
-    else if (message?.union !== 'onlineRequest' || !this.#queries.onOnlineRequest(client, message.onlineRequest))
-      this.#o.counters.count('nat-port-not-handled', { from: client.remote.host, via: client.kind });
-    client.close();
+    else this.#o.counters.count('nat-port-not-handled', { from: client.remote.host, via: client.kind });
+    close();
   }
 
   /** Whether an answer to this client may still come. */
   waits(client: Client): boolean {
-    return this.#asks.waits(client);
+    return this.#asks.waits(client) || this.#o.cluster?.waits(client) === true;
   }
 
   onClosed(client: Client): void {
     this.#asks.removeClient(client);
+    this.#o.cluster?.onClosed(client);
     this.#registrations.onClosed(client);
+  }
+
+  /** What the controlled side sent by UDP to another node, and is waited for here. */
+  onRoutedDatagram(bytes: Uint8Array, from: HostPort): void {
+    const message = this.#decode(bytes);
+    if (message?.union !== 'punchHoleSent' || !this.#answers.onPunchHoleSentByUdp(message.punchHoleSent, from))
+      this.#o.counters.count('answer-unasked', { from: from.host, via: 'udp' });
+  }
+
+  /** Decides a request where the peer is registered: `decide` runs here unless another node holds the peer. */
+  #atHolder(client: Client, id: string | null | undefined, bytes: Uint8Array, decide: () => void): void {
+    const { cluster, peers, counters } = this.#o;
+    const known = peers.inMemory(id ?? '');
+    if (!cluster || !id || client.forwarded || (known && peers.isOnline(known))) return decide();
+    cluster.forward(client, id, bytes).then(
+      (forwarded) => {
+        if (!forwarded && !client.closed) decide();
+      },
+      () => {
+        counters.count('cluster-away', { id, from: client.remote.host, via: client.kind });
+        // Nobody can say that it does not exist.
+        if (peers.inMemory(id)) decide();
+        else client.send(encodeRendezvous({ punchHoleResponse: { failure: hbb.PunchHoleResponse.Failure.OFFLINE } }));
+      },
+    );
+  }
+
+  #unasked(client: Client, id: string | null | undefined, bytes: Uint8Array): void {
+    if (client.forwarded) this.#o.counters.count('answer-unasked', { from: client.remote.host, via: client.kind });
+    else this.#notForUs(client.kind, client.remote, id, bytes);
+  }
+
+  /** An answer that nobody here waits for: another node may. A peer that is registered here was asked here or nowhere. */
+  #notForUs(kind: 'tcp' | 'ws' | 'udp', from: HostPort, id: string | null | undefined, bytes: Uint8Array): void {
+    const { cluster, peers, counters } = this.#o;
+    const known = id ? peers.inMemory(id) : undefined;
+    if (cluster && !(known && peers.isOnline(known))) cluster.routeAnswer(kind, from, id ?? '', bytes);
+    else counters.count('answer-unasked', { from: from.host, via: kind });
   }
 
   #decode(bytes: Uint8Array): hbb.RendezvousMessage | null {

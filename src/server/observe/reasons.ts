@@ -43,6 +43,14 @@ export const REASONS = {
   'relay-unknown-id': { kind: 'refused', text: 'a relay was asked for with a computer that is not here' },
   'relay-too-many': { kind: 'refused', text: 'too many requests for a relay are in the air' },
   'answer-unasked': { kind: 'ignored', text: 'an answer that nobody had asked this sender for' },
+  // Several nodes (src/server/cluster)
+  'cluster-forwarded': { kind: 'done', text: 'a request was handed to the node where the computer is registered' },
+  'cluster-answer-routed': { kind: 'done', text: 'an answer was handed to the node that waits for it' },
+  'cluster-moved-away': { kind: 'ended', text: 'a computer registered with another node' },
+  'cluster-claim-late': { kind: 'ended', text: 'the other nodes learn of a registration later, since the shared store is away' },
+  'cluster-resynchronised': { kind: 'done', text: 'the shared store was away, and has been told again what this node holds' },
+  'cluster-away': { kind: 'refused', text: 'the computer is not registered here, and the shared store is away' },
+  'cluster-not-a-message': { kind: 'ignored', text: 'another node sent something that is no message' },
   // Bytes that make no sense
   'not-a-message': { kind: 'ignored', text: 'bytes that are no message' },
   'udp-not-handled': { kind: 'ignored', text: 'a message that is not served over UDP' },

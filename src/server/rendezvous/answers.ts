@@ -7,6 +7,7 @@ import { introducedReason } from '../observe/wire-reasons.ts';
 import { given, NO_BYTES, validPort } from './fields.ts';
 import type { RendezvousOptions } from './options.ts';
 
+/** Each says whether the answer belonged to somebody who waits here. */
 export class Answers {
   readonly #o: RendezvousOptions;
   readonly #asks: Asks;
@@ -16,17 +17,16 @@ export class Answers {
     this.#asks = asks;
   }
 
-  onPunchHoleSent(client: Client, message: hbb.IPunchHoleSent | null | undefined): void {
+  onPunchHoleSent(client: Client, message: hbb.IPunchHoleSent | null | undefined): boolean {
     const ask = this.#answered(message, client.remote, (a) => a.kind === 'punch' && a.id === message?.id);
-    if (ask) this.#answer(ask, this.#punchResponse(ask, message, client.remote, false));
+    return ask !== null && this.#answer(ask, this.#punchResponse(ask, message, client.remote, false));
   }
 
   /** Stock peers send three copies; the first takes the ask away and the others find none (rendezvous §9.5). */
-  onPunchHoleSentByUdp(message: hbb.IPunchHoleSent | null | undefined, from: HostPort): void {
+  onPunchHoleSentByUdp(message: hbb.IPunchHoleSent | null | undefined, from: HostPort): boolean {
     // An answer over UDP to somebody who offered no UDP port would lead nowhere.
     const ask = this.#answered(message, from, (a) => a.kind === 'punch' && a.id === message?.id && a.udp);
-    if (!ask) return;
-    this.#answer(ask, this.#punchResponse(ask, message, from, true));
+    return ask !== null && this.#answer(ask, this.#punchResponse(ask, message, from, true));
   }
 
   #punchResponse(
@@ -48,10 +48,10 @@ export class Answers {
     };
   }
 
-  onLocalAddr(client: Client, message: hbb.ILocalAddr | null | undefined): void {
+  onLocalAddr(client: Client, message: hbb.ILocalAddr | null | undefined): boolean {
     const ask = this.#answered(message, client.remote, (a) => a.kind === 'punch' && a.id === message?.id);
-    if (!ask) return;
-    this.#answer(ask, {
+    if (!ask) return false;
+    return this.#answer(ask, {
       punchHoleResponse: {
         socketAddr: message?.localAddr ?? NO_BYTES,
         pk: this.#signedPk(message?.version, ask.id),
@@ -62,11 +62,11 @@ export class Answers {
     });
   }
 
-  onRelayResponse(client: Client, message: hbb.IRelayResponse | null | undefined): void {
-    if (!message) return;
+  onRelayResponse(client: Client, message: hbb.IRelayResponse | null | undefined): boolean {
+    if (!message) return false;
     // Only a relay that the controller asked for is answered without an id (rendezvous §9.4).
     const ask = this.#answered(message, client.remote, (a) => (message.id ? a.id === message.id : a.kind === 'relay'));
-    if (!ask) return;
+    if (!ask) return false;
     const { id, socketAddr: _named, pk: _pk, relayServer: proposed, ...rest } = message;
     const { isLan, localIp } = this.#o;
     let relayServer = proposed ?? '';
@@ -77,7 +77,7 @@ export class Answers {
     // A relay that the controlled side proposes; one that it agrees to was noted when it was asked for.
     if (message.uuid && !message.refuseReason)
       this.#o.introductions.note(message.uuid, [ask.client.remote.host, client.remote.host]);
-    this.#answer(ask, {
+    return this.#answer(ask, {
       relayResponse: { ...rest, ...given('relayServer', relayServer), ...(id ? { pk: this.#signedPk(message.version, ask.id) } : {}) },
     });
   }
@@ -88,16 +88,14 @@ export class Answers {
     from: HostPort,
     fits: (ask: Ask) => boolean,
   ): Ask | null {
-    const ask = this.#asks.match(
+    return this.#asks.match(
       message?.socketAddr ?? NO_BYTES,
       fits,
       (id) => this.#o.peers.inMemory(id)?.host === from.host,
     );
-    if (!ask) this.#o.counters.count('answer-unasked', { from: from.host });
-    return ask;
   }
 
-  #answer(ask: Ask, message: hbb.IRendezvousMessage): void {
+  #answer(ask: Ask, message: hbb.IRendezvousMessage): true {
     this.#asks.remove(ask);
     this.#o.counters.count(introducedReason(message), {
       id: ask.id,
@@ -107,6 +105,7 @@ export class Answers {
       ms: this.#o.clock.now() - ask.askedAt,
     });
     ask.client.send(encodeRendezvous(message));
+    return true;
   }
 
   /** The signed key of the controlled side (rendezvous §6.7); empty when it is too old to say its version. */

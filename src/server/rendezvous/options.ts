@@ -1,5 +1,6 @@
 /** What the rendezvous rules are given from outside. */
 import type { Clock } from '../../core/clock.ts';
+import type { Cluster } from '../cluster/cluster.ts';
 import type { Counters } from '../counters.ts';
 import type { Introductions } from '../introductions.ts';
 import type { ServerLimits } from '../limits.ts';
@@ -10,6 +11,8 @@ export interface RendezvousOptions {
   readonly limits: ServerLimits;
   readonly clock: Clock;
   readonly counters: Counters;
+  /** Other nodes; null: there are none. */
+  readonly cluster?: Cluster | null;
   /** What clients must send as licence_key; '' accepts everything. */
   readonly licenceKey: string;
   /** Signs ids (64 bytes). */

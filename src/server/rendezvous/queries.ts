@@ -34,21 +34,29 @@ export class Queries {
     client.send(encodeRendezvous({ testNatResponse: { port: client.remote.port } }));
   }
 
-  /** False when the query is larger than we answer. */
-  onOnlineRequest(client: Client, message: hbb.IOnlineRequest | null | undefined): boolean {
+  /** Answers and calls `done`. False when the query is larger than we answer. */
+  onOnlineRequest(client: Client, message: hbb.IOnlineRequest | null | undefined, done: () => void): boolean {
     const ids = message?.peers ?? [];
     if (ids.length > this.#o.limits.maxOnlineIds) return false;
-    client.send(encodeRendezvous({ onlineResponse: { states: this.#onlineStates(ids) } }));
+    const answer = (online: readonly boolean[]): void => {
+      client.send(encodeRendezvous({ onlineResponse: { states: onlineStates(online) } }));
+      done();
+    };
+    const here = (id: string): boolean => {
+      const peer = this.#o.peers.inMemory(id);
+      return peer !== undefined && this.#o.peers.isOnline(peer);
+    };
+    if (this.#o.cluster) void this.#o.cluster.online(ids, here).then(answer);
+    else answer(ids.map(here));
     return true;
   }
+}
 
-  /** One bit an id, the first in the highest bit. */
-  #onlineStates(ids: readonly string[]): Uint8Array {
-    const states = new Uint8Array(Math.ceil(ids.length / 8));
-    ids.forEach((id, i) => {
-      const peer = this.#o.peers.inMemory(id);
-      if (peer && this.#o.peers.isOnline(peer)) states[i >> 3] = (states[i >> 3] ?? 0) | (0x80 >> (i & 7));
-    });
-    return states;
-  }
+/** One bit an id, the first in the highest bit. */
+function onlineStates(online: readonly boolean[]): Uint8Array {
+  const states = new Uint8Array(Math.ceil(online.length / 8));
+  online.forEach((yes, i) => {
+    if (yes) states[i >> 3] = (states[i >> 3] ?? 0) | (0x80 >> (i & 7));
+  });
+  return states;
 }

@@ -28,7 +28,7 @@ export class Registrations {
     if (id === undefined) return;
     this.#presences.delete(client);
     this.#o.counters.count('presence-lost', { id, from: client.remote.host, via: client.kind });
-    this.#o.peers.lostClient(id, client);
+    this.#lost(id, client);
   }
 
   onRegisterPeer(message: hbb.IRegisterPeer | null | undefined, from: HostPort, path: UdpPath): void {
@@ -58,11 +58,11 @@ export class Registrations {
       client.send(encodeRendezvous({ registerPkResponse: { result, keepAlive } }));
       if (result !== Result.OK) return;
       // It went while the disk wrote: its end has been told already.
-      if (client.closed) return this.#o.peers.lostClient(message?.id ?? '', client);
+      if (client.closed) return this.#lost(message?.id ?? '', client);
       const before = this.#presences.get(client);
       const id = message?.id ?? '';
       // One connection, one id: the earlier one would else stay online through it.
-      if (before !== undefined && before !== id) this.#o.peers.lostClient(before, client);
+      if (before !== undefined && before !== id) this.#lost(before, client);
       this.#presences.set(client, id);
       client.keepAsPresence();
     });
@@ -78,10 +78,26 @@ export class Registrations {
   ): boolean {
     const { id = '', uuid = NO_BYTES, pk = NO_BYTES } = message ?? {};
     if (!uuid?.length || !pk?.length) return false;
-    this.#o.peers.register({ id: id ?? '', uuid, pk, from, path, client }, (result) => {
-      this.#o.counters.count(registerReason(result), { id: id ?? '', from: from.host, via: client?.kind ?? 'udp' });
+    const { cluster, counters, peers } = this.#o;
+    const done = (result: hbb.RegisterPkResponse.Result): void => {
+      counters.count(registerReason(result), { id: id ?? '', from: from.host, via: client?.kind ?? 'udp' });
       reply(result);
-    });
+    };
+    const register = (): void =>
+      peers.register({ id: id ?? '', uuid, pk, from, path, client }, (result) => {
+        // Told only once every node finds the peer: whoever it tells its id may ask any of them.
+        if (cluster && result === Result.OK) void cluster.claim(id ?? '').then(() => done(result));
+        else done(result);
+      });
+    if (cluster) cluster.refresh(id ?? '').then(register, () => done(Result.SERVER_ERROR));
+    else register();
     return true;
+  }
+
+  #lost(id: string, client: Client): void {
+    const { cluster, peers } = this.#o;
+    peers.lostClient(id, client);
+    const peer = peers.inMemory(id);
+    if (cluster && !(peer && peers.isOnline(peer))) cluster.release(id);
   }
 }

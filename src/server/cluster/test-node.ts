@@ -1,0 +1,137 @@
+/** Nodes without sockets for the tests of this folder: the real rules, with clients and UDP paths that only remember. */
+import { VirtualClock } from '../../core/clock.ts';
+import { initCrypto, signKeyPair } from '../../core/crypto/index.ts';
+import { decodeRendezvous, encodeRendezvous, type HostPort, hbb } from '../../core/wire/index.ts';
+import type { Client, UdpPath } from '../client.ts';
+import { Counters } from '../counters.ts';
+import { DEFAULT_LIMITS } from '../limits.ts';
+import type { PeerRow, PeerStore } from '../peer-store.ts';
+import { PeerTable } from '../peer-table.ts';
+import { Rendezvous } from '../rendezvous.ts';
+import { Cluster, type SharedRows } from './cluster.ts';
+import type { Directory } from './directory.ts';
+import { Hub, MemoryDirectory } from './hub.ts';
+
+await initCrypto();
+const KEYS = signKeyPair();
+
+/** The database that all nodes share. */
+export class SharedStore implements PeerStore, SharedRows {
+  readonly kind = 'shared';
+  readonly rows = new Map<string, PeerRow>();
+  down = false;
+
+  get(id: string): PeerRow | null {
+    return this.rows.get(id) ?? null;
+  }
+
+  save(row: PeerRow, done: (error: Error | null) => void): void {
+    if (this.down) return done(new Error('down'));
+    this.rows.set(row.id, row);
+    done(null);
+  }
+
+  count(): number {
+    return this.rows.size;
+  }
+
+  close(): void {}
+
+  async refresh(id: string): Promise<PeerRow | null> {
+    if (this.down) throw new Error('down');
+    return this.rows.get(id) ?? null;
+  }
+
+  async restore(rows: readonly PeerRow[]): Promise<void> {
+    for (const row of rows) if (!this.rows.has(row.id)) this.rows.set(row.id, row);
+  }
+}
+
+export class FakeClient implements Client {
+  readonly kind: 'tcp' | 'ws';
+  readonly remote: HostPort;
+  readonly localHost = '192.0.2.1';
+  readonly got: hbb.RendezvousMessage[] = [];
+  closed = false;
+  presence = false;
+
+  constructor(host: string, port: number, kind: 'tcp' | 'ws' = 'tcp') {
+    this.remote = { host, port };
+    this.kind = kind;
+  }
+
+  send(payload: Uint8Array): void {
+    this.got.push(decodeRendezvous(payload));
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  keepAsPresence(): void {
+    this.presence = true;
+  }
+}
+
+export class FakePath implements UdpPath {
+  readonly localHost = '192.0.2.1';
+  readonly got: { message: hbb.RendezvousMessage; to: HostPort }[] = [];
+
+  send(payload: Uint8Array, to: HostPort): void {
+    this.got.push({ message: decodeRendezvous(payload), to });
+  }
+
+  take(): hbb.RendezvousMessage | undefined {
+    return this.got.shift()?.message;
+  }
+}
+
+export interface TestNode {
+  readonly name: string;
+  readonly rendezvous: Rendezvous;
+  readonly cluster: Cluster;
+  readonly directory: MemoryDirectory;
+  readonly counters: Counters;
+  readonly peers: PeerTable;
+  readonly path: FakePath;
+  datagram(message: hbb.IRendezvousMessage, from: HostPort): Promise<void>;
+  message(client: Client, message: hbb.IRendezvousMessage): Promise<void>;
+}
+
+export class TestCluster {
+  readonly clock = new VirtualClock();
+  readonly store = new SharedStore();
+  readonly hub = new Hub(() => this.clock.now());
+
+  async node(name: string, directory: Directory & MemoryDirectory = new MemoryDirectory(this.hub, name)): Promise<TestNode> {
+    const { clock, store } = this;
+    const counters = new Counters();
+    const limits = DEFAULT_LIMITS;
+    const peers = new PeerTable(store, limits, clock, true);
+    const describe = () => ({ key: 'k', relay: null, peers: peers.size });
+    const cluster = new Cluster({ directory, rows: store, peers, limits, clock, counters, describe });
+    const rendezvous = new Rendezvous({
+      ...{ peers, limits, clock, counters, cluster, licenceKey: '', secretKey: KEYS.secretKey },
+      ...{ pickRelay: () => '', relayPort: 21117, port: 21116, alwaysRelay: false, isLan: () => false, localIp: '' },
+      ...{ serial: 0, rendezvousServers: [] },
+    });
+    await cluster.start(rendezvous);
+    const path = new FakePath();
+    return {
+      ...{ name, rendezvous, cluster, directory, counters, peers, path },
+      datagram: async (message, from) => {
+        rendezvous.onDatagram(encodeRendezvous(message), from, path);
+        await settled();
+      },
+      message: async (client, message) => {
+        rendezvous.onMessage(client, encodeRendezvous(message));
+        await settled();
+      },
+    };
+  }
+}
+
+/** Everything that was queued has happened; nothing here waits for a socket. */
+export async function settled(): Promise<void> {
+  for (let i = 0; i < 50; i++) await Promise.resolve();
+}
