@@ -30,10 +30,10 @@ export type BusMessage =
   /** Which of these are online with you? */
   | { readonly type: 'online'; readonly ref: number; readonly ids: readonly string[] }
   | { readonly type: 'states'; readonly ref: number; readonly online: readonly boolean[] }
-  /** A session was introduced to a relay: the two ends that name one of these may be paired. */
-  | { readonly type: 'introduced'; readonly uuids: readonly string[] };
+  /** Two were introduced to a relay: the ends that name this uuid, expected from these addresses, may be joined. */
+  | { readonly type: 'introduced'; readonly uuid: string; readonly hosts: readonly string[] };
 
-/** A relayed client message is at most one frame; ids and uuids come in batches below this. */
+/** A client's message is at most one frame; ids come in batches below this. */
 export const MAX_BUS_MESSAGE = 1024 * 1024;
 const NO_BYTES = new Uint8Array(0);
 const HEAD_LENGTH = 4;
@@ -65,7 +65,7 @@ export function decodeBusMessage(data: Uint8Array): BusMessage | null {
 }
 
 function shaped(head: Record<string, unknown>, bytes: Uint8Array): BusMessage | null {
-  const { type, ref, kind, host, port, localHost, ids, uuids, online } = head;
+  const { type, ref, kind, host, port, localHost, ids, uuid, hosts, online } = head;
   const hasRef = typeof ref === 'number' && Number.isSafeInteger(ref);
   const from = typeof host === 'string' && typeof port === 'number' && port >= 0 && port <= 0xffff ? { host, port } : null;
   switch (type) {
@@ -87,7 +87,7 @@ function shaped(head: Record<string, unknown>, bytes: Uint8Array): BusMessage | 
     case 'states':
       return hasRef && Array.isArray(online) ? { type, ref, online: online.map(Boolean) } : null;
     case 'introduced':
-      return isStrings(uuids) ? { type, uuids } : null;
+      return typeof uuid === 'string' && isStrings(hosts) ? { type, uuid, hosts } : null;
     default:
       return null;
   }

@@ -61,6 +61,8 @@ describe('several nodes', () => {
     const { socketAddr } = two.path.take()?.requestRelay ?? {};
     await three.message(new FakeClient(B.host, 4003), { relayResponse: { socketAddr: socketAddr ?? null } });
     expect(a.got[0]?.union).toBe('relayResponse');
+    // Whichever relay they were sent to.
+    for (const node of [one, two, three]) expect(node.introductions.get('u')?.hosts).toContain('203.0.113.2');
   });
 
   it('take no answer from anybody else, wherever it comes in', async () => {

@@ -8,6 +8,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { HostPort } from '../../core/wire/index.ts';
 import type { Client } from '../client.ts';
 import type { Counters } from '../counters.ts';
+import type { Introductions } from '../introductions.ts';
 import type { ServerLimits } from '../limits.ts';
 import type { PeerRow } from '../peer-store.ts';
 import type { PeerTable } from '../peer-table.ts';
@@ -41,10 +42,11 @@ export interface ClusterOptions {
   readonly limits: ServerLimits;
   readonly clock: Clock;
   readonly counters: Counters;
+  /** What the rendezvous of any node introduced, the relay of any other may join. */
+  readonly introductions: Introductions;
   readonly describe: () => Omit<NodeState, 'node'>;
   /** Another node came, went or said something new. */
   readonly onNodes?: (nodes: NodeState[]) => void;
-  readonly onIntroduced?: (uuids: readonly string[]) => void;
 }
 
 interface Forwarded {
@@ -70,6 +72,9 @@ export class Cluster {
   readonly #remotes = new Map<string, RemoteClient>();
   readonly #onlineQueries = new Map<number, (online: readonly boolean[]) => void>();
   readonly #waitingForDirectory = new Set<() => void>();
+  readonly #stopListening: () => void;
+  /** The note that is being made came from another node, and does not go out again. */
+  #noting = false;
   #nextRef = 1;
   #routedSlot = 0;
   #routedCount = 0;
@@ -79,6 +84,7 @@ export class Cluster {
   constructor(options: ClusterOptions) {
     this.#o = options;
     this.#directory = options.directory;
+    this.#stopListening = options.introductions.onNote((uuid, { hosts }) => this.#introduced(uuid, hosts));
   }
 
   get connected(): boolean {
@@ -111,6 +117,7 @@ export class Cluster {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#stopListening();
     for (const wake of [...this.#waitingForDirectory]) wake();
     // Those who come to us are found nowhere until they register anew, which their next heartbeat makes them do.
     if (this.#directory.connected)
@@ -248,9 +255,9 @@ export class Cluster {
     return online;
   }
 
-  /** Tells the relays that the two ends naming this uuid were introduced. */
-  introduced(uuid: string): void {
-    if (this.#directory.connected) this.#directory.broadcast(encodeBusMessage({ type: 'introduced', uuids: [uuid] }));
+  #introduced(uuid: string, hosts: readonly string[]): void {
+    if (!this.#noting && this.#directory.connected)
+      this.#directory.broadcast(encodeBusMessage({ type: 'introduced', uuid, hosts }));
   }
 
   // Messages of other nodes
@@ -287,7 +294,10 @@ export class Cluster {
       case 'states':
         return this.#onlineQueries.get(message.ref)?.(message.online);
       case 'introduced':
-        return this.#o.onIntroduced?.(message.uuids);
+        this.#noting = true;
+        this.#o.introductions.note(message.uuid, message.hosts);
+        this.#noting = false;
+        return;
       case undefined:
         this.#o.counters.count('cluster-not-a-message');
     }

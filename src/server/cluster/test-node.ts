@@ -4,6 +4,7 @@ import { initCrypto, signKeyPair } from '../../core/crypto/index.ts';
 import { decodeRendezvous, encodeRendezvous, type HostPort, hbb } from '../../core/wire/index.ts';
 import type { Client, UdpPath } from '../client.ts';
 import { Counters } from '../counters.ts';
+import { Introductions } from '../introductions.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import type { PeerRow, PeerStore } from '../peer-store.ts';
 import { PeerTable } from '../peer-table.ts';
@@ -93,6 +94,7 @@ export interface TestNode {
   readonly directory: MemoryDirectory;
   readonly counters: Counters;
   readonly peers: PeerTable;
+  readonly introductions: Introductions;
   readonly path: FakePath;
   datagram(message: hbb.IRendezvousMessage, from: HostPort): Promise<void>;
   message(client: Client, message: hbb.IRendezvousMessage): Promise<void>;
@@ -108,17 +110,18 @@ export class TestCluster {
     const counters = new Counters();
     const limits = DEFAULT_LIMITS;
     const peers = new PeerTable(store, limits, clock, true);
+    const introductions = new Introductions(limits, clock);
     const describe = () => ({ key: 'k', relay: null, peers: peers.size });
-    const cluster = new Cluster({ directory, rows: store, peers, limits, clock, counters, describe });
+    const cluster = new Cluster({ directory, rows: store, peers, limits, clock, counters, introductions, describe });
     const rendezvous = new Rendezvous({
-      ...{ peers, limits, clock, counters, cluster, licenceKey: '', secretKey: KEYS.secretKey },
+      ...{ peers, limits, clock, counters, cluster, introductions, licenceKey: '', secretKey: KEYS.secretKey },
       ...{ pickRelay: () => '', relayPort: 21117, port: 21116, alwaysRelay: false, isLan: () => false, localIp: '' },
       ...{ serial: 0, rendezvousServers: [] },
     });
     await cluster.start(rendezvous);
     const path = new FakePath();
     return {
-      ...{ name, rendezvous, cluster, directory, counters, peers, path },
+      ...{ name, rendezvous, cluster, directory, counters, peers, introductions, path },
       datagram: async (message, from) => {
         rendezvous.onDatagram(encodeRendezvous(message), from, path);
         await settled();
