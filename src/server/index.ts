@@ -5,6 +5,8 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import { boxKeyPair, initCrypto, serverKeyExchange } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import { formatInvitation } from '../shared/invitation.ts';
+import { AdminCommands } from './admin/registry.ts';
+import { AdminSocket } from './admin/socket.ts';
 import { Admission } from './admission.ts';
 import { Counters } from './counters.ts';
 import { Introductions } from './introductions.ts';
@@ -207,6 +209,19 @@ class Parts {
         ),
       );
     this.#sweepRegularly(() => rendezvous.sweep());
+    const stats = (): Record<string, number> => ({
+      ...counters.snapshot(),
+      connections: admission.total,
+      peersInMemory: peers.size,
+      pendingRequests: rendezvous.pendingAsks,
+      relayPairs: relay.pairs,
+      relayWaiting: relay.waiting,
+      relayHeld: relay.held,
+    });
+    // Each part adds its commands here (admin/registry.ts).
+    const admin = new AdminCommands();
+    admin.add({ name: 'stats', help: 'decisions by reason since the start, and what is held now', run: stats });
+    await this.#openAdmin(admin);
     const host = invitationHost(bind);
     log?.('info', 'listening', { ...wanted, store: store.kind, peers: store.count(), udp: udp.localHosts });
     return {
@@ -214,15 +229,7 @@ class Parts {
       publicKey: licenceKey === '' ? keys.publicKey : licenceKey,
       invitation: formatInvitation({ host, port: tcp.port, key: licenceKey === '' ? keys.publicKey : licenceKey }),
       host,
-      stats: () => ({
-        ...counters.snapshot(),
-        connections: admission.total,
-        peersInMemory: peers.size,
-        pendingRequests: rendezvous.pendingAsks,
-        relayPairs: relay.pairs,
-        relayWaiting: relay.waiting,
-        relayHeld: relay.held,
-      }),
+      stats,
       close: () => this.#close(),
     };
   }
@@ -252,6 +259,17 @@ class Parts {
     }
     this.#closers.push(() => store.close());
     return store;
+  }
+
+  /** A server without its admin socket still serves: the folder may be on a file system that has none. */
+  async #openAdmin(commands: AdminCommands): Promise<void> {
+    const { dataDir, log } = this.#options;
+    try {
+      const socket = await AdminSocket.open({ dataDir, commands, limits: this.#limits, clock: this.#clock });
+      this.#closers.push(() => socket.close());
+    } catch (error) {
+      log?.('warn', 'admin-socket-failed', { error: error instanceof Error ? error.message : String(error) });
+    }
   }
 
   async #own(opening: Promise<Listener>): Promise<Listener> {

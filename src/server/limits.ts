@@ -102,6 +102,10 @@ export interface ServerLimits {
   readonly relayBufferBytes: number;
   /** Length of a relay uuid: clients send 36 characters. */
   readonly maxRelayUuidLength: number;
+  /** Connections to the admin socket, bytes of one command, ms until it must have come and been answered. */
+  readonly maxAdminConnections: number;
+  readonly maxAdminRequestBytes: number;
+  readonly adminRequestMs: number;
 }
 
 export const DEFAULT_LIMITS: ServerLimits = {
@@ -161,4 +165,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   relayTotalBps: 1024 * 1024 * 1024,
   relayBufferBytes: 256 * 1024,
   maxRelayUuidLength: 256,
+  maxAdminConnections: 16,
+  maxAdminRequestBytes: 64 * 1024,
+  adminRequestMs: 10_000,
 };
