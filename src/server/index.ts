@@ -50,6 +50,8 @@ export interface ServerOptions {
   /** Deprecated server list for clients whose serial is lower (rendezvous §6.8). */
   readonly serial?: number;
   readonly rendezvousServers?: readonly string[];
+  /** Deprecated: the newest version, as `.../name-1.2.3.ext`, for clients that ask (rendezvous §6.8). */
+  readonly softwareUrl?: string | undefined;
   readonly limits?: Partial<ServerLimits>;
   /** Bytes of the UDP port's receive buffer; absent or 0: 4 MiB. */
   readonly udpReceiveBuffer?: number;
@@ -154,11 +156,13 @@ class Parts {
       localIp: this.#options.localIp ?? (this.#options.mask ? firstAddress() : ''),
       serial: this.#options.serial ?? 0,
       rendezvousServers: this.#options.rendezvousServers ?? [],
+      softwareUrl: this.#options.softwareUrl,
     });
     // One box key for this run: its signature is made once, and a new key with every start is fresh enough for what S and
     // a client say to each other.
     const keyExchange = serverKeyExchange(keys.secretKey, boxKeyPair());
     const events = {
+      onOpen: rendezvous.onOpen.bind(rendezvous),
       onMessage: rendezvous.onMessage.bind(rendezvous),
       onClosed: rendezvous.onClosed.bind(rendezvous),
       waits: rendezvous.waits.bind(rendezvous),
