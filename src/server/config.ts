@@ -72,6 +72,17 @@ const portRange = z.preprocess(
     .refine((range) => range.first > 0 && range.last >= range.first, 'is not a range of ports like 30000-30099'),
 );
 
+/** `PORT`, `ADDR:PORT` or `[V6]:PORT`; an absent address is this computer alone. */
+const httpPlace = z.preprocess(
+  (value) => {
+    const match = /^(?:(?:\[([0-9a-f:.]+)\]|([\d.]+)):)?(\d{1,5})$/i.exec(String(value));
+    return match ? { host: match[1] ?? match[2] ?? '127.0.0.1', port: Number(match[3]) } : value;
+  },
+  z
+    .object({ host: z.string(), port: port() }, 'is not [ADDR:]PORT')
+    .refine((place) => isIP(place.host) !== 0 && place.port > 0, 'is not [ADDR:]PORT'),
+);
+
 const LIMIT_NAMES = Object.keys(DEFAULT_LIMITS) as (keyof ServerLimits)[];
 
 /** `name=value` entries, or an object in the JSON file. */
@@ -143,7 +154,16 @@ export const ConfigSchema = z.strictObject({
     arg: 'FILE', stock: ['db-url'],
     help: 'database of hbbs to take computers over from (default: db_v2.sqlite3 in the data folder)',
   }),
-  metricsPort: port().default(0).register(info, { arg: 'N', help: 'metrics port (default: off)' }),
+  http: httpPlace.optional().register(info, {
+    arg: '[ADDR:]PORT',
+    help: 'metrics, health and status page (default: off; without ADDR for programs on this computer only)',
+  }),
+  metricsPort: port().default(0).register(info, { arg: 'N', help: 'the same as --http 127.0.0.1:N' }),
+  logLevel: z.enum(['off', 'warn', 'info', 'debug'], 'is none of off, warn, info, debug').default('info').register(info, {
+    arg: 'LEVEL',
+    help: 'what is logged to standard error: warn, info (each decision, default), debug (also what was ignored), off',
+  }),
+  logIds: flag.default(false).register(info, { help: 'whole ids in logs and on the status page (default: masked)' }),
   httpPort: port().default(0).register(info, { arg: 'N', help: 'published HTTP services (default: off)' }),
   httpsPort: port().default(0).register(info, { arg: 'N', help: 'published HTTPS services (default: off)' }),
   publishPorts: portRange.optional().register(info, { arg: 'LO-HI', help: 'ports for published TCP and UDP services' }),
@@ -174,7 +194,6 @@ const NOT_YET: readonly (keyof ServerConfig)[] = [
   'tlsCert',
   'tlsKey',
   'store',
-  'metricsPort',
   'httpPort',
   'httpsPort',
   'publishPorts',
@@ -255,6 +274,8 @@ export function serverOptions(config: ServerConfig, dataDir: string): ServerOpti
     rendezvousServers: config.rendezvousServers,
     limits: config.limit,
     udpReceiveBuffer: config.udpBuffer,
+    http: config.http ?? (config.metricsPort > 0 ? { host: '127.0.0.1', port: config.metricsPort } : undefined),
+    logIds: config.logIds,
   };
 }
 

@@ -5,8 +5,6 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import { boxKeyPair, initCrypto, serverKeyExchange } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import { formatInvitation } from '../shared/invitation.ts';
-import { AdminCommands } from './admin/registry.ts';
-import { AdminSocket } from './admin/socket.ts';
 import { Admission } from './admission.ts';
 import { Counters } from './counters.ts';
 import { Introductions } from './introductions.ts';
@@ -14,21 +12,27 @@ import { loadOrCreateKeys, parseSecretKey, type ServerKeys } from './key-file.ts
 import { lanTest } from './lan.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import { type Listener, listenTcp, listenWs } from './listener.ts';
+import { Observer } from './observe/index.ts';
+import type { ReadyReport } from './observe/ready.ts';
+import { createSelfTest } from './observe/self-test.ts';
+import { statusToken } from './observe/status-token.ts';
 import { openPeerStore } from './open-store.ts';
 import type { PeerStore } from './peer-store.ts';
-import { PeerTable } from './peer-table.ts';
+import { isLoopback, PeerTable } from './peer-table.ts';
 import { portsAround, randomRendezvousPort, type ServerPorts, type WantedPorts } from './ports.ts';
 import { Relay } from './relay.ts';
 import { RelayChoice } from './relay-choice.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { TcpClient } from './tcp-client.ts';
 import { UdpPort } from './udp-port.ts';
+import { SERVER_VERSION } from './version.ts';
 import { WsClient } from './ws-client.ts';
 
 export { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 export type { ServerPorts, WantedPorts } from './ports.ts';
 
-export type ServerLog = (level: 'info' | 'warn', event: string, fields: Record<string, unknown>) => void;
+/** `debug`: what was ignored; `info`: decisions; `warn`: what an operator should look at. */
+export type ServerLog = (level: 'debug' | 'info' | 'warn', event: string, fields: Record<string, unknown>) => void;
 
 export interface ServerOptions {
   /** Key pair and peers; made when missing. */
@@ -50,12 +54,14 @@ export interface ServerOptions {
   /** Deprecated server list for clients whose serial is lower (rendezvous §6.8). */
   readonly serial?: number;
   readonly rendezvousServers?: readonly string[];
-  /** Deprecated: the newest version, as `.../name-1.2.3.ext`, for clients that ask (rendezvous §6.8). */
-  readonly softwareUrl?: string | undefined;
   readonly limits?: Partial<ServerLimits>;
   /** Bytes of the UDP port's receive buffer; absent or 0: 4 MiB. */
   readonly udpReceiveBuffer?: number;
   readonly log?: ServerLog;
+  /** Whole ids in logs and on the status page; else they are masked. */
+  readonly logIds?: boolean;
+  /** Where metrics, health and status page are served; absent: nowhere. Port 0: any free one. */
+  readonly http?: { readonly host: string; readonly port: number } | undefined;
   readonly clock?: Clock;
   /** Another store than the one in dataDir; the server closes it. */
   readonly store?: PeerStore;
@@ -70,8 +76,12 @@ export interface RunningServer {
   readonly invitation: string;
   /** The address in the invitation. */
   readonly host: string;
+  /** Where the status page is, for the operator's eyes; '' : it is off. The token, where one is needed, is in a file. */
+  readonly statusUrl: string;
   /** Decisions by reason since the start, and what is held now. */
   stats(): Record<string, number>;
+  /** Tests itself through its own sockets (at most every few seconds) and says at which stage that failed. */
+  ready(): Promise<ReadyReport>;
   /** Closes every socket and timer and flushes the store; done well within 2 s. */
   close(): Promise<void>;
 }
@@ -98,6 +108,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       if (attempt >= MAX_BLOCK_TRIES || !(error instanceof LiteDeskError) || error.code !== 'PORT_IN_USE') throw error;
     }
   }
+}
+
+/** What metrics and status page look at. */
+interface Observed {
+  readonly keys: ServerKeys;
+  readonly licenceKey: string;
+  readonly counters: Counters;
+  readonly peers: PeerTable;
+  readonly admission: Admission;
+  readonly rendezvous: Rendezvous;
+  readonly relay: Relay;
+  readonly relays: RelayChoice;
+  readonly store: PeerStore;
+  readonly wanted: ServerPorts;
 }
 
 /** Owns everything that must be closed again, also when the start fails half-way. */
@@ -156,13 +180,11 @@ class Parts {
       localIp: this.#options.localIp ?? (this.#options.mask ? firstAddress() : ''),
       serial: this.#options.serial ?? 0,
       rendezvousServers: this.#options.rendezvousServers ?? [],
-      softwareUrl: this.#options.softwareUrl,
     });
     // One box key for this run: its signature is made once, and a new key with every start is fresh enough for what S and
     // a client say to each other.
     const keyExchange = serverKeyExchange(keys.secretKey, boxKeyPair());
     const events = {
-      onOpen: rendezvous.onOpen.bind(rendezvous),
       onMessage: rendezvous.onMessage.bind(rendezvous),
       onClosed: rendezvous.onClosed.bind(rendezvous),
       waits: rendezvous.waits.bind(rendezvous),
@@ -213,29 +235,66 @@ class Parts {
         ),
       );
     this.#sweepRegularly(() => rendezvous.sweep());
-    const stats = (): Record<string, number> => ({
-      ...counters.snapshot(),
-      connections: admission.total,
-      peersInMemory: peers.size,
-      pendingRequests: rendezvous.pendingAsks,
-      relayPairs: relay.pairs,
-      relayWaiting: relay.waiting,
-      relayHeld: relay.held,
-    });
-    // Each part adds its commands here (admin/registry.ts).
-    const admin = new AdminCommands();
-    admin.add({ name: 'stats', help: 'decisions by reason since the start, and what is held now', run: stats });
-    await this.#openAdmin(admin);
+    const observer = this.#observe({ keys, licenceKey, counters, peers, admission, rendezvous, relay, relays, store, wanted });
+    const metricsPort = this.#options.http ? await observer.listen(this.#options.http) : 0;
     const host = invitationHost(bind);
     log?.('info', 'listening', { ...wanted, store: store.kind, peers: store.count(), udp: udp.localHosts });
     return {
-      ports: { ...wanted, rendezvous: tcp.port },
+      ports: { ...wanted, rendezvous: tcp.port, metrics: metricsPort },
       publicKey: licenceKey === '' ? keys.publicKey : licenceKey,
       invitation: formatInvitation({ host, port: tcp.port, key: licenceKey === '' ? keys.publicKey : licenceKey }),
       host,
-      stats,
+      statusUrl: metricsPort > 0 ? statusUrl(this.#options.http?.host ?? '', metricsPort) : '',
+      stats: () => ({
+        ...counters.snapshot(),
+        connections: admission.total,
+        peersInMemory: peers.size,
+        pendingRequests: rendezvous.pendingAsks,
+        relayPairs: relay.pairs,
+        relayWaiting: relay.waiting,
+        relayHeld: relay.held,
+      }),
+      ready: () => observer.readiness.check(),
       close: () => this.#close(),
     };
+  }
+
+  #observe(parts: Observed): Observer {
+    const { counters, peers, admission, rendezvous, relay, relays, store, keys, wanted } = parts;
+    const { http, bind, dataDir, log, logIds = false } = this.#options;
+    // A port of this computer only is protected by that; any other needs a token.
+    const open = (http !== undefined && !isLoopback(http.host)) || wanted.single > 0;
+    const observer = new Observer({
+      counters,
+      limits: this.#limits,
+      clock: this.#clock,
+      write: log,
+      wholeIds: logIds,
+      token: http || open ? statusToken(dataDir, open) : '',
+      selfTest: createSelfTest({
+        host: bind === undefined || bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind,
+        port: wanted.rendezvous,
+        relayPort: relays.lines.length === 0 ? wanted.relay : 0,
+        licenceKey: parts.licenceKey,
+        publicKey: keys.secretKey.subarray(32),
+        secretKey: keys.secretKey,
+      }),
+      view: {
+        version: SERVER_VERSION,
+        startedAt: Date.now(),
+        census: () => peers.census(),
+        peers: (limit) => peers.here(limit),
+        connections: () => admission.total,
+        pendingRequests: () => rendezvous.pendingAsks,
+        relay: () => ({ pairs: relay.pairs, waiting: relay.waiting, bytes: relay.bytes }),
+        relaySessions: (limit) => relay.sessions(limit),
+        relays: () => relays.lines,
+        store: () => ({ kind: store.kind, rows: store.count() }),
+        lobby: () => null,
+      },
+    });
+    this.#closers.push(() => observer.close());
+    return observer;
   }
 
   #keys(): { keys: ServerKeys; licenceKey: string } {
@@ -265,17 +324,6 @@ class Parts {
     return store;
   }
 
-  /** A server without its admin socket still serves: the folder may be on a file system that has none. */
-  async #openAdmin(commands: AdminCommands): Promise<void> {
-    const { dataDir, log } = this.#options;
-    try {
-      const socket = await AdminSocket.open({ dataDir, commands, limits: this.#limits, clock: this.#clock });
-      this.#closers.push(() => socket.close());
-    } catch (error) {
-      log?.('warn', 'admin-socket-failed', { error: error instanceof Error ? error.message : String(error) });
-    }
-  }
-
   async #own(opening: Promise<Listener>): Promise<Listener> {
     const listener = await opening;
     this.#closers.push(() => listener.close());
@@ -302,6 +350,11 @@ class Parts {
 function invitationHost(bind: string | undefined): string {
   if (bind !== undefined && bind !== '::' && bind !== '0.0.0.0' && isIP(bind) !== 0) return bind;
   return firstAddress() || '127.0.0.1';
+}
+
+function statusUrl(bind: string, port: number): string {
+  const host = bind === '0.0.0.0' || bind === '::' ? firstAddress() || '127.0.0.1' : bind;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}/`;
 }
 
 function firstAddress(): string {

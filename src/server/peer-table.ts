@@ -5,11 +5,15 @@ import { type HostPort, hbb, normalizeHost } from '../core/wire/index.ts';
 import { AddressLimiter } from './address-limiter.ts';
 import type { Client, UdpPath } from './client.ts';
 import type { ServerLimits } from './limits.ts';
+import { isSelfTestId } from './observe/self-test-id.ts';
+import type { PeerLine, Presence } from './observe/view.ts';
 import type { PeerRow, PeerStore } from './peer-store.ts';
 
 const Result = hbb.RegisterPkResponse.Result;
 const NEVER = Number.NEGATIVE_INFINITY;
 const NO_BYTES = new Uint8Array(0);
+/** Records looked at for the list on the status page. */
+const MAX_LOOKED_AT = 10_000;
 
 /** One peer in memory. Kept small: there are hundreds of thousands. */
 export interface Peer {
@@ -61,6 +65,27 @@ export class PeerTable {
 
   get size(): number {
     return this.#peers.size;
+  }
+
+  /** Computers in memory by how they are here; looks at each. */
+  census(): Record<Presence, number> {
+    const census = { udp: 0, tcp: 0, ws: 0, none: 0 };
+    for (const peer of this.#peers.values()) if (!isSelfTestId(peer.id)) census[this.#presence(peer)]++;
+    return census;
+  }
+
+  /** Some of the computers that are here; a bounded look, since it runs for a picture and not for anybody's request. */
+  here(limit: number): PeerLine[] {
+    const lines: PeerLine[] = [];
+    let looked = 0;
+    for (const peer of this.#peers.values()) {
+      if (lines.length >= limit || ++looked > MAX_LOOKED_AT) break;
+      const via = this.#presence(peer);
+      if (via === 'none' || isSelfTestId(peer.id)) continue;
+      const silentMs = peer.client ? null : Math.round(this.#clock.now() - peer.lastSeen);
+      lines.push({ id: peer.id, via, host: peer.host, silentMs });
+    }
+    return lines;
   }
 
   inMemory(id: string): Peer | undefined {
@@ -200,6 +225,11 @@ export class PeerTable {
     const old = peer.client;
     peer.client = client;
     if (old && old !== client) old.close();
+  }
+
+  #presence(peer: Peer): Presence {
+    if (peer.client) return peer.client.kind;
+    return this.isOnline(peer) ? 'udp' : 'none';
   }
 
   #countRegistration(peer: Peer): boolean {

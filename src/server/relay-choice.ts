@@ -1,6 +1,7 @@
 /** Which configured relay a session gets: in turn, among those that answer (rendezvous §6.11). */
 import { connect } from 'node:net';
 import type { Clock } from '../core/clock.ts';
+import type { RelayLine } from './observe/view.ts';
 
 const DEFAULT_RELAY_PORT = 21117;
 /** How often two or more relays are tried, and how long an answer may take, ms. */
@@ -29,6 +30,12 @@ export class RelayChoice {
   pick(): string {
     if (this.#living.length === 0) return '';
     return this.#living[this.#turn++ % this.#living.length] ?? '';
+  }
+
+  /** All that are configured, and whether they answered when last tried; null: a single one is not tried. */
+  get lines(): RelayLine[] {
+    const tried = this.#all.length > 1;
+    return this.#all.map((address) => ({ address, alive: tried ? this.#living.includes(address) : null, pairs: null }));
   }
 
   close(): void {

@@ -22,6 +22,8 @@ export class RelayPair {
   readonly #open: Set<RelayEnd>;
   #cancelFlush: (() => void) | undefined;
   #closed = false;
+  /** Where the two come from. */
+  readonly hosts: readonly [string, string];
   /** When the two met, ms. */
   readonly since: number;
   /** When data or a sign of life last came from either end, ms. */
@@ -35,6 +37,7 @@ export class RelayPair {
     this.#limits = limits;
     this.#onClosed = onClosed;
     this.#open = new Set([a, b]);
+    this.hosts = [a.host, b.host];
     this.since = clock.now();
     this.lastTrafficAt = this.since;
     this.#flows = [newFlow(a, b), newFlow(b, a)];

@@ -16,6 +16,8 @@ import type { TicketSide } from './tickets.ts';
 
 export interface Waiter {
   readonly end: RelayEnd;
+  /** When it came, ms. */
+  readonly since: number;
   /** Hands what came early to whoever has the stream's events by now. */
   replay(): void;
 }
@@ -33,7 +35,6 @@ export interface RelayWaitingOptions {
 interface Entry extends Waiter {
   readonly uuid: string;
   readonly side: TicketSide;
-  readonly since: number;
   /** Its uuid has been introduced. */
   admitted: boolean;
   readonly held: Uint8Array[];

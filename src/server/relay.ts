@@ -12,6 +12,7 @@ import type { Counters } from './counters.ts';
 import type { Introductions } from './introductions.ts';
 import type { ServerLimits } from './limits.ts';
 import type { Detail } from './observe/reasons.ts';
+import type { RelaySession } from './observe/view.ts';
 import { type RelayEnd, TcpEnd, WsEnd } from './relay-end.ts';
 import { RelayPair } from './relay-pair.ts';
 import { RelayWaiting, type Waiter } from './relay-waiting.ts';
@@ -75,6 +76,15 @@ export class Relay {
   /** Streams whose uuid nobody introduced so far. */
   get held(): number {
     return this.#waiting.held;
+  }
+
+  /** Some of the sessions, those with the most bytes first. */
+  sessions(limit: number): RelaySession[] {
+    const now = this.#o.clock.now();
+    return [...this.#pairs]
+      .sort((a, b) => b.bytes - a.bytes)
+      .slice(0, limit)
+      .map((pair) => ({ hosts: pair.hosts, bytes: pair.bytes, ageMs: Math.round(now - pair.since) }));
   }
 
   /** Bytes forwarded since the start, both directions of all pairs. */
@@ -184,7 +194,7 @@ export class Relay {
     const limitsOfPair = [new Bandwidth(limits.relayPairBps, clock), this.#total];
     const pair = new RelayPair(first.end, second.end, limitsOfPair, clock, (closed) => this.#ended(closed, second.end));
     this.#pairs.add(pair);
-    counters.count('relay-paired', from);
+    counters.count('relay-paired', { ...from, ms: clock.now() - first.since });
     // The pair has installed its own events by now: what was held goes the way of everything that follows.
     first.replay();
     second.replay();

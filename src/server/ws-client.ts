@@ -32,7 +32,6 @@ export class WsClient extends ClientBase {
       this.#cancelLinger?.();
       this.ended();
     });
-    options.events.onOpen?.(this);
   }
 
   close(): void {

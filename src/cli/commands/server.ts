@@ -4,8 +4,9 @@ import { Command, CommanderError, Option } from 'commander';
 import { LiteDeskError } from '../../core/errors.ts';
 import { configError, INEFFECTIVE, OPTIONS, refuseNotYet, serverOptions } from '../../server/config.ts';
 import { readConfig, serverDataDir } from '../../server/config-sources.ts';
-import { type RunningServer, type ServerLog, type ServerOptions, startServer } from '../../server/index.ts';
+import { type RunningServer, type ServerOptions, startServer } from '../../server/index.ts';
 import { defaultDataDir } from '../options.ts';
+import { ServerLogger } from '../server-logger.ts';
 
 export interface ServerCommandIo {
   readonly stdout: Writable;
@@ -23,15 +24,13 @@ export interface ServerCommandIo {
  */
 export async function serverCommand(argv: string[], io: ServerCommandIo): Promise<number> {
   let json = argv.includes('--json');
-  const log: ServerLog = (level, event, fields) => {
-    if (level === 'warn') io.stderr.write(`${JSON.stringify({ level, event, ...fields })}\n`);
-  };
+  const logger = new ServerLogger(io.stderr);
   let server: RunningServer;
   try {
     const flags = parseArgv(argv, io);
     if (flags === null) return 0;
     json = flags.json === true;
-    server = await startServer({ ...configure(flags, io, log), log });
+    server = await startServer({ ...configure(flags, io, logger), log: logger.log });
   } catch (error) {
     return fail(io, json, error instanceof LiteDeskError ? error : unexpected(error));
   }
@@ -88,15 +87,16 @@ function parseArgv(argv: string[], io: ServerCommandIo): Flags | null {
 }
 
 /** @throws LiteDeskError USAGE */
-function configure({ data, json: _json, config: configFile, ...flags }: Flags, io: ServerCommandIo, log: ServerLog): ServerOptions {
+function configure({ data, json: _json, config: configFile, ...flags }: Flags, io: ServerCommandIo, logger: ServerLogger): ServerOptions {
   const dataDir = serverDataDir(data as string | undefined, io.env, io.cwd, defaultDataDir(io.env));
   const config = readConfig({
     flags,
     configFile: configFile as string | undefined,
     env: io.env,
     dataDir,
-    onIneffective: (option, reason) => log('warn', 'option-without-effect', { option, reason }),
+    onIneffective: (option, reason) => logger.log('warn', 'option-without-effect', { option, reason }),
   });
+  logger.level = config.logLevel;
   refuseNotYet(config, dataDir);
   return serverOptions(config, dataDir);
 }
@@ -119,6 +119,7 @@ function announce(io: ServerCommandIo, json: boolean, server: RunningServer): vo
       '',
       `Ports: ${part('rendezvous', ports.rendezvous)} (TCP and UDP), ${part('NAT test', ports.natTest)}, ${part('relay', ports.relay)}, ` +
         `${part('WebSocket', ports.ws)}, ${part('relay WebSocket', ports.relayWs)}.`,
+      ...(server.statusUrl === '' ? [] : [`Status page: ${server.statusUrl}`]),
       'Paste the invitation on each computer. Computers outside your network need the public address of this one instead.',
       'Ctrl+C stops the server.',
       '',

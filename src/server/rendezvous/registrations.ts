@@ -1,11 +1,10 @@
 /** RegisterPeer and RegisterPk, over UDP, TCP and WebSocket (rendezvous §5.6 to §5.8). */
 import { encodeRendezvous, type HostPort, hbb } from '../../core/wire/index.ts';
 import type { Client, UdpPath } from '../client.ts';
+import { isOwnSelfTest, isSelfTestId } from '../observe/self-test-id.ts';
 import { registerReason } from '../observe/wire-reasons.ts';
 import { NO_BYTES } from './fields.ts';
 import type { RendezvousOptions } from './options.ts';
-import type { Outbox } from './outbox.ts';
-import type { ServerList } from './server-list.ts';
 
 const Result = hbb.RegisterPkResponse.Result;
 const HEARTBEAT_OK = encodeRendezvous({ registerPeerResponse: {} });
@@ -13,15 +12,11 @@ const HEARTBEAT_SEND_PK = encodeRendezvous({ registerPeerResponse: { requestPk: 
 
 export class Registrations {
   readonly #o: RendezvousOptions;
-  readonly #outbox: Outbox;
-  readonly #list: ServerList;
   /** Ids registered by a connection. */
   readonly #presences = new Map<Client, string>();
 
-  constructor(options: RendezvousOptions, outbox: Outbox, list: ServerList) {
+  constructor(options: RendezvousOptions) {
     this.#o = options;
-    this.#outbox = outbox;
-    this.#list = list;
   }
 
   /** Whether this connection is a registration. */
@@ -40,14 +35,15 @@ export class Registrations {
   onRegisterPeer(message: hbb.IRegisterPeer | null | undefined, from: HostPort, path: UdpPath): void {
     const id = message?.id ?? '';
     if (id === '') return;
-    this.#outbox.reply(path, from, this.#o.peers.heartbeat(id, from, path) ? HEARTBEAT_SEND_PK : HEARTBEAT_OK);
-    const configureUpdate = this.#list.newerThan(message?.serial);
-    if (configureUpdate) this.#outbox.reply(path, from, encodeRendezvous({ configureUpdate }));
+    path.send(this.#o.peers.heartbeat(id, from, path) ? HEARTBEAT_SEND_PK : HEARTBEAT_OK, from);
+    const { serial, rendezvousServers } = this.#o;
+    if (serial > (message?.serial ?? 0))
+      path.send(encodeRendezvous({ configureUpdate: { serial, rendezvousServers: [...rendezvousServers] } }), from);
   }
 
   onRegisterPk(message: hbb.IRegisterPk | null | undefined, from: HostPort, path: UdpPath): void {
     this.#register(message, from, path, null, (result) =>
-      this.#outbox.reply(path, from, encodeRendezvous({ registerPkResponse: { result } })),
+      path.send(encodeRendezvous({ registerPkResponse: { result } }), from),
     );
   }
 
@@ -83,11 +79,18 @@ export class Registrations {
   ): boolean {
     const { id = '', uuid = NO_BYTES, pk = NO_BYTES } = message ?? {};
     if (!uuid?.length || !pk?.length) return false;
-    const { cluster, counters, peers } = this.#o;
+    const { clock, cluster, counters, peers, secretKey } = this.#o;
+    const startedAt = clock.now();
     const done = (result: hbb.RegisterPkResponse.Result): void => {
-      counters.count(registerReason(result), { id: id ?? '', from: from.host, via: client?.kind ?? 'udp' });
+      const ms = result === Result.OK ? clock.now() - startedAt : undefined;
+      counters.count(registerReason(result), { id: id ?? '', from: from.host, via: client?.kind ?? 'udp', ms });
       reply(result);
     };
+    // Whoever took the id of the server's self-test would make a sound server look broken.
+    if (isSelfTestId(id ?? '') && !isOwnSelfTest(id ?? '', uuid, secretKey)) {
+      done(Result.UUID_MISMATCH);
+      return true;
+    }
     const register = (): void =>
       peers.register({ id: id ?? '', uuid, pk, from, path, client }, (result) => {
         // Told only once every node finds the peer: whoever it tells its id may ask any of them.

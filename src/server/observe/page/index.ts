@@ -1,0 +1,3 @@
+export const STATUS_HTML = '<!doctype html><title>LiteDesk</title>';
+export const STATUS_JS = '';
+export const STATUS_CSS = '';
