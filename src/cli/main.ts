@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The `litedesk` command (docs/cli.md). */
+import { adminCommand } from './commands/admin.ts';
 import { connectCommand } from './commands/connect.ts';
 import { hostCommand } from './commands/host.ts';
 import { serverCommand } from './commands/server.ts';
@@ -10,6 +11,7 @@ import { LiteDeskError } from '../core/errors.ts';
 const USAGE = `Usage: litedesk COMMAND [OPTIONS]
 
   server              host a rendezvous server and relay
+  admin COMMAND       ask or change a running server on this computer
   host                share this machine without a window
   connect ID          connect to a peer, measure the path, stay for a while
 
@@ -25,6 +27,7 @@ litedesk COMMAND --help tells the options of a command.
 
 const COMMANDS: Record<string, (argv: string[], io: CommandIo) => Promise<number>> = {
   server: (argv, io) => serverCommand(argv, { ...io, stdout: process.stdout, stderr: process.stderr, cwd: process.cwd() }),
+  admin: adminCommand,
   host: hostCommand,
   connect: connectCommand,
 };

@@ -451,7 +451,8 @@ function observedUdpPort(socket: UdpSocket, server: HostPort, signal: AbortSigna
     };
     signal.addEventListener('abort', onAbort, { once: true });
     socket.on('message', onMessage);
-    const request = encodeRendezvous({ testNatRequest: { serial: 0 } });
+    // As long as the answer, at least: a server sends nobody more than it got from there. A negative number takes ten bytes.
+    const request = encodeRendezvous({ testNatRequest: { serial: -1 } });
     for (const delayMs of UDP_PROBE_MS)
       timers.push(setTimeout(() => socket.send(request, server.port, server.host, () => {}), delayMs));
     timers.push(setTimeout(() => finish(0), UDP_PROBE_TIMEOUT_MS));

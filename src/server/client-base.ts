@@ -7,6 +7,8 @@ import type { ServerLimits } from './limits.ts';
 const NO_BYTES = new Uint8Array(0);
 
 export interface ClientEvents {
+  /** The connection is there; nothing came yet. */
+  onOpen?(client: Client): void;
   onMessage(client: Client, payload: Uint8Array): void;
   onClosed(client: Client): void;
   /** Whether an answer to this client may still come. */

@@ -5,6 +5,8 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import { boxKeyPair, initCrypto, serverKeyExchange } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import { formatInvitation } from '../shared/invitation.ts';
+import { AdminCommands } from './admin/registry.ts';
+import { AdminSocket } from './admin/socket.ts';
 import { Admission } from './admission.ts';
 import { Counters } from './counters.ts';
 import { Introductions } from './introductions.ts';
@@ -54,6 +56,8 @@ export interface ServerOptions {
   /** Deprecated server list for clients whose serial is lower (rendezvous §6.8). */
   readonly serial?: number;
   readonly rendezvousServers?: readonly string[];
+  /** Deprecated: the newest version, as `.../name-1.2.3.ext`, for clients that ask (rendezvous §6.8). */
+  readonly softwareUrl?: string | undefined;
   readonly limits?: Partial<ServerLimits>;
   /** Bytes of the UDP port's receive buffer; absent or 0: 4 MiB. */
   readonly udpReceiveBuffer?: number;
@@ -180,11 +184,13 @@ class Parts {
       localIp: this.#options.localIp ?? (this.#options.mask ? firstAddress() : ''),
       serial: this.#options.serial ?? 0,
       rendezvousServers: this.#options.rendezvousServers ?? [],
+      softwareUrl: this.#options.softwareUrl,
     });
     // One box key for this run: its signature is made once, and a new key with every start is fresh enough for what S and
     // a client say to each other.
     const keyExchange = serverKeyExchange(keys.secretKey, boxKeyPair());
     const events = {
+      onOpen: rendezvous.onOpen.bind(rendezvous),
       onMessage: rendezvous.onMessage.bind(rendezvous),
       onClosed: rendezvous.onClosed.bind(rendezvous),
       waits: rendezvous.waits.bind(rendezvous),
@@ -237,6 +243,20 @@ class Parts {
     this.#sweepRegularly(() => rendezvous.sweep());
     const observer = this.#observe({ keys, licenceKey, counters, peers, admission, rendezvous, relay, relays, store, wanted });
     const metricsPort = this.#options.http ? await observer.listen(this.#options.http) : 0;
+    const stats = (): Record<string, number> => ({
+      ...counters.snapshot(),
+      connections: admission.total,
+      peersInMemory: peers.size,
+      pendingRequests: rendezvous.pendingAsks,
+      relayPairs: relay.pairs,
+      relayWaiting: relay.waiting,
+      relayHeld: relay.held,
+    });
+    // Each part adds its commands here (admin/registry.ts).
+    const admin = new AdminCommands();
+    admin.add({ name: 'stats', help: 'decisions by reason since the start, and what is held now', run: stats });
+    admin.add({ name: 'ready', help: 'a self-test: registers, introduces and relays through the own sockets', run: () => observer.readiness.check() });
+    await this.#openAdmin(admin);
     const host = invitationHost(bind);
     log?.('info', 'listening', { ...wanted, store: store.kind, peers: store.count(), udp: udp.localHosts });
     return {
@@ -245,15 +265,7 @@ class Parts {
       invitation: formatInvitation({ host, port: tcp.port, key: licenceKey === '' ? keys.publicKey : licenceKey }),
       host,
       statusUrl: metricsPort > 0 ? statusUrl(this.#options.http?.host ?? '', metricsPort) : '',
-      stats: () => ({
-        ...counters.snapshot(),
-        connections: admission.total,
-        peersInMemory: peers.size,
-        pendingRequests: rendezvous.pendingAsks,
-        relayPairs: relay.pairs,
-        relayWaiting: relay.waiting,
-        relayHeld: relay.held,
-      }),
+      stats,
       ready: () => observer.readiness.check(),
       close: () => this.#close(),
     };
@@ -322,6 +334,17 @@ class Parts {
     }
     this.#closers.push(() => store.close());
     return store;
+  }
+
+  /** A server without its admin socket still serves: the folder may be on a file system that has none. */
+  async #openAdmin(commands: AdminCommands): Promise<void> {
+    const { dataDir, log } = this.#options;
+    try {
+      const socket = await AdminSocket.open({ dataDir, commands, limits: this.#limits, clock: this.#clock });
+      this.#closers.push(() => socket.close());
+    } catch (error) {
+      log?.('warn', 'admin-socket-failed', { error: error instanceof Error ? error.message : String(error) });
+    }
   }
 
   async #own(opening: Promise<Listener>): Promise<Listener> {

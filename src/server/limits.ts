@@ -25,6 +25,17 @@ export interface ServerLimits {
   readonly maxAsksPerConnection: number;
   /** ms for which the controlled side may answer a request; a stock controller has given up after 18 s. */
   readonly askLifetimeMs: number;
+  /** ms that an answer without proof of having been asked waits for one with it (rendezvous/answers.ts). */
+  readonly tokenlessAnswerMs: number;
+  /** Wrong answers from one address in `askLifetimeMs`, after which only those with proof count: no guessing of ports. */
+  readonly maxWrongAnswers: number;
+  /** Addresses whose wrong answers are counted; the oldest go first. */
+  readonly maxWrongAnswerHosts: number;
+  /** ms within which two requests of one controller belong together: a stock one sends them 2 ms apart (rendezvous §9.1). */
+  readonly pairedRequestMs: number;
+  /** Pairs behind one address whose last way is remembered, and ms for which (rendezvous/local-tries.ts). */
+  readonly maxLocalTries: number;
+  readonly localTryMemoryMs: number;
   /** Peer records in memory; beyond it the longest offline go (they stay in the store). */
   readonly maxPeersInMemory: number;
   /** ms an offline record stays in memory. */
@@ -51,6 +62,14 @@ export interface ServerLimits {
   readonly natTestDedupeMs: number;
   /** UDP NAT test answers in that time over all sources: a ceiling on what can be reflected. */
   readonly maxNatTestsPerSlot: number;
+  /** Addresses whose UDP bytes are counted (address-credit.ts), a power of two: 2 MiB of memory, whatever is forged. */
+  readonly udpCreditSlots: number;
+  /** UDP bytes that an address can save up; a long push costs some hundred, and the counter has 16 bits. */
+  readonly udpCreditBytes: number;
+  /** UDP bytes of pushes to an address that never proved itself, in `provenAddressMs`, at the expense of those who ask. */
+  readonly udpUnprovenPushBytes: number;
+  /** ms for which a proof of an address counts: as long as addresses usually stay with somebody. */
+  readonly provenAddressMs: number;
   /** ms between two heartbeats on a TCP or WebSocket registration, and the silence after which it is dead. */
   readonly heartbeatMs: number;
   readonly presenceSilenceMs: number;
@@ -102,6 +121,10 @@ export interface ServerLimits {
   readonly relayBufferBytes: number;
   /** Length of a relay uuid: clients send 36 characters. */
   readonly maxRelayUuidLength: number;
+  /** Connections to the admin socket, bytes of one command, ms until it must have come and been answered. */
+  readonly maxAdminConnections: number;
+  readonly maxAdminRequestBytes: number;
+  readonly adminRequestMs: number;
   /** Log lines about decisions in `logWindowMs`, in all and of one reason: a flood must not fill the disk. The rest is summed up. */
   readonly maxLogLines: number;
   readonly maxLogLinesPerReason: number;
@@ -148,6 +171,12 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxAsks: 50_000,
   maxAsksPerConnection: 64,
   askLifetimeMs: 60_000,
+  tokenlessAnswerMs: 400,
+  maxWrongAnswers: 256,
+  maxWrongAnswerHosts: 10_000,
+  pairedRequestMs: 3_000,
+  maxLocalTries: 20_000,
+  localTryMemoryMs: 3_600_000,
   maxPeersInMemory: 500_000,
   offlineKeepMs: 3_600_000,
   onlineMs: 30_000,
@@ -161,8 +190,12 @@ export const DEFAULT_LIMITS: ServerLimits = {
   addressIds: 301,
   addressIdsWindowMs: 86_400_000,
   maxLimitedAddresses: 100_000,
-  natTestDedupeMs: 10,
-  maxNatTestsPerSlot: 1_000,
+  natTestDedupeMs: 40,
+  maxNatTestsPerSlot: 4_000,
+  udpCreditSlots: 1 << 18,
+  udpCreditBytes: 4_096,
+  udpUnprovenPushBytes: 8_192,
+  provenAddressMs: 3_600_000,
   heartbeatMs: 25_000,
   presenceSilenceMs: 75_000,
   keepAliveSeconds: 60,
@@ -192,6 +225,9 @@ export const DEFAULT_LIMITS: ServerLimits = {
   relayTotalBps: 1024 * 1024 * 1024,
   relayBufferBytes: 256 * 1024,
   maxRelayUuidLength: 256,
+  maxAdminConnections: 16,
+  maxAdminRequestBytes: 64 * 1024,
+  adminRequestMs: 10_000,
   maxLogLines: 1_000,
   maxLogLinesPerReason: 200,
   logWindowMs: 10_000,

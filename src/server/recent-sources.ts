@@ -16,18 +16,28 @@ export class RecentSources {
     this.#clock = clock;
   }
 
-  /** True when this source was not seen for at least one window. False also when the window is full. */
-  isNew(source: HostPort): boolean {
+  /** Whether this source was added within the last window. Also when the window is full. */
+  has(source: HostPort): boolean {
+    this.#turn();
+    const key = keyOf(source);
+    return this.#current.has(key) || this.#previous.has(key) || this.#current.size >= this.#maxPerWindow;
+  }
+
+  /** Call only after has() said no. */
+  add(source: HostPort): void {
+    this.#current.add(keyOf(source));
+  }
+
+  #turn(): void {
     const now = this.#clock.now();
     const age = now - this.#since;
-    if (age >= this.#windowMs) {
-      this.#previous = age < 2 * this.#windowMs ? this.#current : new Set();
-      this.#current = new Set();
-      this.#since = now;
-    }
-    const key = `${source.host}|${source.port}`;
-    if (this.#current.has(key) || this.#previous.has(key) || this.#current.size >= this.#maxPerWindow) return false;
-    this.#current.add(key);
-    return true;
+    if (age < this.#windowMs) return;
+    this.#previous = age < 2 * this.#windowMs ? this.#current : new Set();
+    this.#current = new Set();
+    this.#since = now;
   }
+}
+
+function keyOf(source: HostPort): string {
+  return `${source.host}|${source.port}`;
 }

@@ -219,12 +219,24 @@ describe('introduction', () => {
     expect((await receive(a))?.union).toBe('punchHoleResponse');
   });
 
-  it('answers one of two UDP NAT tests sent at once', async () => {
+  it('answers one of two UDP NAT tests sent at once, where somebody has connected from', async () => {
     await start();
+    await ask(await tcp(A), { testNatRequest: {} });
     const client = await udp(A);
     for (let i = 0; i < 2; i++) client.send(encodeRendezvous({ testNatRequest: {} }));
     expect((await receive(client))?.testNatResponse?.port).toBe(client.localPort);
     await expectSilence(client);
+  });
+
+  it('answers the third copy of a stranger, and one that is as long as its answer at once', async () => {
+    await start();
+    const client = await udp(STRANGER);
+    for (let i = 0; i < 2; i++) client.send(encodeRendezvous({ testNatRequest: {} }));
+    client.send(encodeRendezvous({ testNatRequest: {} }));
+    expect((await receive(client))?.testNatResponse?.port).toBe(client.localPort);
+    const padded = await udp('127.0.0.67');
+    padded.send(encodeRendezvous({ testNatRequest: { serial: -1 } }));
+    expect((await receive(padded))?.testNatResponse?.port).toBe(padded.localPort);
   });
 
   it('names the built-in relay where it is not on the usual port', async () => {

@@ -11,24 +11,30 @@ import { Outbox } from './rendezvous/outbox.ts';
 import { Queries } from './rendezvous/queries.ts';
 import { Registrations } from './rendezvous/registrations.ts';
 import { Requests } from './rendezvous/requests.ts';
+import { ServerList } from './rendezvous/server-list.ts';
 
 export type { RendezvousOptions } from './rendezvous/options.ts';
 
 export class Rendezvous {
   readonly #o: RendezvousOptions;
   readonly #asks: Asks;
+  readonly #outbox: Outbox;
   readonly #registrations: Registrations;
   readonly #requests: Requests;
   readonly #answers: Answers;
   readonly #queries: Queries;
+  /** Connections that asked for somebody. */
+  readonly #askers = new WeakSet<Client>();
 
   constructor(options: RendezvousOptions) {
     this.#o = options;
     this.#asks = new Asks(options.limits, options.clock);
-    this.#registrations = new Registrations(options);
-    this.#requests = new Requests(options, this.#asks, new Outbox());
-    this.#answers = new Answers(options, this.#asks);
-    this.#queries = new Queries(options);
+    this.#outbox = new Outbox(options);
+    const list = new ServerList(options.serial, options.rendezvousServers);
+    this.#registrations = new Registrations(options, this.#outbox, list);
+    this.#requests = new Requests(options, this.#asks, this.#outbox);
+    this.#answers = new Answers(options, this.#asks, this.#outbox);
+    this.#queries = new Queries(options, this.#outbox, list);
   }
 
   /** Requests that wait for an answer; for tests and metrics. */
@@ -42,10 +48,13 @@ export class Rendezvous {
       this.#o.counters.count('punch-unanswered', { id: ask.id, from: ask.client.remote.host, via: ask.client.kind });
     this.#o.cluster?.sweep();
     this.#o.peers.evict();
+    this.#requests.sweep();
+    this.#outbox.sweep();
   }
 
   /** One datagram at port P. Everything that is not listed is dropped without a word (rendezvous §1). */
   onDatagram(bytes: Uint8Array, from: HostPort, path: UdpPath): void {
+    this.#outbox.received(from, bytes.length);
     const message = this.#decode(bytes);
     if (!message) return;
     switch (message.union) {
@@ -59,9 +68,18 @@ export class Rendezvous {
         if (!this.#answers.onPunchHoleSentByUdp(message.punchHoleSent, from))
           this.#notForUs('udp', from, message.punchHoleSent?.id, bytes);
         return;
+      case 'softwareUpdate':
+        return this.#queries.onSoftwareUpdate(message.softwareUpdate, from, path);
+      case 'configureUpdate':
+        return this.#queries.onConfigUpdate(message.configureUpdate, from);
       default:
         this.#o.counters.count('udp-not-handled', { from: from.host, via: 'udp' });
     }
+  }
+
+  /** A connection was made: whoever holds its address gets what is sent there. */
+  onOpen(client: Client): void {
+    this.#outbox.prove(client.remote.host);
   }
 
   /** One message on a connection to P or P+2. */
@@ -70,10 +88,14 @@ export class Rendezvous {
     // On a registration a zero-length frame is the answer to our heartbeat (rendezvous §5.6); elsewhere it ends it.
     if (bytes.length === 0 && presence) return;
     const message = this.#decode(bytes);
+    const asks = message?.union === 'punchHoleRequest' || message?.union === 'requestRelay';
+    // A connection that asks for somebody is good for nothing else (rendezvous §1.3).
+    if (!asks && !presence && this.#askers.has(client)) return client.close();
+    if (asks) this.#askers.add(client);
     switch (message?.union) {
       case 'punchHoleRequest':
         return this.#atHolder(client, message.punchHoleRequest?.id, bytes, () =>
-          this.#requests.onPunchHoleRequest(client, message.punchHoleRequest),
+          this.#requests.onPunchHoleRequest(client, message.punchHoleRequest, bytes.length),
         );
       case 'requestRelay':
         return this.#atHolder(client, message.requestRelay?.id, bytes, () =>
@@ -99,7 +121,7 @@ export class Rendezvous {
         return;
     }
     // One message and the connection ends (rendezvous §1.2), unless it still serves for something else.
-    if (!presence && !this.waits(client)) client.close();
+    if (!presence) client.close();
   }
 
   /** The one message of a connection to P-1. */
@@ -127,7 +149,7 @@ export class Rendezvous {
   onRoutedDatagram(bytes: Uint8Array, from: HostPort): void {
     const message = this.#decode(bytes);
     if (message?.union !== 'punchHoleSent' || !this.#answers.onPunchHoleSentByUdp(message.punchHoleSent, from))
-      this.#o.counters.count('answer-unasked', { from: from.host, via: 'udp' });
+      this.#countUnasked(from, 'udp');
   }
 
   /** Decides a request where the peer is registered: `decide` runs here unless another node holds the peer. */
@@ -149,16 +171,21 @@ export class Rendezvous {
   }
 
   #unasked(client: Client, id: string | null | undefined, bytes: Uint8Array): void {
-    if (client.forwarded) this.#o.counters.count('answer-unasked', { from: client.remote.host, via: client.kind });
+    if (client.forwarded) this.#countUnasked(client.remote, client.kind);
     else this.#notForUs(client.kind, client.remote, id, bytes);
   }
 
   /** An answer that nobody here waits for: another node may. A peer that is registered here was asked here or nowhere. */
   #notForUs(kind: 'tcp' | 'ws' | 'udp', from: HostPort, id: string | null | undefined, bytes: Uint8Array): void {
-    const { cluster, peers, counters } = this.#o;
+    const { cluster, peers } = this.#o;
     const known = id ? peers.inMemory(id) : undefined;
     if (cluster && !(known && peers.isOnline(known))) cluster.routeAnswer(kind, from, id ?? '', bytes);
-    else counters.count('answer-unasked', { from: from.host, via: kind });
+    else this.#countUnasked(from, kind);
+  }
+
+  #countUnasked(from: HostPort, via: 'tcp' | 'ws' | 'udp'): void {
+    this.#asks.countWrong(from.host);
+    this.#o.counters.count('answer-unasked', { from: from.host, via });
   }
 
   #decode(bytes: Uint8Array): hbb.RendezvousMessage | null {

@@ -34,9 +34,10 @@ const MORE_FIELDS: Record<string, string[]> = {
   'punch-direct': ['udpPort', 'forceRelay', 'upnpPort', 'socketAddrV6'],
   'punch-same-lan': ['socketAddrV6'],
 };
+/** Their answers are longer than the questions, so they go only where somebody is known to be: here by a connection. */
+const AFTER_A_CONNECTION = ['config-update', 'software-update'];
 const REPLACED: Record<string, string> = {
   'tcp-register-pk': 'registration over TCP and WebSocket is supported (rendezvous.test.ts)',
-  'software-update': 'not answered: no client asks, and the answer is longer than the question',
   'restart-known-id': 'RegisterPk makes a known id reachable at once (rendezvous.test.ts)',
   'udp-ignored': 'TestNatRequest is answered; tried below',
 };
@@ -44,6 +45,7 @@ const REPLACED: Record<string, string> = {
 const OPTIONS: Record<string, Partial<ServerOptions>> = {
   'always-use-relay': { relays: [], alwaysRelay: true },
   'config-update': { serial: 7, rendezvousServers: ['203.0.113.10', '203.0.113.11'] },
+  'software-update': { softwareUrl: 'https://example.test/dl/app-1.2.3.exe' },
   'lan-mask': { mask: '127.1.0.0/24', localIp: '10.1.0.99', relays: ['203.0.113.10'] },
 };
 
@@ -101,6 +103,12 @@ class Replay {
       const { ports } = this.#server as RunningServer;
       await this.#server?.close();
       await this.#start(ports);
+    }
+    if (AFTER_A_CONNECTION.includes(this.#recording.name)) {
+      const connection = await tcpClient(this.#port(6), addressOf(this.#recording, 'B'));
+      this.#clients.set('connection before', connection);
+      connection.send(encodeRendezvous({ testNatRequest: {} }));
+      await connection.inbox.next();
     }
     const steps = this.#recording.steps ?? [];
     for (const [i, step] of steps.entries()) {

@@ -56,6 +56,7 @@ export class TcpClient extends ClientBase {
     // message could be lost with it (rendezvous §6.9).
     if (this.#keyExchange)
       this.#cancelGreeting = options.clock.setTimer(options.limits.greetingDelayMs, () => this.#greet());
+    options.events.onOpen?.(this);
   }
 
   close(): void {

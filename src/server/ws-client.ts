@@ -32,6 +32,7 @@ export class WsClient extends ClientBase {
       this.#cancelLinger?.();
       this.ended();
     });
+    options.events.onOpen?.(this);
   }
 
   close(): void {

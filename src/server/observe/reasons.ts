@@ -57,6 +57,8 @@ export const REASONS = {
   'tcp-not-handled': { kind: 'ignored', text: 'a message that is not served on a connection' },
   'nat-port-not-handled': { kind: 'ignored', text: 'a message that is not served on the NAT test port' },
   'nat-test-repeated': { kind: 'ignored', text: 'a copy of a UDP NAT test' },
+  'udp-unproven': { kind: 'ignored', text: 'an answer would have been longer than what its address has sent' },
+  'push-unproven': { kind: 'ignored', text: 'a computer registered by UDP never showed that it gets what is sent there' },
   // Relay (rendezvous §7)
   'relay-paired': { kind: 'done', text: 'the relay joined two connections' },
   'relay-ended': { kind: 'ended', text: 'a relayed session ended' },

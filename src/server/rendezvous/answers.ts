@@ -1,32 +1,35 @@
 /** What the controlled side answers, on its way to the controller that asked (rendezvous §6.3, §6.4, §6.6, §9.5). */
 import { signIdPk } from '../../core/crypto/index.ts';
 import { encodeRendezvous, type HostPort, hbb, mangleAddress } from '../../core/wire/index.ts';
-import type { Ask, Asks } from '../asks.ts';
+import type { Ask, Asks, Match } from '../asks.ts';
 import type { Client } from '../client.ts';
 import { introducedReason } from '../observe/wire-reasons.ts';
 import { given, NO_BYTES, validPort } from './fields.ts';
 import type { RendezvousOptions } from './options.ts';
+import type { Outbox } from './outbox.ts';
 
 /** Each says whether the answer belonged to somebody who waits here. */
 export class Answers {
   readonly #o: RendezvousOptions;
   readonly #asks: Asks;
+  readonly #outbox: Outbox;
 
-  constructor(options: RendezvousOptions, asks: Asks) {
+  constructor(options: RendezvousOptions, asks: Asks, outbox: Outbox) {
     this.#o = options;
     this.#asks = asks;
+    this.#outbox = outbox;
   }
 
   onPunchHoleSent(client: Client, message: hbb.IPunchHoleSent | null | undefined): boolean {
-    const ask = this.#answered(message, client.remote, (a) => a.kind === 'punch' && a.id === message?.id);
-    return ask !== null && this.#answer(ask, this.#punchResponse(ask, message, client.remote, false));
+    const match = this.#match(message, client.remote, (a) => a.kind !== 'relay' && a.id === message?.id);
+    return match !== null && this.#deliverProven(match, this.#punchResponse(match.ask, message, client.remote, false));
   }
 
   /** Stock peers send three copies; the first takes the ask away and the others find none (rendezvous §9.5). */
   onPunchHoleSentByUdp(message: hbb.IPunchHoleSent | null | undefined, from: HostPort): boolean {
     // An answer over UDP to somebody who offered no UDP port would lead nowhere.
-    const ask = this.#answered(message, from, (a) => a.kind === 'punch' && a.id === message?.id && a.udp);
-    return ask !== null && this.#answer(ask, this.#punchResponse(ask, message, from, true));
+    const match = this.#match(message, from, (a) => a.kind !== 'relay' && a.id === message?.id && a.udp);
+    return match !== null && this.#deliverProven(match, this.#punchResponse(match.ask, message, from, true));
   }
 
   #punchResponse(
@@ -49,12 +52,13 @@ export class Answers {
   }
 
   onLocalAddr(client: Client, message: hbb.ILocalAddr | null | undefined): boolean {
-    const ask = this.#answered(message, client.remote, (a) => a.kind === 'punch' && a.id === message?.id);
-    if (!ask) return false;
-    return this.#answer(ask, {
+    const match = this.#match(message, client.remote, (a) => a.kind !== 'relay' && a.id === message?.id);
+    if (!match) return false;
+    // Clients encode the controller's address anew here (rendezvous §9.3), so there is no better proof to wait for.
+    return this.#deliver(match.ask, {
       punchHoleResponse: {
         socketAddr: message?.localAddr ?? NO_BYTES,
-        pk: this.#signedPk(message?.version, ask.id),
+        pk: this.#signedPk(message?.version, match.ask.id),
         relayServer: message?.relayServer ?? '',
         isLocal: true,
         ...given('socketAddrV6', message?.socketAddrV6 ?? NO_BYTES),
@@ -65,8 +69,9 @@ export class Answers {
   onRelayResponse(client: Client, message: hbb.IRelayResponse | null | undefined): boolean {
     if (!message) return false;
     // Only a relay that the controller asked for is answered without an id (rendezvous §9.4).
-    const ask = this.#answered(message, client.remote, (a) => (message.id ? a.id === message.id : a.kind === 'relay'));
-    if (!ask) return false;
+    const match = this.#match(message, client.remote, (a) => (message.id ? a.id === message.id : a.kind === 'relay'));
+    if (!match) return false;
+    const { ask } = match;
     const { id, socketAddr: _named, pk: _pk, relayServer: proposed, ...rest } = message;
     const { isLan, localIp } = this.#o;
     let relayServer = proposed ?? '';
@@ -75,27 +80,45 @@ export class Answers {
       else if (relayServer === localIp) relayServer = this.#o.pickRelay();
     }
     // A relay that the controlled side proposes; one that it agrees to was noted when it was asked for.
-    if (message.uuid && !message.refuseReason)
-      this.#o.introductions.note(message.uuid, [ask.client.remote.host, client.remote.host]);
-    return this.#answer(ask, {
-      relayResponse: { ...rest, ...given('relayServer', relayServer), ...(id ? { pk: this.#signedPk(message.version, ask.id) } : {}) },
-    });
+    const { uuid, refuseReason } = message;
+    const note = (): void => {
+      if (uuid && !refuseReason) this.#o.introductions.note(uuid, [ask.client.remote.host, client.remote.host]);
+    };
+    const relayResponse = {
+      ...rest,
+      ...given('relayServer', relayServer),
+      ...(id ? { pk: this.#signedPk(message.version, ask.id) } : {}),
+    };
+    return this.#deliverProven(match, { relayResponse }, note);
   }
 
   /** The ask that this answer belongs to, or null when nobody asked its sender (see asks.ts). */
-  #answered(
+  #match(
     message: { socketAddr?: Uint8Array | null } | null | undefined,
     from: HostPort,
     fits: (ask: Ask) => boolean,
-  ): Ask | null {
-    return this.#asks.match(
-      message?.socketAddr ?? NO_BYTES,
-      fits,
-      (id) => this.#o.peers.inMemory(id)?.host === from.host,
-    );
+  ): Match | null {
+    const { peers } = this.#o;
+    const match = this.#asks.match(message?.socketAddr ?? NO_BYTES, from.host, fits, (id) => peers.inMemory(id)?.host);
+    if (match?.proof === 'token') this.#outbox.prove(peers.inMemory(match.ask.id)?.host ?? from.host);
+    return match;
   }
 
-  #answer(ask: Ask, message: hbb.IRendezvousMessage): true {
+  /**
+   * Delivers an answer at once when it shows that its sender was asked. One that could come from anybody behind the
+   * peer's NAT, though it could have shown it, waits for a better one.
+   */
+  #deliverProven({ ask, proof }: Match, message: hbb.IRendezvousMessage, before: () => void = () => {}): true {
+    const deliver = (): true => {
+      before();
+      return this.#deliver(ask, message);
+    };
+    if (proof === 'token' || ask.socketAddr.length > 16) return deliver();
+    ask.cancelHeld ??= this.#o.clock.setTimer(this.#o.limits.tokenlessAnswerMs, deliver);
+    return true;
+  }
+
+  #deliver(ask: Ask, message: hbb.IRendezvousMessage): true {
     this.#asks.remove(ask);
     this.#o.counters.count(introducedReason(message), {
       id: ask.id,

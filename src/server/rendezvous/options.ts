@@ -32,4 +32,6 @@ export interface RendezvousOptions {
   /** Deprecated list for clients with a lower serial (rendezvous §6.8). */
   readonly serial: number;
   readonly rendezvousServers: readonly string[];
+  /** Deprecated: told to clients that ask for another version than it names; '' for none. */
+  readonly softwareUrl?: string | undefined;
 }

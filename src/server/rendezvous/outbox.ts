@@ -1,15 +1,62 @@
-/** What the server sends of its own accord: to peers over their registration, be it UDP or a connection. */
-import { encodeRendezvous, type hbb } from '../../core/wire/index.ts';
+/**
+ * What leaves by UDP or goes to a registered peer. Nothing else in the rules sends datagrams, so that no answer and no
+ * push can be turned against somebody who never spoke to us (address-credit.ts).
+ */
+import { encodeRendezvous, type HostPort, type hbb } from '../../core/wire/index.ts';
+import { AddressCredit } from '../address-credit.ts';
+import type { UdpPath } from '../client.ts';
 import type { Peer } from '../peer-table.ts';
+import type { RendezvousOptions } from './options.ts';
 
 export class Outbox {
-  /** Sends one message to a registered peer. */
-  push(peer: Peer, message: hbb.IRendezvousMessage): void {
-    this.pushBytes(peer, encodeRendezvous(message));
+  readonly #o: RendezvousOptions;
+  readonly #credit: AddressCredit;
+  #agedAt: number;
+
+  constructor(options: RendezvousOptions) {
+    this.#o = options;
+    this.#credit = new AddressCredit(options.limits);
+    this.#agedAt = options.clock.now();
   }
 
-  pushBytes(peer: Peer, bytes: Uint8Array): void {
-    if (peer.client) peer.client.send(bytes);
-    else if (peer.path) peer.path.send(bytes, { host: peer.host, port: peer.port });
+  /** A datagram of this size came; to be told before anything is answered. */
+  received(from: HostPort, bytes: number): void {
+    this.#credit.earn(from.host, bytes);
+  }
+
+  /** This address is somebody's who gets what is sent there. */
+  prove(host: string): void {
+    this.#credit.prove(host);
+  }
+
+  /** Answers a datagram; dropped when the address has not sent as much itself. */
+  reply(path: UdpPath, to: HostPort, bytes: Uint8Array): boolean {
+    if (this.#credit.spend(to.host, bytes.length)) {
+      path.send(bytes, to);
+      return true;
+    }
+    this.#o.counters.count('udp-unproven', { from: to.host, via: 'udp' });
+    return false;
+  }
+
+  /** Sends one message to a registered peer, because of a request of `paidBytes` from somebody else. */
+  push(peer: Peer, message: hbb.IRendezvousMessage, paidBytes: number): void {
+    this.pushBytes(peer, encodeRendezvous(message), paidBytes);
+  }
+
+  pushBytes(peer: Peer, bytes: Uint8Array, paidBytes: number): void {
+    if (peer.client) return peer.client.send(bytes);
+    if (!peer.path) return;
+    if (this.#credit.spendPush(peer.host, bytes.length, paidBytes))
+      peer.path.send(bytes, { host: peer.host, port: peer.port });
+    else this.#o.counters.count('push-unproven', { id: peer.id, from: peer.host, via: 'udp' });
+  }
+
+  /** Regular upkeep. */
+  sweep(): void {
+    const now = this.#o.clock.now();
+    if (now - this.#agedAt < this.#o.limits.provenAddressMs) return;
+    this.#agedAt = now;
+    this.#credit.age();
   }
 }

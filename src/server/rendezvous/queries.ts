@@ -1,32 +1,50 @@
 /** Questions about the asker's own address and about who is online (rendezvous §6.8). */
 import { encodeRendezvous, type HostPort, type hbb } from '../../core/wire/index.ts';
 import type { Client, UdpPath } from '../client.ts';
+import { isLoopback } from '../peer-table.ts';
 import { RecentSources } from '../recent-sources.ts';
 import type { RendezvousOptions } from './options.ts';
+import type { Outbox } from './outbox.ts';
+import { type ServerList, SoftwareNotice } from './server-list.ts';
 
 export class Queries {
   readonly #o: RendezvousOptions;
+  readonly #outbox: Outbox;
+  readonly #list: ServerList;
+  readonly #software: SoftwareNotice;
   readonly #natTests: RecentSources;
 
-  constructor(options: RendezvousOptions) {
+  constructor(options: RendezvousOptions, outbox: Outbox, list: ServerList) {
     this.#o = options;
+    this.#outbox = outbox;
+    this.#list = list;
+    this.#software = new SoftwareNotice(options.softwareUrl ?? '');
     this.#natTests = new RecentSources(options.limits.natTestDedupeMs, options.limits.maxNatTestsPerSlot, options.clock);
   }
 
   /**
    * Of the copies that a stock controller sends at once, one is answered: it takes a second answer for its peer's first
-   * datagram (rendezvous §9.1).
+   * datagram (rendezvous §9.1). The answer is longer than the question: a controller whose address is neither registered
+   * here nor had a connection to us gets it for its third copy, 20 ms later.
    */
   onUdpNatTest(from: HostPort, path: UdpPath): void {
-    if (this.#natTests.isNew(from)) path.send(encodeRendezvous({ testNatResponse: { port: from.port } }), from);
-    else this.#o.counters.count('nat-test-repeated');
+    if (this.#natTests.has(from)) this.#o.counters.count('nat-test-repeated');
+    else if (this.#outbox.reply(path, from, encodeRendezvous({ testNatResponse: { port: from.port } }))) this.#natTests.add(from);
+  }
+
+  onSoftwareUpdate(message: hbb.ISoftwareUpdate | null | undefined, from: HostPort, path: UdpPath): void {
+    const answer = this.#software.answerTo(message);
+    if (answer) this.#outbox.reply(path, from, answer);
+  }
+
+  onConfigUpdate(message: hbb.IConfigUpdate | null | undefined, from: HostPort): void {
+    if (!isLoopback(from.host) || !this.#list.takeOver(message)) this.#o.counters.count('udp-not-handled', { from: from.host, via: 'udp' });
   }
 
   /** On port P the answer also carries the deprecated list of servers. */
   onNatTest(client: Client, message: hbb.ITestNatRequest | null | undefined): void {
-    const { serial, rendezvousServers } = this.#o;
-    const cu = serial > (message?.serial ?? 0) ? { cu: { serial, rendezvousServers: [...rendezvousServers] } } : {};
-    client.send(encodeRendezvous({ testNatResponse: { port: client.remote.port, ...cu } }));
+    const cu = this.#list.newerThan(message?.serial);
+    client.send(encodeRendezvous({ testNatResponse: { port: client.remote.port, ...(cu ? { cu } : {}) } }));
   }
 
   /** On port P-1 it does not. */

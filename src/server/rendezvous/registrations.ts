@@ -5,6 +5,8 @@ import { isOwnSelfTest, isSelfTestId } from '../observe/self-test-id.ts';
 import { registerReason } from '../observe/wire-reasons.ts';
 import { NO_BYTES } from './fields.ts';
 import type { RendezvousOptions } from './options.ts';
+import type { Outbox } from './outbox.ts';
+import type { ServerList } from './server-list.ts';
 
 const Result = hbb.RegisterPkResponse.Result;
 const HEARTBEAT_OK = encodeRendezvous({ registerPeerResponse: {} });
@@ -12,11 +14,15 @@ const HEARTBEAT_SEND_PK = encodeRendezvous({ registerPeerResponse: { requestPk: 
 
 export class Registrations {
   readonly #o: RendezvousOptions;
+  readonly #outbox: Outbox;
+  readonly #list: ServerList;
   /** Ids registered by a connection. */
   readonly #presences = new Map<Client, string>();
 
-  constructor(options: RendezvousOptions) {
+  constructor(options: RendezvousOptions, outbox: Outbox, list: ServerList) {
     this.#o = options;
+    this.#outbox = outbox;
+    this.#list = list;
   }
 
   /** Whether this connection is a registration. */
@@ -35,15 +41,14 @@ export class Registrations {
   onRegisterPeer(message: hbb.IRegisterPeer | null | undefined, from: HostPort, path: UdpPath): void {
     const id = message?.id ?? '';
     if (id === '') return;
-    path.send(this.#o.peers.heartbeat(id, from, path) ? HEARTBEAT_SEND_PK : HEARTBEAT_OK, from);
-    const { serial, rendezvousServers } = this.#o;
-    if (serial > (message?.serial ?? 0))
-      path.send(encodeRendezvous({ configureUpdate: { serial, rendezvousServers: [...rendezvousServers] } }), from);
+    this.#outbox.reply(path, from, this.#o.peers.heartbeat(id, from, path) ? HEARTBEAT_SEND_PK : HEARTBEAT_OK);
+    const configureUpdate = this.#list.newerThan(message?.serial);
+    if (configureUpdate) this.#outbox.reply(path, from, encodeRendezvous({ configureUpdate }));
   }
 
   onRegisterPk(message: hbb.IRegisterPk | null | undefined, from: HostPort, path: UdpPath): void {
     this.#register(message, from, path, null, (result) =>
-      path.send(encodeRendezvous({ registerPkResponse: { result } }), from),
+      this.#outbox.reply(path, from, encodeRendezvous({ registerPkResponse: { result } })),
     );
   }
 

@@ -5,6 +5,7 @@ import type { Client } from '../client.ts';
 import { failureReason } from '../observe/wire-reasons.ts';
 import type { Peer } from '../peer-table.ts';
 import { given, NO_BYTES, validPort } from './fields.ts';
+import { LocalTries } from './local-tries.ts';
 import type { RendezvousOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
 
@@ -14,15 +15,23 @@ export class Requests {
   readonly #o: RendezvousOptions;
   readonly #asks: Asks;
   readonly #outbox: Outbox;
+  readonly #localTries: LocalTries;
 
   constructor(options: RendezvousOptions, asks: Asks, outbox: Outbox) {
     this.#o = options;
     this.#asks = asks;
     this.#outbox = outbox;
+    this.#localTries = new LocalTries(options.limits, options.clock);
   }
 
-  onPunchHoleRequest(client: Client, message: hbb.IPunchHoleRequest | null | undefined): void {
-    const { counters, licenceKey, peers, isLan } = this.#o;
+  /** Regular upkeep. */
+  sweep(): void {
+    this.#localTries.expire();
+  }
+
+  /** `bytes`: size of the request, which pays for the push (address-credit.ts). */
+  onPunchHoleRequest(client: Client, message: hbb.IPunchHoleRequest | null | undefined, bytes: number): void {
+    const { counters, licenceKey, peers } = this.#o;
     const id = message?.id ?? '';
     const refuse = (failure: hbb.PunchHoleResponse.Failure): void => {
       counters.count(failureReason(failure), { id, from: client.remote.host, via: client.kind });
@@ -33,45 +42,51 @@ export class Requests {
     if (!peer) return refuse(Failure.ID_NOT_EXIST);
     if (!peers.isOnline(peer)) return refuse(Failure.OFFLINE);
     const udpPort = validPort(message?.udpPort);
-    const ask = this.#asks.add(client, id, 'punch', udpPort > 0);
+    const ask = this.#asks.add(client, id, this.#way(client, peer, message), udpPort > 0);
     if (!ask) {
       counters.count('punch-too-many', { id, from: client.remote.host, via: client.kind });
       return client.close();
     }
-    const lanA = isLan(client.remote.host);
+    const route = this.#route(client, peer, message);
+    ask.why = route.why;
+    const socketAddrV6 = route.relayOnly ? NO_BYTES : (message?.socketAddrV6 ?? NO_BYTES);
+    const common = { socketAddr: ask.socketAddr, relayServer: route.relayServer, ...given('socketAddrV6', socketAddrV6) };
+    if (ask.kind === 'local') return this.#outbox.push(peer, { fetchLocalAddr: common }, bytes);
+    const punchHole = {
+      ...common,
+      natType: route.relayOnly ? hbb.NatType.SYMMETRIC : (message?.natType ?? hbb.NatType.UNKNOWN_NAT),
+      ...(route.relayOnly ? {} : { ...given('udpPort', udpPort), ...given('upnpPort', validPort(message?.upnpPort)) }),
+      ...given('forceRelay', message?.forceRelay === true),
+    };
+    this.#outbox.push(peer, { punchHole }, bytes);
+  }
+
+  /** Whether the controlled side is asked for its local address or for a hole. */
+  #way(client: Client, peer: Peer, message: hbb.IPunchHoleRequest | null | undefined): 'local' | 'punch' {
+    // A WebSocket peer is behind a proxy, or could not listen.
+    if (client.kind === 'ws' || peer.client?.kind === 'ws') return 'punch';
+    if (this.#o.isLan(client.remote.host) && this.#o.isLan(peer.host)) return 'local';
+    if (client.remote.host !== peer.host) return 'punch';
+    // Who wants the relay anyway will ask for it, whether or not the direct way worked.
+    if (this.#o.alwaysRelay || message?.forceRelay) return 'local';
+    return this.#localTries.offer(client, peer.id, validPort(message?.udpPort) > 0);
+  }
+
+  /** The relay that both are told, and whether nothing else is left to them (rendezvous §6.2). */
+  #route(
+    client: Client,
+    peer: Peer,
+    message: hbb.IPunchHoleRequest | null | undefined,
+  ): { relayServer: string; relayOnly: boolean; why: string | undefined } {
+    const { isLan, alwaysRelay, localIp } = this.#o;
     const lanB = isLan(peer.host);
-    let natType = message?.natType ?? hbb.NatType.UNKNOWN_NAT;
-    let relayServer = this.#relayFor(peer, client);
-    const relayOnly = this.#o.alwaysRelay || lanA !== lanB;
-    ask.why = this.#o.alwaysRelay ? 'always-relay' : relayOnly ? 'lan-mask' : message?.forceRelay ? 'forced-by-controller' : undefined;
-    if (relayOnly) {
-      if (lanB && !lanA && this.#o.localIp !== '') relayServer = this.#o.localIp;
-      natType = hbb.NatType.SYMMETRIC;
-    }
-    const socketAddrV6 = relayOnly ? NO_BYTES : (message?.socketAddrV6 ?? NO_BYTES);
-    // Behind one address: the same router, as far as anyone can tell. A WebSocket peer is behind a proxy, or could not listen.
-    const same = client.kind !== 'ws' && peer.client?.kind !== 'ws' && ((lanA && lanB) || client.remote.host === peer.host);
-    if (same) {
-      this.#outbox.push(peer, {
-        fetchLocalAddr: { socketAddr: ask.socketAddr, relayServer, ...given('socketAddrV6', socketAddrV6) },
-      });
-      return;
-    }
-    this.#outbox.push(peer, {
-      punchHole: {
-        socketAddr: ask.socketAddr,
-        relayServer,
-        natType,
-        ...(relayOnly
-          ? {}
-          : {
-              ...given('udpPort', udpPort),
-              ...given('upnpPort', validPort(message?.upnpPort)),
-              ...given('socketAddrV6', socketAddrV6),
-            }),
-        ...given('forceRelay', message?.forceRelay === true),
-      },
-    });
+    const acrossMask = isLan(client.remote.host) !== lanB;
+    const relayOnly = alwaysRelay || acrossMask;
+    return {
+      relayServer: relayOnly && acrossMask && lanB && localIp !== '' ? localIp : this.#relayFor(peer, client),
+      relayOnly,
+      why: alwaysRelay ? 'always-relay' : relayOnly ? 'lan-mask' : message?.forceRelay ? 'forced-by-controller' : undefined,
+    };
   }
 
   onRequestRelay(client: Client, message: hbb.IRequestRelay | null | undefined, bytes: Uint8Array): void {
@@ -80,6 +95,7 @@ export class Requests {
       this.#o.counters.count('relay-unknown-id', { id: message?.id ?? '', from: client.remote.host, via: client.kind });
       return;
     }
+    this.#localTries.failed(client, peer.id);
     const ask = this.#asks.add(client, peer.id, 'relay', false);
     if (!ask) {
       this.#o.counters.count('relay-too-many', { id: peer.id, from: client.remote.host, via: client.kind });
@@ -89,7 +105,7 @@ export class Requests {
       const push = rewriteRequestRelay(bytes, { socketAddr: ask.socketAddr });
       // Before the push: the controlled side may be at the relay sooner than we are back from it.
       this.#o.introductions.note(message?.uuid ?? '', [client.remote.host, peer.host]);
-      this.#outbox.pushBytes(peer, push);
+      this.#outbox.pushBytes(peer, push, bytes.length);
     } catch {
       // It was decoded, but is too odd to be forwarded.
       client.close();
