@@ -52,9 +52,14 @@ export interface TestClient {
   readonly localPort: number;
 }
 
+/** Loopback has many IPv4 addresses and one of IPv6. */
+function serverOf(localAddress: string): string {
+  return localAddress.includes(':') ? '::1' : '127.0.0.1';
+}
+
 /** `raw`: the inbox holds chunks as they come, else frame payloads. */
 export async function tcpClient(port: number, localAddress = '127.0.0.51', raw = false): Promise<TestClient> {
-  const socket: Socket = connect({ host: '127.0.0.1', port, localAddress, allowHalfOpen: true });
+  const socket: Socket = connect({ host: serverOf(localAddress), port, localAddress, allowHalfOpen: true });
   const inbox = new Inbox();
   const decoder = new FrameDecoder();
   socket.on('data', (chunk: Uint8Array) => {
@@ -76,11 +81,11 @@ export async function tcpClient(port: number, localAddress = '127.0.0.51', raw =
 }
 
 export async function udpClient(port: number, localAddress = '127.0.0.51'): Promise<TestClient> {
-  const socket: UdpSocket = createSocket('udp4');
+  const socket: UdpSocket = createSocket(localAddress.includes(':') ? 'udp6' : 'udp4');
   const inbox = new Inbox();
   // Connected, so that an answer from another address than was asked is lost, as behind a NAT.
   await new Promise<void>((resolve) => socket.bind({ address: localAddress }, resolve));
-  await new Promise<void>((resolve) => socket.connect(port, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => socket.connect(port, serverOf(localAddress), resolve));
   socket.on('message', (bytes) => inbox.push(bytes));
   socket.on('error', () => {});
   const send = (bytes: Uint8Array): void => socket.send(bytes, () => {});
@@ -95,9 +100,11 @@ export async function udpClient(port: number, localAddress = '127.0.0.51'): Prom
 export async function wsClient(
   port: number,
   options: { localAddress?: string; path?: string; headers?: Record<string, string> } = {},
-): Promise<TestClient> {
-  const ws = new WebSocket(`ws://127.0.0.1:${port}${options.path ?? '/'}`, {
-    localAddress: options.localAddress ?? '127.0.0.51',
+): Promise<TestClient & { readonly ws: WebSocket }> {
+  const localAddress = options.localAddress ?? '127.0.0.51';
+  const host = localAddress.includes(':') ? '[::1]' : '127.0.0.1';
+  const ws = new WebSocket(`ws://${host}:${port}${options.path ?? '/'}`, {
+    localAddress,
     headers: options.headers ?? {},
   });
   const inbox = new Inbox();
@@ -106,5 +113,5 @@ export async function wsClient(
   ws.on('error', () => inbox.close());
   await new Promise<void>((resolve) => ws.once('open', () => resolve()));
   const send = (bytes: Uint8Array): void => ws.send(bytes);
-  return { inbox, sendRaw: send, send, end: () => ws.close(), destroy: () => ws.terminate(), localPort: 0 };
+  return { ws, inbox, sendRaw: send, send, end: () => ws.close(), destroy: () => ws.terminate(), localPort: 0 };
 }
