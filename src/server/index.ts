@@ -26,7 +26,7 @@ import { Relay } from './relay.ts';
 import { RelayChoice } from './relay-choice.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { TcpClient } from './tcp-client.ts';
-import { UdpPort } from './udp-port.ts';
+import { RECEIVE_BUFFER_BYTES, UdpPort } from './udp-port.ts';
 import { SERVER_VERSION } from './version.ts';
 import { WsClient } from './ws-client.ts';
 
@@ -209,6 +209,13 @@ class Parts {
       onError: (error) => log?.('warn', 'udp-socket-failed', { error: error.message }),
     });
     this.#closers.push(() => udp.close());
+    const wantedBuffer = this.#options.udpReceiveBuffer || RECEIVE_BUFFER_BYTES;
+    if (udp.receiveBufferBytes < wantedBuffer)
+      log?.('warn', 'udp-buffer-small', {
+        bytes: udp.receiveBufferBytes,
+        wanted: wantedBuffer,
+        hint: `Many computers that report at once may have to try again. On Linux: sysctl -w net.core.rmem_max=${wantedBuffer}`,
+      });
     if (wanted.natTest > 0)
       await this.#own(
         listenTcp({ ...listenOptions, port: wanted.natTest }, (socket, remote, localHost) => {

@@ -1,6 +1,11 @@
 /** Peers in an append-only text file, for runtimes without SQLite: one JSON row a line, the last line of a guid counts. */
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { CommitGroup, type PeerRow, type PeerStore } from './peer-store.ts';
+import { closeSync, fsync, fsyncSync, ftruncateSync, openSync, readFileSync, renameSync, write, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { CommitGroup } from './commit-group.ts';
+import type { PeerRow, PeerStore } from './peer-store.ts';
+
+const writeLater = promisify(write);
+const fsyncLater = promisify(fsync);
 
 /** The file is rewritten when it has this many lines and fewer than a third of them count. */
 const COMPACT_ABOVE_LINES = 1_000;
@@ -39,16 +44,17 @@ export class JournalStore implements PeerStore {
     return this.#rows.size;
   }
 
-  close(): void {
-    this.#group.flush();
+  async close(): Promise<void> {
+    await this.#group.idle();
     closeSync(this.#fd);
   }
 
-  #commit(rows: readonly PeerRow[]): void {
+  async #commit(rows: readonly PeerRow[]): Promise<void> {
     const data = Buffer.from(rows.map(line).join(''));
     try {
-      writeAll(this.#fd, data);
-      fsyncSync(this.#fd);
+      // Not in this thread: every peer would wait for the disk.
+      for (let at = 0; at < data.length; ) at += (await writeLater(this.#fd, data, at)).bytesWritten;
+      await fsyncLater(this.#fd);
     } catch (error) {
       // Nothing of a failed group may stay: a half line would swallow the next good one.
       ftruncateSync(this.#fd, this.#bytes);
@@ -57,7 +63,12 @@ export class JournalStore implements PeerStore {
     this.#bytes += data.length;
     for (const row of rows) this.#rows.set(row.id, row);
     this.#lines += rows.length;
-    if (this.#lines > COMPACT_ABOVE_LINES && this.#lines > this.#rows.size * 3) this.#compact();
+    if (this.#lines <= COMPACT_ABOVE_LINES || this.#lines <= this.#rows.size * 3) return;
+    try {
+      this.#compact();
+    } catch {
+      // The rows are on disk; a longer file is no reason to say otherwise. The next group tries again.
+    }
   }
 
   #compact(): void {

@@ -36,6 +36,8 @@ export interface ServerLimits {
   /** Pairs behind one address whose last way is remembered, and ms for which (rendezvous/local-tries.ts). */
   readonly maxLocalTries: number;
   readonly localTryMemoryMs: number;
+  /** Signed keys that are kept, some 200 bytes each: making one costs about as much as 20 heartbeats. */
+  readonly maxSignedKeys: number;
   /** Peer records in memory; beyond it the longest offline go (they stay in the store). */
   readonly maxPeersInMemory: number;
   /** ms an offline record stays in memory. */
@@ -50,6 +52,8 @@ export interface ServerLimits {
   /** Registrations of one id in quick succession (rendezvous §5.8): 3, then one has to wait 6 s. */
   readonly registerBurst: number;
   readonly registerWindowMs: number;
+  /** Registrations of one id that wait while its row is written. */
+  readonly maxRegistrationsWaiting: number;
   /** Registrations of new ids from one address (rendezvous §6.10): 31, until 60 s have passed since the last one counted. */
   readonly addressBurst: number;
   readonly addressWindowMs: number;
@@ -177,6 +181,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   pairedRequestMs: 3_000,
   maxLocalTries: 20_000,
   localTryMemoryMs: 3_600_000,
+  maxSignedKeys: 4_096,
   maxPeersInMemory: 500_000,
   offlineKeepMs: 3_600_000,
   onlineMs: 30_000,
@@ -185,6 +190,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxOnlineIds: 20_000,
   registerBurst: 3,
   registerWindowMs: 6_000,
+  maxRegistrationsWaiting: 4,
   addressBurst: 31,
   addressWindowMs: 60_000,
   addressIds: 301,

@@ -1,41 +1,22 @@
 /** The peers the server knows, and the rules by which they register (rendezvous §5.7, §5.8, §6.1). */
-import { randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { type HostPort, hbb, normalizeHost } from '../core/wire/index.ts';
 import { AddressLimiter } from './address-limiter.ts';
 import type { Client, UdpPath } from './client.ts';
+import { newGuid } from './guid.ts';
 import type { ServerLimits } from './limits.ts';
 import { isSelfTestId } from './observe/self-test-id.ts';
 import type { PeerLine, Presence } from './observe/view.ts';
+import { NEVER, Peer } from './peer.ts';
 import type { PeerRow, PeerStore } from './peer-store.ts';
 
+export type { Peer } from './peer.ts';
+
 const Result = hbb.RegisterPkResponse.Result;
-const NEVER = Number.NEGATIVE_INFINITY;
-const NO_BYTES = new Uint8Array(0);
 /** Records looked at for the list on the status page. */
 const MAX_LOOKED_AT = 10_000;
-
-/** One peer in memory. Kept small: there are hundreds of thousands. */
-export interface Peer {
-  readonly id: string;
-  guid: Uint8Array;
-  uuid: Uint8Array;
-  pk: Uint8Array;
-  /** Last registered IP, as in the store. */
-  ip: string;
-  /** Where it was last heard; port 0 right after it was loaded. */
-  host: string;
-  port: number;
-  /** The UDP socket at which it was heard. */
-  path: UdpPath | null;
-  /** The connection that is its registration (rendezvous §5.6). */
-  client: Client | null;
-  lastSeen: number;
-  registerCount: number;
-  registerAt: number;
-  /** The signed id and key for controllers, made when first needed. */
-  signed: Uint8Array | null;
-}
+/** Records that one round of upkeep looks at: a few ms of work. */
+const EVICT_SLICE = 20_000;
 
 export interface Registration {
   readonly id: string;
@@ -54,6 +35,9 @@ export class PeerTable {
   readonly #limiter: AddressLimiter;
   /** Other nodes write to the store too. */
   readonly #shared: boolean;
+  /** Ids whose row is on its way to the disk, with what came for them meanwhile. */
+  readonly #saving = new Map<string, (() => void)[]>();
+  #evicting: MapIterator<Peer> | undefined;
 
   constructor(store: PeerStore, limits: ServerLimits, clock: Clock, shared = false) {
     this.#shared = shared;
@@ -104,9 +88,7 @@ export class PeerTable {
     }
     if (!row) return undefined;
     const peer = this.#add(id);
-    peer.guid = row.guid;
-    peer.uuid = row.uuid;
-    peer.pk = row.pk;
+    peer.setKeys(row.guid, row.uuid, row.pk);
     peer.ip = normalizeHost(row.ip);
     return peer;
   }
@@ -124,7 +106,7 @@ export class PeerTable {
     // It may have been with another node, and changed there: its RegisterPk brings the record up to date.
     if (this.#shared && !this.isOnline(peer)) return true;
     const lastIp = peer.port === 0 ? peer.ip : peer.host;
-    if (peer.pk.length === 0 || (from.host !== lastIp && !isLoopback(from.host))) return true;
+    if (!peer.hasKey || (from.host !== lastIp && !isLoopback(from.host))) return true;
     this.#heard(peer, from, path, null);
     return false;
   }
@@ -137,38 +119,48 @@ export class PeerTable {
     if (idBytes < 6) return done(Result.UUID_MISMATCH);
     if (idBytes > limits.maxIdBytes || uuid.length > limits.maxKeyBytes || pk.length > limits.maxKeyBytes)
       return done(Result.INVALID_ID_FORMAT);
+    const waiting = this.#saving.get(id);
+    if (waiting) {
+      // Nothing that depends on a row is said before that row is on disk, least of all OK.
+      if (waiting.length >= limits.maxRegistrationsWaiting) return done(Result.TOO_FREQUENT);
+      waiting.push(() => this.register(request, done));
+      return;
+    }
     const known = this.find(id);
-    const own = known !== undefined && sameBytes(known.uuid, uuid);
+    const own = known !== undefined && known.hasUuid(uuid);
     // Only strangers count: after a restart all peers behind one address come back at once, and must.
     if (!own && !this.#limiter.allow(from.host, id)) return done(Result.TOO_FREQUENT);
     const ipChanged = known !== undefined && from.host !== known.ip;
-    const pkChanged = known !== undefined && !sameBytes(known.pk, pk);
-    if (known && known.uuid.length > 0 && (!own || (ipChanged && pkChanged))) return done(Result.UUID_MISMATCH);
-    const peer = known ?? this.#add(id);
-    if (!this.#countRegistration(peer)) return done(Result.TOO_FREQUENT);
-    if (known && known.uuid.length > 0 && !ipChanged && !pkChanged) {
-      this.#heard(peer, from, request.path, request.client);
+    const pkChanged = known !== undefined && !known.hasPk(pk);
+    if (known?.owned && (!own || (ipChanged && pkChanged))) return done(Result.UUID_MISMATCH);
+    if (known && !this.#countRegistration(known)) return done(Result.TOO_FREQUENT);
+    if (known?.owned && !ipChanged && !pkChanged) {
+      this.#heard(known, from, request.path, request.client);
       return done(Result.OK);
     }
     const row: PeerRow = {
-      guid: peer.guid.length > 0 ? peer.guid : new Uint8Array(randomBytes(16)),
+      guid: known?.owned ? known.guid : newGuid(Date.now()),
       id,
-      // Copies: what was decoded is a view of a whole datagram.
-      uuid: known && known.uuid.length > 0 ? known.uuid : uuid.slice(),
-      pk: pk.slice(),
+      uuid: known?.owned ? known.uuid : uuid,
+      pk,
       ip: from.host,
     };
-    const before = { guid: peer.guid, uuid: peer.uuid, pk: peer.pk, ip: peer.ip, signed: peer.signed };
-    Object.assign(peer, { guid: row.guid, uuid: row.uuid, pk: row.pk, ip: row.ip, signed: null });
+    const held: (() => void)[] = [];
+    this.#saving.set(id, held);
     this.#store.save(row, (error) => {
+      this.#saving.delete(id);
       if (error) {
         // What is not on disk was never registered; the client tries again.
-        if (peer.guid === row.guid && peer.pk === row.pk) Object.assign(peer, before);
-        if (peer.uuid.length === 0) this.#peers.delete(id);
-        return done(Result.SERVER_ERROR);
+        done(Result.SERVER_ERROR);
+      } else {
+        const peer = this.#peers.get(id) ?? this.#add(id);
+        if (peer.registerCount === 0) this.#countRegistration(peer);
+        peer.setKeys(row.guid, row.uuid, row.pk);
+        peer.ip = row.ip;
+        this.#heard(peer, from, request.path, request.client);
+        done(Result.OK);
       }
-      this.#heard(peer, from, request.path, request.client);
-      done(Result.OK);
+      for (const next of held) next();
     });
   }
 
@@ -190,13 +182,14 @@ export class PeerTable {
     const peer = this.#peers.get(id);
     if (!peer || this.isOnline(peer)) return;
     if (!row) return void this.#peers.delete(id);
-    Object.assign(peer, { guid: row.guid, uuid: row.uuid, pk: row.pk, ip: normalizeHost(row.ip), signed: null });
+    peer.setKeys(row.guid, row.uuid, row.pk);
+    peer.ip = normalizeHost(row.ip);
   }
 
   /** What is on disk about a peer in memory. */
   rowOf(id: string): PeerRow | undefined {
     const peer = this.#peers.get(id);
-    return peer && peer.uuid.length > 0 ? { guid: peer.guid, id, uuid: peer.uuid, pk: peer.pk, ip: peer.ip } : undefined;
+    return peer?.owned ? { guid: peer.guid, id, uuid: peer.uuid, pk: peer.pk, ip: peer.ip } : undefined;
   }
 
   /** The peer has registered with another node. */
@@ -209,17 +202,25 @@ export class PeerTable {
     client?.close();
   }
 
-  /** Drops records that have long been offline; they stay in the store. Call now and then. */
+  /** Drops records that have long been offline; they stay in the store. Looks at some of them; call now and then. */
   evict(): void {
     const keepSince = this.#clock.now() - this.#limits.offlineKeepMs;
-    for (const peer of this.#peers.values())
+    this.#evicting ??= this.#peers.values();
+    for (let looked = 0; looked < EVICT_SLICE; looked++) {
+      const { value: peer, done } = this.#evicting.next();
+      if (done) {
+        this.#evicting = undefined;
+        return;
+      }
       if (!peer.client && peer.lastSeen < keepSince) this.#peers.delete(peer.id);
+    }
   }
 
   #heard(peer: Peer, from: HostPort, path: UdpPath | null, client: Client | null): void {
-    peer.host = from.host;
+    // The string that is there has long settled in memory; a new one a heartbeat would have to be moved there.
+    if (peer.host !== from.host) peer.host = from.host === peer.ip ? peer.ip : from.host;
     peer.port = from.port;
-    peer.lastSeen = this.#clock.now();
+    peer.lastSeen = Math.floor(this.#clock.now());
     if (path) peer.path = path;
     // A peer that comes by UDP has left its connection; one that comes by a new connection has left the old one.
     const old = peer.client;
@@ -233,7 +234,7 @@ export class PeerTable {
   }
 
   #countRegistration(peer: Peer): boolean {
-    const now = this.#clock.now();
+    const now = Math.floor(this.#clock.now());
     if (now - peer.registerAt > this.#limits.registerWindowMs) peer.registerCount = 0;
     else if (peer.registerCount >= this.#limits.registerBurst) return false;
     peer.registerCount++;
@@ -243,21 +244,7 @@ export class PeerTable {
 
   #add(id: string): Peer {
     if (this.#peers.size >= this.#limits.maxPeersInMemory) this.#makeRoom();
-    const peer: Peer = {
-      id,
-      guid: NO_BYTES,
-      uuid: NO_BYTES,
-      pk: NO_BYTES,
-      ip: '',
-      host: '',
-      port: 0,
-      path: null,
-      client: null,
-      lastSeen: NEVER,
-      registerCount: 0,
-      registerAt: NEVER,
-      signed: null,
-    };
+    const peer = new Peer(id);
     this.#peers.set(id, peer);
     return peer;
   }

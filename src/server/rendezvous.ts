@@ -5,6 +5,7 @@
 import { decodeRendezvous, encodeRendezvous, type HostPort, hbb } from '../core/wire/index.ts';
 import { Asks } from './asks.ts';
 import type { Client, UdpPath } from './client.ts';
+import { readHeartbeat } from './heartbeat.ts';
 import { Answers } from './rendezvous/answers.ts';
 import type { RendezvousOptions } from './rendezvous/options.ts';
 import { Outbox } from './rendezvous/outbox.ts';
@@ -55,6 +56,8 @@ export class Rendezvous {
   /** One datagram at port P. Everything that is not listed is dropped without a word (rendezvous §1). */
   onDatagram(bytes: Uint8Array, from: HostPort, path: UdpPath): void {
     this.#outbox.received(from, bytes.length);
+    const heartbeat = readHeartbeat(bytes);
+    if (heartbeat) return this.#registrations.onRegisterPeer(heartbeat, from, path);
     const message = this.#decode(bytes);
     if (!message) return;
     switch (message.union) {

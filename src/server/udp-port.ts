@@ -25,8 +25,8 @@ export interface UdpPortOptions {
   readonly onError: (error: Error) => void;
 }
 
-/** Datagrams of many peers come in bursts after a restart. */
-const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+/** Datagrams of many peers come in bursts after a restart: some 5,000 of them fit, less than half a second's worth. */
+export const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 /** A socket that broke is made again after this time. */
 const RETRY_MS = 1_000;
 
@@ -54,14 +54,14 @@ class BoundPath implements UdpPath {
     const socket = await bindSocket(this.#family, this.#address, this.#options.port, this.#shared);
     if (this.#closed) return void socket.close();
     this.#socket = socket;
+    const { onDatagram } = this.#options;
     try {
       socket.setRecvBufferSize(this.#options.receiveBuffer || RECEIVE_BUFFER_BYTES);
     } catch {
       // The system's limit stays.
     }
-    const { onDatagram } = this.#options;
     socket.on('message', (bytes: Uint8Array, info: RemoteInfo) =>
-      onDatagram(bytes, { host: normalizeHost(info.address), port: info.port }, this),
+      onDatagram(bytes, { host: hostOf(info), port: info.port }, this),
     );
     socket.on('error', (error) => this.#onError(error));
   }
@@ -71,8 +71,15 @@ class BoundPath implements UdpPath {
     const v6 = to.host.includes(':');
     if (this.#family === (v6 ? 'udp4' : 'udp6')) return;
     const host = this.#family === 'dual' && !v6 ? `::ffff:${to.host}` : to.host;
-    // Lost like any datagram when it cannot leave; the callback keeps the error from ending the socket.
-    this.#socket.send(payload, to.port, host, () => {});
+    // Lost like any datagram when it cannot leave: without a callback, nobody is told.
+    this.#socket.send(payload, to.port, host);
+  }
+
+  /** What the system gave, bytes of datagrams; 0 while closed. */
+  get receiveBufferBytes(): number {
+    // Linux says twice what was asked for, to account for its own book-keeping.
+    const told = this.#socket?.getRecvBufferSize() ?? 0;
+    return process.platform === 'linux' ? told / 2 : told;
   }
 
   close(): void {
@@ -115,6 +122,11 @@ export class UdpPort {
 
   get localHosts(): string[] {
     return this.#paths.map((path) => path.localHost);
+  }
+
+  /** The smallest receive buffer of all sockets, bytes: in a burst, what does not fit is lost. */
+  get receiveBufferBytes(): number {
+    return Math.min(...this.#paths.map((path) => path.receiveBufferBytes));
   }
 
   close(): void {
@@ -163,11 +175,20 @@ export class UdpPort {
   }
 }
 
+const MAPPED = '::ffff:';
+
+/** What the system says of an IPv4 sender at a dual-stack socket needs no parser. */
+function hostOf({ address }: RemoteInfo): string {
+  return address.startsWith(MAPPED) && address.includes('.') ? address.slice(MAPPED.length) : normalizeHost(address);
+}
+
 function bindSocket(family: Family, address: string, port: number, shared: boolean): Promise<Socket> {
   const socket = createSocket({
     type: family === 'udp4' ? 'udp4' : 'udp6',
     ipv6Only: family === 'udp6',
     reuseAddr: shared,
+    // Only addresses are sent to; the resolver would put each answer off to a later turn, and allocate for it.
+    lookup: (host, _options, callback) => callback(null, host, host.includes(':') ? 6 : 4),
   });
   return new Promise((resolve, reject) => {
     const failed = (error: Error): void => {

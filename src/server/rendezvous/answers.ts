@@ -1,9 +1,9 @@
 /** What the controlled side answers, on its way to the controller that asked (rendezvous §6.3, §6.4, §6.6, §9.5). */
-import { signIdPk } from '../../core/crypto/index.ts';
 import { encodeRendezvous, type HostPort, hbb, mangleAddress } from '../../core/wire/index.ts';
 import type { Ask, Asks, Match } from '../asks.ts';
 import type { Client } from '../client.ts';
 import { introducedReason } from '../observe/wire-reasons.ts';
+import { SignedKeys } from '../signed-keys.ts';
 import { given, NO_BYTES, validPort } from './fields.ts';
 import type { RendezvousOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
@@ -13,11 +13,13 @@ export class Answers {
   readonly #o: RendezvousOptions;
   readonly #asks: Asks;
   readonly #outbox: Outbox;
+  readonly #signed: SignedKeys;
 
   constructor(options: RendezvousOptions, asks: Asks, outbox: Outbox) {
     this.#o = options;
     this.#asks = asks;
     this.#outbox = outbox;
+    this.#signed = new SignedKeys(options.secretKey, options.limits.maxSignedKeys);
   }
 
   onPunchHoleSent(client: Client, message: hbb.IPunchHoleSent | null | undefined): boolean {
@@ -134,8 +136,6 @@ export class Answers {
   /** The signed key of the controlled side (rendezvous §6.7); empty when it is too old to say its version. */
   #signedPk(version: string | null | undefined, id: string): Uint8Array {
     const peer = this.#o.peers.inMemory(id);
-    if (!version || !peer) return NO_BYTES;
-    peer.signed ??= signIdPk(id, peer.pk, this.#o.secretKey);
-    return peer.signed;
+    return version && peer ? this.#signed.of(peer) : NO_BYTES;
   }
 }
