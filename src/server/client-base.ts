@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { HostPort } from '../core/wire/index.ts';
 import type { Client } from './client.ts';
 import type { ServerLimits } from './limits.ts';
+import type { Arrival } from './one-port/arrival.ts';
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -19,6 +20,8 @@ export abstract class ClientBase implements Client {
   abstract readonly kind: 'tcp' | 'ws';
   readonly remote: HostPort;
   readonly localHost: string;
+  readonly localPort: number;
+  readonly #arrival: Arrival;
   readonly #limits: ServerLimits;
   readonly #clock: Clock;
   readonly #events: ClientEvents;
@@ -29,9 +32,11 @@ export abstract class ClientBase implements Client {
   #windowStart: number;
   #windowCount = 0;
 
-  constructor(remote: HostPort, localHost: string, limits: ServerLimits, clock: Clock, events: ClientEvents) {
-    this.remote = remote;
-    this.localHost = localHost;
+  constructor(arrival: Arrival, limits: ServerLimits, clock: Clock, events: ClientEvents) {
+    this.remote = arrival.remote;
+    this.localHost = arrival.localHost;
+    this.localPort = arrival.localPort;
+    this.#arrival = arrival;
     this.#limits = limits;
     this.#clock = clock;
     this.#events = events;
@@ -87,6 +92,7 @@ export abstract class ClientBase implements Client {
     }
     if (++this.#windowCount > this.#limits.maxRequestsPerWindow) return this.destroy();
     this.#restartTimer();
+    this.#arrival.settle();
     this.#events.onMessage(this, payload);
   }
 

@@ -6,8 +6,9 @@ export interface Client {
   readonly kind: 'tcp' | 'ws';
   /** As the server sees it, normalised; port 0 when a proxy told the address (rendezvous §1.2). */
   readonly remote: HostPort;
-  /** The address at which the client reached the server. */
+  /** The address and port at which the client reached the server; the port is not known of clients of other nodes. */
   readonly localHost: string;
+  readonly localPort?: number;
   readonly closed: boolean;
   /** It is connected to another node, which handed its message on; nobody hands it on again. */
   readonly forwarded?: true;
@@ -23,5 +24,6 @@ export interface Client {
 export interface UdpPath {
   /** The bound address, or '' for the wildcard. */
   readonly localHost: string;
+  readonly localPort?: number;
   send(payload: Uint8Array, to: HostPort): void;
 }

@@ -13,7 +13,7 @@ import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 /** What the sources of an option need besides its type. */
 export interface OptionInfo {
   readonly help: string;
-  /** Placeholder of the value in the help; absent: a switch. */
+  /** Placeholder of the value in the help, in brackets where it may be left out; absent: a switch. */
   readonly arg?: string;
   /** One-letter flag. */
   readonly short?: string;
@@ -43,6 +43,8 @@ function number(min: number, max: number, what: string): z.ZodType<number> {
 const wholeNumber = (max: number): z.ZodType<number> => number(0, max, `a whole number from 0 to ${max}`);
 /** 0: off. */
 const port = (): z.ZodType<number> => number(0, MAX_PORT, 'a port');
+/** Without a value: where browsers and firewalls expect TLS. */
+const singlePort = z.preprocess((value) => (value === true ? 443 : value), port());
 /** The rendezvous port has a neighbour on each side, and clients count on it (rendezvous §1). */
 const rendezvousPort = port().refine((value) => value === 0 || value >= 3, 'is not a port from 3 up');
 const text = (): z.ZodString => z.string('is not a text').max(4_096, 'is too long');
@@ -120,9 +122,27 @@ export const ConfigSchema = z.strictObject({
     help: 'relay over WebSocket (default: relay port + 2); 0: off',
   }),
   lobbyPort: port().default(0).register(info, { arg: 'N', help: 'lobby port, usually 8877 (default: off)' }),
-  singlePort: port().default(0).register(info, { arg: 'N', help: 'one TCP port that carries everything (default: off)' }),
+  singlePort: singlePort.default(0).register(info, {
+    arg: '[N]',
+    help: 'one TCP port that carries everything, and UDP beside it (443 when no port is given; default: off)',
+  }),
+  classicPorts: flag.default(true).register(info, {
+    arg: 'on|off',
+    help: 'off: only the single port, none of those around --port',
+  }),
   tlsCert: text().optional().register(info, { arg: 'FILE', help: 'certificate chain (PEM) for TLS, read again when it changes' }),
   tlsKey: text().optional().register(info, { arg: 'FILE', help: 'its private key (PEM)' }),
+  trustedProxy: list.default([]).register(info, {
+    arg: 'CIDR', many: true,
+    help: 'a reverse proxy that is believed about its clients (X-Forwarded-For and its like); may be repeated',
+  }),
+  proxyProtocol: flag.default(false).register(info, {
+    help: 'the listed proxies may name their clients in PROXY headers, versions 1 and 2',
+  }),
+  publicHost: text().optional().register(info, {
+    arg: 'HOST',
+    help: 'name or address of this server for its clients, where it is behind a router or proxy (default: found out)',
+  }),
   relay: list.default([]).register(info, {
     arg: 'HOST[:PORT]', short: 'r', flags: ['relay-servers'], stock: ['relay-servers'], many: true,
     help: 'another relay that clients are sent to; may be repeated, or a comma list',
@@ -190,9 +210,6 @@ export type ServerConfig = z.output<typeof ConfigSchema>;
 /** Known from the command's contract, but with nothing behind them yet: better refused than pretended. */
 const NOT_YET: readonly (keyof ServerConfig)[] = [
   'lobbyPort',
-  'singlePort',
-  'tlsCert',
-  'tlsKey',
   'store',
   'httpPort',
   'httpsPort',
@@ -250,11 +267,18 @@ export function refuseNotYet(config: ServerConfig, dataDir: string): void {
 
 /** What startServer() takes, from what was configured. */
 export function serverOptions(config: ServerConfig, dataDir: string): ServerOptions {
+  const { tlsCert, tlsKey } = config;
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) throw configError('--tls-cert and --tls-key go together.');
+  if (!config.classicPorts && config.singlePort === 0) throw configError('--classic-ports off leaves no port: give --single-port too.');
   return {
     dataDir,
     bind: config.bind,
+    tls: tlsCert !== undefined && tlsKey !== undefined ? { certFile: tlsCert, keyFile: tlsKey } : undefined,
+    trustedProxies: config.trustedProxy,
+    proxyProtocol: config.proxyProtocol,
+    publicHost: config.publicHost,
     ports: {
-      ...given('rendezvous', config.port),
+      ...given('rendezvous', config.classicPorts ? config.port : 0),
       ...given('relay', config.relayPort),
       ...given('ws', config.wsPort),
       ...given('relayWs', config.relayWsPort),

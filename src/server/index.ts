@@ -1,19 +1,26 @@
 /** Rendezvous server and relay in one process: startServer() opens every port and gives one handle to close it all. */
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import type { WebSocket } from 'ws';
 import { type Clock, systemClock } from '../core/clock.ts';
-import { boxKeyPair, initCrypto, serverKeyExchange } from '../core/crypto/index.ts';
+import { boxKeyPair, initCrypto, type ServerKeyExchange, serverKeyExchange } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import { formatInvitation } from '../shared/invitation.ts';
 import { AdminCommands } from './admin/registry.ts';
 import { AdminSocket } from './admin/socket.ts';
 import { Admission } from './admission.ts';
+import type { ClientEvents } from './client-base.ts';
 import { Counters } from './counters.ts';
 import { Introductions } from './introductions.ts';
 import { loadOrCreateKeys, parseSecretKey, type ServerKeys } from './key-file.ts';
 import { lanTest } from './lan.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
-import { type Listener, listenTcp, listenWs } from './listener.ts';
+import type { Listener } from './listener.ts';
+import type { Arrival } from './one-port/arrival.ts';
+import { Doors, type OnePortServices, type ServeFrames } from './one-port/doors.ts';
+import { isOnlineRequest } from './one-port/service-of.ts';
+import { TlsFiles } from './one-port/tls-files.ts';
+import type { HttpHandler } from './one-port/web-front.ts';
 import { Observer } from './observe/index.ts';
 import type { ReadyReport } from './observe/ready.ts';
 import { createSelfTest } from './observe/self-test.ts';
@@ -22,6 +29,7 @@ import { openPeerStore } from './open-store.ts';
 import type { PeerStore } from './peer-store.ts';
 import { isLoopback, PeerTable } from './peer-table.ts';
 import { portsAround, randomRendezvousPort, type ServerPorts, type WantedPorts } from './ports.ts';
+import { TrustedProxies } from './proxy-address.ts';
 import { Relay } from './relay.ts';
 import { RelayChoice } from './relay-choice.ts';
 import { Rendezvous } from './rendezvous.ts';
@@ -58,6 +66,16 @@ export interface ServerOptions {
   readonly rendezvousServers?: readonly string[];
   /** Deprecated: the newest version, as `.../name-1.2.3.ext`, for clients that ask (rendezvous §6.8). */
   readonly softwareUrl?: string | undefined;
+  /** Certificate chain and key, PEM: TLS on the single port and the WebSocket ports. Read again when they change. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** Reverse proxies that are believed about their clients: addresses, or networks as address/bits. */
+  readonly trustedProxies?: readonly string[];
+  /** Those may name their clients in PROXY headers, versions 1 and 2, on every TCP port. */
+  readonly proxyProtocol?: boolean;
+  /** The name or address under which clients reach the server, where it is not an address of this computer. */
+  readonly publicHost?: string | undefined;
+  /** What answers HTTP requests on the single port, asked in order. */
+  readonly httpHandlers?: readonly HttpHandler[];
   readonly limits?: Partial<ServerLimits>;
   /** Bytes of the UDP port's receive buffer; absent or 0: 4 MiB. */
   readonly udpReceiveBuffer?: number;
@@ -86,6 +104,8 @@ export interface RunningServer {
   stats(): Record<string, number>;
   /** Tests itself through its own sockets (at most every few seconds) and says at which stage that failed. */
   ready(): Promise<ReadyReport>;
+  /** Reads again what may change while the server runs: certificate and key. */
+  reload(): Promise<void>;
   /** Closes every socket and timer and flushes the store; done well within 2 s. */
   close(): Promise<void>;
 }
@@ -158,11 +178,26 @@ class Parts {
     const { keys, licenceKey } = this.#keys();
     const counters = new Counters();
     const admission = new Admission(limits, counters);
-    const listenOptions = { bind, limits, admission };
+    const tls = await this.#tls();
+    const httpHandlers = [...(this.#options.httpHandlers ?? [])];
+    const doors = new Doors({
+      bind,
+      limits,
+      clock,
+      counters,
+      admission,
+      proxies: new TrustedProxies(this.#options.trustedProxies ?? []),
+      proxyProtocol: this.#options.proxyProtocol ?? false,
+      tls: () => tls,
+      httpHandlers,
+    });
 
     // TCP first: a second server on the same ports is noticed before anything is written.
-    let onTcp: Parameters<typeof listenTcp>[1] = (socket) => socket.destroy();
-    const tcp = await this.#own(listenTcp({ ...listenOptions, port: wanted.rendezvous }, (...a) => onTcp(...a)));
+    let onTcp: ServeFrames = (socket) => void socket.destroy();
+    let onePort: OnePortServices | null = null;
+    if (wanted.rendezvous > 0)
+      await this.#own(doors.frames('TCP', wanted.rendezvous, (...a) => onTcp(...a)));
+    if (wanted.single > 0) await this.#own(doors.everything(wanted.single, () => onePort));
     const store = this.#store();
     const peers = new PeerTable(store, limits, clock);
     const relays = new RelayChoice(this.#options.relays ?? [], clock);
@@ -179,6 +214,8 @@ class Parts {
       pickRelay: () => relays.pick(),
       relayPort: wanted.relay,
       port: wanted.rendezvous,
+      singlePort: wanted.single,
+      publicHost: this.#options.publicHost ?? '',
       alwaysRelay: this.#options.alwaysRelay ?? false,
       isLan,
       localIp: this.#options.localIp ?? (this.#options.mask ? firstAddress() : ''),
@@ -196,38 +233,12 @@ class Parts {
       waits: rendezvous.waits.bind(rendezvous),
     };
     const natTestEvents = { ...events, onMessage: rendezvous.onNatTestMessage.bind(rendezvous) };
-    onTcp = (socket, remote, localHost) => {
-      new TcpClient({ socket, remote, localHost, limits, clock, events, keyExchange });
+    // Clients of the single port have no port P-1: they ask here who is online, and web clients do too (rendezvous §9.6).
+    const allEvents: ClientEvents = {
+      ...events,
+      onMessage: (client, bytes) =>
+        isOnlineRequest(bytes) ? natTestEvents.onMessage(client, bytes) : events.onMessage(client, bytes),
     };
-    const udp = await UdpPort.open({
-      bind,
-      port: wanted.rendezvous,
-      limits,
-      clock,
-      receiveBuffer: this.#options.udpReceiveBuffer,
-      onDatagram: rendezvous.onDatagram.bind(rendezvous),
-      onError: (error) => log?.('warn', 'udp-socket-failed', { error: error.message }),
-    });
-    this.#closers.push(() => udp.close());
-    const wantedBuffer = this.#options.udpReceiveBuffer || RECEIVE_BUFFER_BYTES;
-    if (udp.receiveBufferBytes < wantedBuffer)
-      log?.('warn', 'udp-buffer-small', {
-        bytes: udp.receiveBufferBytes,
-        wanted: wantedBuffer,
-        hint: `Many computers that report at once may have to try again. On Linux: sysctl -w net.core.rmem_max=${wantedBuffer}`,
-      });
-    if (wanted.natTest > 0)
-      await this.#own(
-        listenTcp({ ...listenOptions, port: wanted.natTest }, (socket, remote, localHost) => {
-          new TcpClient({ socket, remote, localHost, limits, clock, events: natTestEvents, keyExchange: null });
-        }),
-      );
-    if (wanted.ws > 0)
-      await this.#own(
-        listenWs({ ...listenOptions, port: wanted.ws, maxPayload: limits.maxFrameBytes }, (ws, remote, localHost) => {
-          new WsClient(ws, { remote, localHost, limits, clock, events });
-        }),
-      );
     const relay = new Relay({
       limits,
       clock,
@@ -237,18 +248,51 @@ class Parts {
       introductions: this.#options.openRelay ? null : introductions,
     });
     this.#closers.push(() => relay.close());
-    if (wanted.relay > 0)
-      await this.#own(
-        listenTcp({ ...listenOptions, port: wanted.relay }, (socket, remote) => relay.onTcp(socket, remote.host)),
-      );
+    const serveTcp =
+      (serving: ClientEvents, greeting: ServerKeyExchange | null): ServeFrames =>
+      (socket, arrival, silent) => {
+        new TcpClient({ socket, arrival, limits, clock, events: serving, keyExchange: greeting, silent });
+      };
+    const serveWs = (serving: ClientEvents) => (ws: WebSocket, arrival: Arrival): void => {
+      new WsClient(ws, { arrival, limits, clock, events: serving });
+    };
+    const serveRelay: ServeFrames = (socket, arrival) => relay.onTcp(socket, arrival.remote.host, arrival.settle);
+    const serveRelayWs = (ws: WebSocket, arrival: Arrival): void => relay.onWs(ws, arrival.remote.host, arrival.settle);
+    onTcp = serveTcp(events, keyExchange);
+    onePort = {
+      frames: { rendezvous: serveTcp(allEvents, keyExchange), relay: serveRelay },
+      ws: { rendezvous: serveWs(allEvents), relay: serveRelayWs },
+    };
+    const udpPorts: UdpPort[] = [];
+    for (const port of new Set([wanted.rendezvous, wanted.single])) {
+      if (port <= 0) continue;
+      const udp = await UdpPort.open({
+        bind,
+        port,
+        limits,
+        clock,
+        receiveBuffer: this.#options.udpReceiveBuffer,
+        onDatagram: rendezvous.onDatagram.bind(rendezvous),
+        onError: (error) => log?.('warn', 'udp-socket-failed', { error: error.message }),
+      });
+      this.#closers.push(() => udp.close());
+      udpPorts.push(udp);
+      const wantedBuffer = this.#options.udpReceiveBuffer || RECEIVE_BUFFER_BYTES;
+      if (udp.receiveBufferBytes < wantedBuffer)
+        log?.('warn', 'udp-buffer-small', {
+          bytes: udp.receiveBufferBytes,
+          wanted: wantedBuffer,
+          hint: `Many computers that report at once may have to try again. On Linux: sysctl -w net.core.rmem_max=${wantedBuffer}`,
+        });
+    }
+    if (wanted.natTest > 0) await this.#own(doors.frames('TCP', wanted.natTest, serveTcp(natTestEvents, null)));
+    if (wanted.ws > 0) await this.#own(doors.webSocket('WebSocket', wanted.ws, limits.maxFrameBytes, serveWs(events)));
+    if (wanted.relay > 0) await this.#own(doors.frames('TCP', wanted.relay, serveRelay));
     if (wanted.relayWs > 0)
-      await this.#own(
-        listenWs({ ...listenOptions, port: wanted.relayWs, maxPayload: limits.maxRelayMessageBytes }, (ws, remote) =>
-          relay.onWs(ws, remote.host),
-        ),
-      );
+      await this.#own(doors.webSocket('WebSocket', wanted.relayWs, limits.maxRelayMessageBytes, serveRelayWs));
     this.#sweepRegularly(() => rendezvous.sweep());
     const observer = this.#observe({ keys, licenceKey, counters, peers, admission, rendezvous, relay, relays, store, wanted });
+    httpHandlers.push(observer.publicHandler);
     const metricsPort = this.#options.http ? await observer.listen(this.#options.http) : 0;
     const stats = (): Record<string, number> => ({
       ...counters.snapshot(),
@@ -264,16 +308,24 @@ class Parts {
     admin.add({ name: 'stats', help: 'decisions by reason since the start, and what is held now', run: stats });
     admin.add({ name: 'ready', help: 'a self-test: registers, introduces and relays through the own sockets', run: () => observer.readiness.check() });
     await this.#openAdmin(admin);
-    const host = invitationHost(bind);
-    log?.('info', 'listening', { ...wanted, store: store.kind, peers: store.count(), udp: udp.localHosts });
+    const host = this.#options.publicHost || invitationHost(bind);
+    const udpHosts = udpPorts.flatMap((udp) => udp.localHosts);
+    log?.('info', 'listening', { ...wanted, store: store.kind, peers: store.count(), udp: udpHosts });
+    const publicKey = licenceKey === '' ? keys.publicKey : licenceKey;
+    // The classic ports stay what is handed out, as long as they are there: every client knows them.
+    const entry =
+      wanted.rendezvous > 0
+        ? { host, port: wanted.rendezvous, key: publicKey }
+        : { host, port: wanted.single, key: publicKey, single: true, tls: tls !== null };
     return {
-      ports: { ...wanted, rendezvous: tcp.port, metrics: metricsPort },
-      publicKey: licenceKey === '' ? keys.publicKey : licenceKey,
-      invitation: formatInvitation({ host, port: tcp.port, key: licenceKey === '' ? keys.publicKey : licenceKey }),
+      ports: { ...wanted, metrics: metricsPort },
+      publicKey,
+      invitation: formatInvitation(entry),
       host,
       statusUrl: metricsPort > 0 ? statusUrl(this.#options.http?.host ?? '', metricsPort) : '',
       stats,
       ready: () => observer.readiness.check(),
+      reload: async () => tls?.reload(),
       close: () => this.#close(),
     };
   }
@@ -292,8 +344,8 @@ class Parts {
       token: http || open ? statusToken(dataDir, open) : '',
       selfTest: createSelfTest({
         host: bind === undefined || bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind,
-        port: wanted.rendezvous,
-        relayPort: relays.lines.length === 0 ? wanted.relay : 0,
+        port: wanted.rendezvous || wanted.single,
+        relayPort: relays.lines.length === 0 ? wanted.relay || wanted.single : 0,
         licenceKey: parts.licenceKey,
         publicKey: keys.secretKey.subarray(32),
         secretKey: keys.secretKey,
@@ -314,6 +366,19 @@ class Parts {
     });
     this.#closers.push(() => observer.close());
     return observer;
+  }
+
+  async #tls(): Promise<TlsFiles | null> {
+    const { tls, log } = this.#options;
+    if (!tls) return null;
+    const files = await TlsFiles.open({
+      ...tls,
+      clock: this.#clock,
+      onReloaded: (validTo) => log?.('info', 'certificate-reloaded', { validTo }),
+      onFailed: (error) => log?.('warn', 'certificate-not-reloaded', { error: error.message }),
+    });
+    this.#closers.push(() => files.close());
+    return files;
   }
 
   #keys(): { keys: ServerKeys; licenceKey: string } {

@@ -7,9 +7,18 @@ export interface ServerLimits {
   readonly maxConnections: number;
   /** Connections from one address: many peers share one behind a carrier's NAT or a proxy, one attacker must not have all. */
   readonly maxConnectionsPerAddress: number;
+  /**
+   * Connections that have not said anything whole, in all and from one address; beyond it the oldest of them goes. Far
+   * more than clients need, who speak within a round trip, and few enough that their buffers do not count.
+   */
+  readonly maxHalfOpen: number;
+  readonly maxHalfOpenPerAddress: number;
   /** ms until a complete frame must have come, again after each; bytes of an unfinished one do not count (rendezvous §1.2). */
   readonly frameTimeoutMs: number;
-  /** ms for the WebSocket handshake; the open server waits for ever (rendezvous §1.2). */
+  /**
+   * ms for PROXY header, TLS and HTTP or WebSocket handshake together, and for the header of each later request; the open
+   * server waits for a WebSocket handshake for ever (rendezvous §1.2).
+   */
   readonly handshakeTimeoutMs: number;
   /** Payload bytes of one rendezvous frame: an online query of 20,000 ids fits, a flood of memory does not. */
   readonly maxFrameBytes: number;
@@ -81,6 +90,8 @@ export interface ServerLimits {
   readonly keepAliveSeconds: number;
   /** ms without a byte after which a client is taken to wait for the key exchange (rendezvous §6.9). */
   readonly greetingDelayMs: number;
+  /** The same on a port where a TLS or HTTP client may come late, because its first segment was lost: a greeting spoils it. */
+  readonly onePortGreetingMs: number;
   /** UDP sockets, one for each local address, so that answers leave from the address that was asked. */
   readonly maxUdpSockets: number;
   /** Several nodes: controllers whose request waits at another node, and those of other nodes that wait here. */
@@ -165,6 +176,8 @@ export interface ServerLimits {
 export const DEFAULT_LIMITS: ServerLimits = {
   maxConnections: 20_000,
   maxConnectionsPerAddress: 1_000,
+  maxHalfOpen: 4_096,
+  maxHalfOpenPerAddress: 512,
   frameTimeoutMs: 30_000,
   handshakeTimeoutMs: 10_000,
   maxFrameBytes: 256 * 1024,
@@ -206,6 +219,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   presenceSilenceMs: 75_000,
   keepAliveSeconds: 60,
   greetingDelayMs: 150,
+  onePortGreetingMs: 1_000,
   maxUdpSockets: 64,
   maxForwardedClients: 20_000,
   maxRoutedAnswersPerSecond: 2_000,

@@ -1,6 +1,6 @@
 /** Which ports the server opens. */
 export interface ServerPorts {
-  /** TCP and UDP; the heart of it, always on. */
+  /** TCP and UDP. */
   readonly rendezvous: number;
   readonly natTest: number;
   readonly ws: number;
@@ -8,6 +8,7 @@ export interface ServerPorts {
   readonly relayWs: number;
   /** Off unless asked for. */
   readonly lobby: number;
+  /** Everything at once, TCP and UDP. */
   readonly single: number;
   readonly metrics: number;
   readonly http: number;
@@ -20,13 +21,14 @@ export type WantedPorts = Partial<ServerPorts>;
 /** For a free block of five: below the range from which systems take ports for outgoing connections. */
 const BLOCK_RANGE = { first: 10_000, last: 30_000 };
 
-/** The classic layout around a rendezvous port (rendezvous §1). */
+/** The classic layout around a rendezvous port (rendezvous §1); without one only what is asked for. */
 export function portsAround(rendezvous: number, wanted: WantedPorts = {}): ServerPorts {
-  const relay = wanted.relay ?? rendezvous + 1;
+  const beside = (distance: number): number => (rendezvous > 0 ? rendezvous + distance : 0);
+  const relay = wanted.relay ?? beside(1);
   return {
     rendezvous,
-    natTest: wanted.natTest ?? rendezvous - 1,
-    ws: wanted.ws ?? rendezvous + 2,
+    natTest: wanted.natTest ?? beside(-1),
+    ws: wanted.ws ?? beside(2),
     relay,
     relayWs: wanted.relayWs ?? (relay > 0 ? relay + 2 : 0),
     lobby: wanted.lobby ?? 0,

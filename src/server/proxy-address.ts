@@ -1,37 +1,101 @@
-/** The client's address behind a reverse proxy (rendezvous §1.2). */
+/**
+ * The client's address behind a reverse proxy (rendezvous §1.2). The open server believes everybody, so that anybody can
+ * appear under any address; here only a proxy that the operator listed may say who is behind it.
+ */
 import type { IncomingHttpHeaders } from 'node:http';
 import { BlockList, isIP, isIPv4 } from 'node:net';
+import { LiteDeskError } from '../core/errors.ts';
 import { type HostPort, normalizeHost } from '../core/wire/index.ts';
 
-/**
- * Proxies are on this host or in this network. The open server believes everybody, so that anybody can appear under any
- * address; from here on only a neighbour may say who is behind it.
- */
-const NEAR = new BlockList();
-for (const [network, bits] of [
-  ['127.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-  ['169.254.0.0', 16],
-] as const)
-  NEAR.addSubnet(network, bits, 'ipv4');
-for (const [network, bits] of [
-  ['::1', 128],
-  ['fc00::', 7],
-  ['fe80::', 10],
-] as const)
-  NEAR.addSubnet(network, bits, 'ipv6');
+/** Hops of a forwarded list that are looked at; a real chain has two or three. */
+const MAX_HOPS = 32;
 
-/** The address to use for a WebSocket client: what a near proxy says (then with port 0), else that of its socket. */
-export function clientAddress(socket: HostPort, headers: IncomingHttpHeaders): HostPort {
-  if (!NEAR.check(socket.host, isIPv4(socket.host) ? 'ipv4' : 'ipv6')) return socket;
-  const told = bareIp(headers['x-real-ip']) ?? bareIp(headers['x-forwarded-for']);
+/** The proxies that are believed. */
+export class TrustedProxies {
+  readonly #list = new BlockList();
+  readonly empty: boolean;
+
+  /** @param cidrs `address` or `address/bits`, IPv4 or IPv6. @throws LiteDeskError BAD_PROXY_ADDRESS */
+  constructor(cidrs: readonly string[]) {
+    this.empty = cidrs.length === 0;
+    for (const cidr of cidrs) {
+      const [network = '', bits, ...more] = cidr.trim().split('/');
+      const family = isIP(network);
+      const most = family === 4 ? 32 : 128;
+      const prefix = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
+      if (family === 0 || more.length > 0 || !(prefix <= most)) throw badProxy(cidr);
+      this.#list.addSubnet(network, prefix, family === 4 ? 'ipv4' : 'ipv6');
+    }
+  }
+
+  has(host: string): boolean {
+    return !this.empty && isIP(host) !== 0 && this.#list.check(host, isIPv4(host) ? 'ipv4' : 'ipv6');
+  }
+}
+
+/**
+ * The address to use for a WebSocket or HTTP client: what a listed proxy says (then with port 0, since the headers name
+ * none), else that of its socket. `X-Real-IP` goes first as with the open server, but one that is no address, or names
+ * another listed proxy, does not hide the rest.
+ */
+export function clientAddress(socket: HostPort, headers: IncomingHttpHeaders, trusted: TrustedProxies): HostPort {
+  if (!trusted.has(socket.host)) return socket;
+  const real = addressOf(joined(headers['x-real-ip']));
+  if (real !== null && !trusted.has(real)) return { host: real, port: 0 };
+  const told =
+    nearestUntrusted(joined(headers['x-forwarded-for']).split(','), trusted) ??
+    nearestUntrusted(forwardedFor(joined(headers.forwarded)), trusted) ??
+    real;
   return told === null ? socket : { host: told, port: 0 };
 }
 
-/** The last address of a list: the nearest proxy wrote it, everything before it is the client's own word. */
-function bareIp(header: string | string[] | undefined): string | null {
-  const text = (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',').pop()?.trim() ?? '';
-  return isIP(text) !== 0 ? normalizeHost(text) : null;
+/** Whether a request came through some proxy, listed or not: its socket's address then says nothing about its sender. */
+export function wasForwarded(headers: IncomingHttpHeaders): boolean {
+  return ['x-real-ip', 'x-forwarded-for', 'forwarded', 'via'].some((name) => headers[name] !== undefined);
+}
+
+/**
+ * From the right: each hop was written by the one behind it, so the first that is no listed proxy is the client as the
+ * last believable one saw it. What stands left of it, or of something unreadable, is the client's own word.
+ */
+function nearestUntrusted(hops: readonly string[], trusted: TrustedProxies): string | null {
+  let nearest: string | null = null;
+  for (const hop of hops.slice(-MAX_HOPS).toReversed()) {
+    const host = addressOf(hop);
+    if (host === null) return nearest;
+    nearest = host;
+    if (!trusted.has(host)) return host;
+  }
+  return nearest;
+}
+
+/** The `for` parameters of RFC 7239. */
+function forwardedFor(header: string): string[] {
+  if (header === '') return [];
+  return header.split(',').map((hop) => {
+    const pair = hop.split(';').find((part) => /^\s*for\s*=/i.test(part));
+    return pair === undefined ? '' : pair.slice(pair.indexOf('=') + 1).trim().replace(/^"(.*)"$/, '$1');
+  });
+}
+
+/** A bare address, or one with a port as some proxies write it; null for anything else. */
+function addressOf(text: string): string | null {
+  const bare = text.trim();
+  if (isIP(bare) !== 0) return normalizeHost(bare);
+  const withPort = /^(?:\[([0-9a-f:.]+)\](?::\d{1,5})?|(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5})$/i.exec(bare);
+  const host = withPort?.[1] ?? withPort?.[2] ?? '';
+  return isIP(host) !== 0 ? normalizeHost(host) : null;
+}
+
+function joined(header: string | string[] | undefined): string {
+  return Array.isArray(header) ? header.join(',') : (header ?? '');
+}
+
+function badProxy(text: string): LiteDeskError {
+  return new LiteDeskError({
+    code: 'BAD_PROXY_ADDRESS',
+    stage: 'usage',
+    message: `${text} is neither an address nor a network.`,
+    hint: 'Give the proxies as address or address/bits, for example 127.0.0.1 or 10.0.0.0/8.',
+  });
 }

@@ -94,7 +94,8 @@ export class Relay {
     return bytes;
   }
 
-  onTcp(socket: Socket, host: string): void {
+  /** `settle`: called once it has named a session. */
+  onTcp(socket: Socket, host: string, settle: () => void = () => {}): void {
     const { limits, clock } = this.#o;
     const decoder = new FrameDecoder({ maxPayload: MAX_FIRST_FRAME });
     const cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => socket.destroy());
@@ -114,13 +115,14 @@ export class Relay {
       const named = this.#read(first, { from: host, via: 'tcp' });
       if (!named) return cut();
       stop();
+      settle();
       const end = new TcpEnd(socket, host, limits.maxRelayMessageBytes);
       this.#waiting.arrive(named.uuid, end, decoder.takeRest(), named.side);
     };
     socket.on('data', onData).on('end', cut).on('error', cut).on('close', stop);
   }
 
-  onWs(ws: WebSocket, host: string): void {
+  onWs(ws: WebSocket, host: string, settle: () => void = () => {}): void {
     const { limits, clock } = this.#o;
     const cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => ws.terminate());
     const cut = (): void => ws.terminate();
@@ -134,6 +136,7 @@ export class Relay {
       stop();
       ws.on('error', cut);
       if (!named) return void ws.close(1000);
+      settle();
       this.#waiting.arrive(named.uuid, new WsEnd(ws, host, limits.relayBufferBytes), null, named.side);
     };
     ws.on('message', onMessage).on('error', cut).on('close', stop);

@@ -2,19 +2,21 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../core/clock.ts';
 import { SealedStream, type ServerKeyExchange } from '../core/crypto/index.ts';
-import { decodeRendezvous, encodeFrame, FrameDecoder, type HostPort } from '../core/wire/index.ts';
+import { decodeRendezvous, encodeFrame, FrameDecoder } from '../core/wire/index.ts';
 import { ClientBase, type ClientEvents } from './client-base.ts';
 import type { ServerLimits } from './limits.ts';
+import type { Arrival } from './one-port/arrival.ts';
 
 export interface TcpClientOptions {
   readonly socket: Socket;
-  readonly remote: HostPort;
-  readonly localHost: string;
+  readonly arrival: Arrival;
   readonly limits: ServerLimits;
   readonly clock: Clock;
   readonly events: ClientEvents;
   /** Offered to a client that says nothing; null on ports without encryption. */
   readonly keyExchange: ServerKeyExchange | null;
+  /** It has been silent for long enough already: it is offered at once. */
+  readonly silent?: boolean;
 }
 
 /** ms that a closing connection may take to deliver what was sent. */
@@ -33,7 +35,7 @@ export class TcpClient extends ClientBase {
   #closing = false;
 
   constructor(options: TcpClientOptions) {
-    super(options.remote, options.localHost, options.limits, options.clock, options.events);
+    super(options.arrival, options.limits, options.clock, options.events);
     this.#socket = options.socket;
     this.#clock = options.clock;
     this.#keyExchange = options.keyExchange;
@@ -55,7 +57,7 @@ export class TcpClient extends ClientBase {
     // Not at once: a client that sends one message and closes without reading would answer the greeting with RST, and its
     // message could be lost with it (rendezvous §6.9).
     if (this.#keyExchange)
-      this.#cancelGreeting = options.clock.setTimer(options.limits.greetingDelayMs, () => this.#greet());
+      this.#cancelGreeting = options.clock.setTimer(options.silent ? 0 : options.limits.greetingDelayMs, () => this.#greet());
     options.events.onOpen?.(this);
   }
 

@@ -60,6 +60,13 @@ function serverOf(localAddress: string): string {
 /** `raw`: the inbox holds chunks as they come, else frame payloads. */
 export async function tcpClient(port: number, localAddress = '127.0.0.51', raw = false): Promise<TestClient> {
   const socket: Socket = connect({ host: serverOf(localAddress), port, localAddress, allowHalfOpen: true });
+  const client = testClient(socket, raw);
+  await new Promise<void>((resolve) => socket.once('connect', resolve));
+  return client;
+}
+
+/** The same on a socket that is there already, also one inside TLS. */
+export function testClient(socket: Socket, raw = false): TestClient {
   const inbox = new Inbox();
   const decoder = new FrameDecoder();
   socket.on('data', (chunk: Uint8Array) => {
@@ -69,14 +76,15 @@ export async function tcpClient(port: number, localAddress = '127.0.0.51', raw =
   socket.on('end', () => inbox.close());
   socket.on('error', () => inbox.close());
   socket.on('close', () => inbox.close());
-  await new Promise<void>((resolve) => socket.once('connect', resolve));
   return {
     inbox,
     sendRaw: (bytes) => void socket.write(bytes),
     send: (payload) => void socket.write(encodeFrame(payload)),
     end: () => void socket.end(),
     destroy: () => void socket.destroy(),
-    localPort: socket.localPort ?? 0,
+    get localPort() {
+      return socket.localPort ?? 0;
+    },
   };
 }
 
@@ -107,6 +115,10 @@ export async function wsClient(
     localAddress,
     headers: options.headers ?? {},
   });
+  return await testWsClient(ws);
+}
+
+export async function testWsClient(ws: WebSocket): Promise<TestClient & { readonly ws: WebSocket }> {
   const inbox = new Inbox();
   ws.on('message', (data) => inbox.push(data as Buffer));
   ws.on('close', () => inbox.close());

@@ -34,6 +34,7 @@ type Family = 'udp4' | 'udp6' | 'dual';
 
 class BoundPath implements UdpPath {
   readonly localHost: string;
+  readonly localPort: number;
   readonly #options: UdpPortOptions;
   readonly #family: Family;
   readonly #address: string;
@@ -47,6 +48,7 @@ class BoundPath implements UdpPath {
     this.#family = family;
     this.#address = address;
     this.#shared = shared;
+    this.localPort = options.port;
     this.localHost = address === '::' || address === '0.0.0.0' ? '' : normalizeHost(address);
   }
 

@@ -1,9 +1,9 @@
 /** A rendezvous client on WebSocket: one binary message is one message (rendezvous §1.2). */
 import type { WebSocket } from 'ws';
 import type { Clock } from '../core/clock.ts';
-import type { HostPort } from '../core/wire/index.ts';
 import { ClientBase, type ClientEvents } from './client-base.ts';
 import type { ServerLimits } from './limits.ts';
+import type { Arrival } from './one-port/arrival.ts';
 
 /** ms for the closing handshake; then the socket is cut. */
 const LINGER_MS = 2_000;
@@ -16,9 +16,9 @@ export class WsClient extends ClientBase {
 
   constructor(
     ws: WebSocket,
-    options: { remote: HostPort; localHost: string; limits: ServerLimits; clock: Clock; events: ClientEvents },
+    options: { arrival: Arrival; limits: ServerLimits; clock: Clock; events: ClientEvents },
   ) {
-    super(options.remote, options.localHost, options.limits, options.clock, options.events);
+    super(options.arrival, options.limits, options.clock, options.events);
     this.#ws = ws;
     this.#clock = options.clock;
     ws.on('message', (data, isBinary) => {

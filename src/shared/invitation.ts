@@ -1,6 +1,7 @@
 /**
  * The one line that a server's operator hands out: `litedesk://host[:port]?key=KEY#CHECKSUM`. CHECKSUM is the first 8
- * hex digits of SHA-256 over everything before the `#`, so that a line cut short or mistyped says so.
+ * hex digits of SHA-256 over everything before the `#`, so that a line cut short or mistyped says so. `&single=1`: all is
+ * on that one port; `&tls=1`: over TLS; `&ws=1`: over WebSocket only. Parameters that are not known are left alone.
  */
 import { createHash } from 'node:crypto';
 import { LiteDeskError } from '../core/errors.ts';
@@ -12,19 +13,27 @@ export interface Invitation {
   readonly port: number;
   /** The server's key as its clients configure it: base64 of 32 bytes, or '' for a server without one. */
   readonly key: string;
+  /** Everything is on that one port: the relay too, and no NAT test beside it. */
+  readonly single?: boolean;
+  /** It is reached over TLS. Whose certificate it is does not matter: the key is the root of trust. */
+  readonly tls?: boolean;
+  /** Only WebSocket gets through to it, as behind a web proxy. */
+  readonly ws?: boolean;
 }
 
 export const DEFAULT_RENDEZVOUS_PORT = 21116;
 /** A line longer than this is something else that was pasted. */
 const MAX_LENGTH = 2_048;
 const SCHEME = 'litedesk://';
+const FLAGS = ['single', 'tls', 'ws'] as const;
 
 /** Writes the line; the default port is left out. */
 export function formatInvitation(invitation: Invitation): string {
   const host = invitation.host.includes(':') ? `[${invitation.host}]` : invitation.host;
   const port = invitation.port === DEFAULT_RENDEZVOUS_PORT ? '' : `:${invitation.port}`;
   const key = invitation.key.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
-  const body = `${SCHEME}${host}${port}?key=${isKey(invitation.key) ? key : encodeURIComponent(invitation.key)}`;
+  const flags = FLAGS.map((flag) => (invitation[flag] ? `&${flag}=1` : '')).join('');
+  const body = `${SCHEME}${host}${port}?key=${isKey(invitation.key) ? key : encodeURIComponent(invitation.key)}${flags}`;
   return `${body}#${checksum(body)}`;
 }
 
@@ -56,7 +65,9 @@ export function parseInvitation(text: string): Invitation {
   if (!match) throw broken('It names no server.');
   const port = match[3] === undefined ? DEFAULT_RENDEZVOUS_PORT : Number(match[3]);
   if (port < 1 || port > 0xffff) throw broken(`${match[3]} is no port.`);
-  return { host: match[1] ?? match[2] ?? '', port, key: keyOf(match[4] ?? '') };
+  const query = match[4] ?? '';
+  const flags = Object.fromEntries(FLAGS.filter((flag) => query.split('&').includes(`${flag}=1`)).map((flag) => [flag, true]));
+  return { host: match[1] ?? match[2] ?? '', port, key: keyOf(query), ...flags };
 }
 
 function keyOf(query: string): string {

@@ -35,10 +35,13 @@ export async function serverCommand(argv: string[], io: ServerCommandIo): Promis
     return fail(io, json, error instanceof LiteDeskError ? error : unexpected(error));
   }
   announce(io, json, server);
+  const reload = (): void => void server.reload();
+  process.on('SIGHUP', reload);
   await new Promise<void>((resolve) => {
     if (io.signal.aborted) return resolve();
     io.signal.addEventListener('abort', () => resolve(), { once: true });
   });
+  process.off('SIGHUP', reload);
   await server.close();
   return 0;
 }
@@ -59,7 +62,8 @@ function parseArgv(argv: string[], io: ServerCommandIo): Flags | null {
   const canonical = new Map<string, string>();
   for (const { name, flag, info } of OPTIONS) {
     const add = (flags: string, help: string | null): void => {
-      const option = new Option(info.arg === undefined ? flags : `${flags} <${info.arg}>`, help ?? undefined);
+      const arg = info.arg === undefined ? '' : info.arg.startsWith('[') ? ` ${info.arg}` : ` <${info.arg}>`;
+      const option = new Option(`${flags}${arg}`, help ?? undefined);
       if (info.many) option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
       command.addOption(help === null ? option.hideHelp() : option);
       canonical.set(option.attributeName(), name);
@@ -113,12 +117,17 @@ function announce(io: ServerCommandIo, json: boolean, server: RunningServer): vo
     [
       'The server is running.',
       '',
-      `  Address     ${shown}${ports.rendezvous === 21116 ? '' : `:${ports.rendezvous}`}`,
+      `  Address     ${shown}${ports.rendezvous === 21116 ? '' : `:${ports.rendezvous || ports.single}`}`,
       `  Key         ${publicKey}`,
       `  Invitation  ${invitation}`,
       '',
-      `Ports: ${part('rendezvous', ports.rendezvous)} (TCP and UDP), ${part('NAT test', ports.natTest)}, ${part('relay', ports.relay)}, ` +
-        `${part('WebSocket', ports.ws)}, ${part('relay WebSocket', ports.relayWs)}.`,
+      ...(ports.rendezvous > 0
+        ? [
+            `Ports: ${part('rendezvous', ports.rendezvous)} (TCP and UDP), ${part('NAT test', ports.natTest)}, ${part('relay', ports.relay)}, ` +
+              `${part('WebSocket', ports.ws)}, ${part('relay WebSocket', ports.relayWs)}.`,
+          ]
+        : []),
+      ...(ports.single > 0 ? [`Single port: ${ports.single} (TCP and UDP) carries everything.`] : []),
       ...(server.statusUrl === '' ? [] : [`Status page: ${server.statusUrl}`]),
       'Paste the invitation on each computer. Computers outside your network need the public address of this one instead.',
       'Ctrl+C stops the server.',

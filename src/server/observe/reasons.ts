@@ -78,6 +78,13 @@ export const REASONS = {
   // Connections
   'connection-full': { kind: 'refused', text: 'the server holds as many connections as it may' },
   'connection-full-address': { kind: 'refused', text: 'too many connections from one address' },
+  'connection-half-open': { kind: 'refused', text: 'a connection that had said nothing whole made room for a newer one' },
+  'connection-mute': { kind: 'refused', text: 'a connection did not say in time what it speaks' },
+  'connection-garbled': { kind: 'refused', text: 'a connection speaks nothing that is served on its port' },
+  'proxy-header-refused': { kind: 'refused', text: 'a PROXY header came from an address that is no listed proxy' },
+  'proxy-header-broken': { kind: 'refused', text: 'a listed proxy sent a PROXY header that cannot be read' },
+  'tls-not-offered': { kind: 'refused', text: 'a client began TLS, but there is no certificate' },
+  'tls-failed': { kind: 'refused', text: 'a TLS handshake failed or took too long' },
   // HTTP
   'http-unauthorised': { kind: 'refused', text: 'the status page was asked for without its token' },
   // Lobby

@@ -7,6 +7,7 @@ import { SignedKeys } from '../signed-keys.ts';
 import { given, NO_BYTES, validPort } from './fields.ts';
 import type { RendezvousOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
+import { repairRelay } from './relay-name.ts';
 
 /** Each says whether the answer belonged to somebody who waits here. */
 export class Answers {
@@ -44,7 +45,7 @@ export class Answers {
       punchHoleResponse: {
         socketAddr: mangleAddress(from, Date.now() * 1000),
         pk: this.#signedPk(message?.version, ask.id),
-        relayServer: message?.relayServer ?? '',
+        relayServer: repairRelay(this.#o, message?.relayServer ?? ''),
         natType: message?.natType ?? hbb.NatType.UNKNOWN_NAT,
         ...given('isUdp', isUdp),
         ...given('upnpPort', validPort(message?.upnpPort)),
@@ -61,7 +62,7 @@ export class Answers {
       punchHoleResponse: {
         socketAddr: message?.localAddr ?? NO_BYTES,
         pk: this.#signedPk(message?.version, match.ask.id),
-        relayServer: message?.relayServer ?? '',
+        relayServer: repairRelay(this.#o, message?.relayServer ?? ''),
         isLocal: true,
         ...given('socketAddrV6', message?.socketAddrV6 ?? NO_BYTES),
       },
@@ -76,7 +77,7 @@ export class Answers {
     const { ask } = match;
     const { id, socketAddr: _named, pk: _pk, relayServer: proposed, ...rest } = message;
     const { isLan, localIp } = this.#o;
-    let relayServer = proposed ?? '';
+    let relayServer = repairRelay(this.#o, proposed ?? '');
     if (relayServer !== '' && localIp !== '') {
       if (isLan(ask.client.remote.host)) relayServer = localIp;
       else if (relayServer === localIp) relayServer = this.#o.pickRelay();

@@ -25,6 +25,10 @@ export interface RendezvousOptions {
   readonly relayPort: number;
   /** Our own port: a client without other word takes the relay from the port behind it (rendezvous §9.3). */
   readonly port: number;
+  /** The port that serves everything, the relay too; 0: off. Its clients are always told the relay by name. */
+  readonly singlePort: number;
+  /** The name under which clients reach us; '' where it is the address that they ask. */
+  readonly publicHost: string;
   readonly alwaysRelay: boolean;
   readonly isLan: (host: string) => boolean;
   /** Relay host for peers inside the mask; '' when none is known. */

@@ -8,6 +8,7 @@ import { given, NO_BYTES, validPort } from './fields.ts';
 import { LocalTries } from './local-tries.ts';
 import type { RendezvousOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
+import { builtInRelay } from './relay-name.ts';
 
 const Failure = hbb.PunchHoleResponse.Failure;
 
@@ -112,12 +113,7 @@ export class Requests {
     }
   }
 
-  /** The relay that both are told (rendezvous §6.11). '' lets each take the port behind ours at the host it knows us by. */
   #relayFor(peer: Peer, client: Client): string {
-    const configured = this.#o.pickRelay();
-    const { relayPort, port } = this.#o;
-    if (configured !== '' || relayPort === 0 || relayPort === port + 1) return configured;
-    const host = peer.client?.localHost || peer.path?.localHost || client.localHost;
-    return host.includes(':') ? `[${host}]:${relayPort}` : `${host}:${relayPort}`;
+    return this.#o.pickRelay() || builtInRelay(this.#o, peer, client);
   }
 }

@@ -1,0 +1,53 @@
+/**
+ * Rendezvous or relay, by the first message of a connection that may be for either. Only RequestRelay goes to both: a
+ * controller asks the server for it with the relay's name, `secure` and no licence key (rendezvous §9.2b), and both peers
+ * join the relay with their licence key, the controlled one without an id (§7). The relay's name is never empty here,
+ * since one-port answers always name it.
+ */
+import { decodeRendezvous } from '../../core/wire/index.ts';
+import type { Service } from './arrival.ts';
+
+/** Field 18, length-delimited. */
+const REQUEST_RELAY_TAG = [0x92, 0x01] as const;
+/** Field 23, length-delimited. */
+const ONLINE_REQUEST_TAG = [0xba, 0x01] as const;
+/** A RequestRelay has some 150 bytes, with a token perhaps a few KiB; what is longer is for the rendezvous to refuse. */
+const MAX_REQUEST_RELAY_BYTES = 16 * 1024;
+
+export const MAX_FIRST_BYTES = MAX_REQUEST_RELAY_BYTES + 4;
+
+/** By a whole message. */
+export function serviceOfMessage(message: Uint8Array): Service {
+  if (!beginsWith(message, REQUEST_RELAY_TAG)) return 'rendezvous';
+  try {
+    const request = decodeRendezvous(message).requestRelay;
+    if (!request?.uuid || request.relayServer || request.secure || request.socketAddr?.length) return 'rendezvous';
+    return 'relay';
+  } catch {
+    return 'rendezvous';
+  }
+}
+
+/** By the beginning of a framed stream; null: more is needed. Waits for a whole frame only where it matters. */
+export function serviceOfFrames(bytes: Uint8Array): Service | null {
+  const [first] = bytes;
+  if (first === undefined) return null;
+  const header = (first & 3) + 1;
+  if (bytes.length < header) return null;
+  let value = 0;
+  for (let i = header - 1; i >= 0; i--) value = value * 256 + (bytes[i] ?? 0);
+  const length = Math.floor(value / 4);
+  if (length < REQUEST_RELAY_TAG.length || length > MAX_REQUEST_RELAY_BYTES) return 'rendezvous';
+  const message = bytes.subarray(header, header + length);
+  if (!REQUEST_RELAY_TAG.every((byte, i) => message[i] === undefined || message[i] === byte)) return 'rendezvous';
+  return message.length < length ? null : serviceOfMessage(message);
+}
+
+/** Asked on port P-1 where there is one (rendezvous §6.8). */
+export function isOnlineRequest(message: Uint8Array): boolean {
+  return beginsWith(message, ONLINE_REQUEST_TAG);
+}
+
+function beginsWith(message: Uint8Array, tag: readonly number[]): boolean {
+  return tag.every((byte, i) => message[i] === byte);
+}

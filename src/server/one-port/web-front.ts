@@ -1,0 +1,131 @@
+/** HTTP on connections that somebody else accepted: WebSocket upgrades, and requests for whoever wants to answer them. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Clock } from '../../core/clock.ts';
+import { clientAddress, type TrustedProxies, wasForwarded } from '../proxy-address.ts';
+import type { Arrival } from './arrival.ts';
+
+/** Where a request came from, beyond what its socket says. */
+export interface HttpOrigin {
+  /** The client; what a listed proxy said about it where there is one. */
+  readonly host: string;
+  readonly tls: boolean;
+  /** Some proxy passed it on, listed or not: a loopback `host` then says nothing about who sent it. */
+  readonly forwarded: boolean;
+}
+
+/** Answers a request and says so, or returns false without touching the response, which then goes to the next one. */
+export type HttpHandler = (request: IncomingMessage, response: ServerResponse, origin: HttpOrigin) => boolean;
+
+export interface WebFrontOptions {
+  readonly clock: Clock;
+  /** ms for the header of a request, and of the next one on a kept connection. */
+  readonly handshakeTimeoutMs: number;
+  readonly maxPayload: number;
+  readonly proxies: TrustedProxies;
+  /** Asked in order; nobody: 404, or 426 where only WebSocket is served. */
+  readonly handlers: readonly HttpHandler[];
+  /** `path` without its query. Called in the turn of the upgrade: no message is lost. */
+  readonly onWs: (ws: WebSocket, arrival: Arrival, path: string) => void;
+}
+
+/** Header fields of one request; browsers behind two proxies send some thirty. */
+const MAX_HEADERS = 100;
+const MAX_HEADER_BYTES = 16 * 1024;
+
+interface Visit {
+  readonly arrival: Arrival;
+  /** Starts or stops the time limit for a request header. */
+  await(header: boolean): void;
+}
+
+export class WebFront {
+  readonly #o: WebFrontOptions;
+  readonly #server: Server;
+  readonly #wss: WebSocketServer;
+  readonly #visits = new WeakMap<object, Visit>();
+
+  constructor(options: WebFrontOptions) {
+    this.#o = options;
+    this.#wss = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: options.maxPayload,
+    });
+    // It never listens, so its own checks of slow headers do not run; handle() has a timer instead.
+    this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: options.handshakeTimeoutMs }, (request, response) =>
+      this.#onRequest(request, response),
+    );
+    this.#server.maxHeadersCount = MAX_HEADERS;
+    this.#server.on('upgrade', (request, stream, head) => this.#onUpgrade(request, stream as Socket, head));
+    this.#server.on('clientError', (_error, socket) => void socket.destroy());
+  }
+
+  /** Takes a connection that is about to send a request. Its owner ends it in the end. */
+  handle(socket: Socket, arrival: Arrival): void {
+    const { clock, handshakeTimeoutMs } = this.#o;
+    let cancel: (() => void) | undefined;
+    const visit: Visit = {
+      arrival,
+      await: (header) => {
+        cancel?.();
+        cancel = header ? clock.setTimer(handshakeTimeoutMs, () => socket.destroy()) : undefined;
+      },
+    };
+    visit.await(true);
+    this.#visits.set(socket, visit);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => visit.await(false));
+    this.#server.emit('connection', socket);
+  }
+
+  close(): void {
+    this.#wss.close();
+    this.#server.close();
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const visit = this.#visits.get(request.socket);
+    if (!visit) return void request.socket.destroy();
+    visit.await(false);
+    visit.arrival.settle();
+    response.on('finish', () => visit.await(true));
+    response.on('error', () => {});
+    const origin = this.#origin(request, visit.arrival);
+    if (origin === null) return void request.socket.destroy();
+    try {
+      if (this.#o.handlers.some((handler) => handler(request, response, origin))) return;
+    } catch {
+      if (response.headersSent) return void response.destroy();
+      response.writeHead(500, { Connection: 'close' });
+      return void response.end();
+    }
+    const upgrade = this.#o.handlers.length === 0 || pathOf(request).startsWith('/ws/');
+    response.writeHead(upgrade ? 426 : 404, { Connection: 'close', ...(upgrade ? { Upgrade: 'websocket' } : {}) });
+    response.end();
+  }
+
+  #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const visit = this.#visits.get(socket);
+    const origin = visit && this.#origin(request, visit.arrival);
+    if (!visit || !origin) return void socket.destroy();
+    this.#wss.handleUpgrade(request, socket, head, (ws) => {
+      visit.await(false);
+      const remote = clientAddress(visit.arrival.remote, request.headers, this.#o.proxies);
+      this.#o.onWs(ws, { ...visit.arrival, remote }, pathOf(request));
+    });
+  }
+
+  /** Null: the client that a proxy named has too many connections. */
+  #origin(request: IncomingMessage, arrival: Arrival): HttpOrigin | null {
+    const { host } = clientAddress(arrival.remote, request.headers, this.#o.proxies);
+    if (host !== arrival.remote.host && !arrival.move(host)) return null;
+    return { host, tls: arrival.tls, forwarded: wasForwarded(request.headers) };
+  }
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0] ?? '/';
+}
