@@ -138,7 +138,7 @@ function namedValues(
     const found = lookUp(option);
     if (!found) continue;
     names.set(option.name, found[0]);
-    values[option.name] = option.name === 'importDb' ? found[1].replace(/^sqlite:(\/\/)?/, '') : found[1];
+    values[option.name] = option.name === 'importDb' ? found[1].replace(/^sqlite:(\/\/)?/, '').replace(/\?.*$/, '') : found[1];
   }
   for (const [name, { limit, factor }] of Object.entries(STOCK_LIMITS)) {
     const found = byName.get(name);

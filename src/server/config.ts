@@ -297,6 +297,7 @@ export function serverOptions(config: ServerConfig, dataDir: string): ServerOpti
     serial: config.serial,
     rendezvousServers: config.rendezvousServers,
     limits: config.limit,
+    importDb: config.importDb,
     udpReceiveBuffer: config.udpBuffer,
     http: config.http ?? (config.metricsPort > 0 ? { host: '127.0.0.1', port: config.metricsPort } : undefined),
     logIds: config.logIds,

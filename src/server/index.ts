@@ -33,6 +33,7 @@ import { TrustedProxies } from './proxy-address.ts';
 import { Relay } from './relay.ts';
 import { RelayChoice } from './relay-choice.ts';
 import { Rendezvous } from './rendezvous.ts';
+import { takeOverPeers } from './takeover/stock-peers.ts';
 import { TcpClient } from './tcp-client.ts';
 import { RECEIVE_BUFFER_BYTES, UdpPort } from './udp-port.ts';
 import { SERVER_VERSION } from './version.ts';
@@ -85,6 +86,8 @@ export interface ServerOptions {
   /** Where metrics, health and status page are served; absent: nowhere. Port 0: any free one. */
   readonly http?: { readonly host: string; readonly port: number } | undefined;
   readonly clock?: Clock;
+  /** Database of hbbs to take peers over from; absent: `db_v2.sqlite3` in dataDir, when it is there. */
+  readonly importDb?: string | undefined;
   /** Another store than the one in dataDir; the server closes it. */
   readonly store?: PeerStore;
 }
@@ -394,6 +397,7 @@ class Parts {
     try {
       store = this.#options.store ?? openPeerStore(this.#options.dataDir, this.#limits.maxQueuedRows);
     } catch (cause) {
+      if (cause instanceof LiteDeskError) throw cause;
       throw new LiteDeskError(
         {
           code: 'STORE_BROKEN',
@@ -405,6 +409,9 @@ class Parts {
       );
     }
     this.#closers.push(() => store.close());
+    const { dataDir, importDb, log } = this.#options;
+    const takeover = takeOverPeers(store, { dataDir, file: importDb });
+    if (takeover) log?.('info', 'computers-taken-over', { ...takeover });
     return store;
   }
 

@@ -40,6 +40,16 @@ export class JournalStore implements PeerStore {
     this.#group.add(row, done);
   }
 
+  importRows(rows: readonly PeerRow[], known: 'keep' | 'replace'): number {
+    const guids = new Set([...this.#rows.values()].map((row) => hex(row.guid)));
+    const wanted = known === 'replace' ? rows : rows.filter((row) => !this.#rows.has(row.id) && !guids.has(hex(row.guid)));
+    if (wanted.length === 0) return 0;
+    for (const row of wanted) this.#rows.set(row.id, row);
+    // All or nothing: the file is written anew beside the old one.
+    this.#compact();
+    return wanted.length;
+  }
+
   count(): number {
     return this.#rows.size;
   }
@@ -104,6 +114,10 @@ export function readJournal(file: string): PeerRow[] {
     if (row) rows.push(row);
   }
   return rows;
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
 }
 
 function line(row: PeerRow): string {

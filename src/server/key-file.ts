@@ -1,5 +1,5 @@
 /** The server's key pair on disk, in the files of the open server (rendezvous §1.6). */
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { signKeyPair } from '../core/crypto/index.ts';
@@ -57,8 +57,7 @@ export function loadOrCreateKeys(dataDir: string): ServerKeys {
   if (text !== undefined) {
     const keys = keysFromSecret(text);
     if (!keys) throw keyFileError(secretPath, undefined);
-    chmodSync(secretPath, 0o600);
-    writeFileSync(`${secretPath}.pub`, keys.publicKey, { mode: 0o600 });
+    keepAsIs(secretPath, keys);
     return keys;
   }
   const keys = newKeys();
@@ -66,6 +65,22 @@ export function loadOrCreateKeys(dataDir: string): ServerKeys {
   writeFileSync(secretPath, Buffer.from(keys.secretKey).toString('base64'), { mode: 0o600, flag: 'wx' });
   writeFileSync(`${secretPath}.pub`, keys.publicKey, { mode: 0o600 });
   return keys;
+}
+
+/**
+ * Files that hbbs made stay as they are, except that the secret one is closed to others. In a folder that is only lent to
+ * us (a read-only mount, another owner) not even that; a key that can be read is good enough to serve with.
+ */
+function keepAsIs(secretPath: string, keys: ServerKeys): void {
+  try {
+    if ((statSync(secretPath).mode & 0o077) !== 0) chmodSync(secretPath, 0o600);
+    const publicPath = `${secretPath}.pub`;
+    const known = existsSync(publicPath) ? readFileSync(publicPath, 'utf8').trim() : '';
+    if (known !== keys.publicKey) writeFileSync(publicPath, keys.publicKey, { mode: 0o644 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EPERM' && code !== 'EACCES' && code !== 'EROFS') throw keyFileError(secretPath, error);
+  }
 }
 
 function newKeys(): ServerKeys {

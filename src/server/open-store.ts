@@ -3,20 +3,28 @@ import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { JournalStore, readJournal } from './journal-store.ts';
 import type { PeerStore } from './peer-store.ts';
-import { SqliteStore, sqliteModule } from './sqlite-store.ts';
+import { type SqliteModule, SqliteStore, sqliteModule } from './sqlite-store.ts';
+import { readStockPeers } from './takeover/stock-peers.ts';
 
 /**
- * Opens the peers of `dataDir`: `peers.sqlite3` where the runtime has SQLite, else `peers.journal`. A journal that another
- * runtime left behind is taken over.
+ * Opens the peers of `dataDir`: `peers.sqlite3` where the runtime has SQLite, else `peers.journal`. What another runtime
+ * left behind is taken over, in both directions.
  * @throws when the files cannot be opened
  */
-export function openPeerStore(dataDir: string, maxQueuedRows: number, module = sqliteModule()): PeerStore {
+export function openPeerStore(dataDir: string, maxQueuedRows: number, module: SqliteModule | null = sqliteModule()): PeerStore {
   const journal = join(dataDir, 'peers.journal');
-  if (!module) return new JournalStore(journal, maxQueuedRows);
-  const store = new SqliteStore(module, join(dataDir, 'peers.sqlite3'), maxQueuedRows);
+  const database = join(dataDir, 'peers.sqlite3');
+  if (!module) {
+    const isNew = !existsSync(journal);
+    const store = new JournalStore(journal, maxQueuedRows);
+    if (isNew && existsSync(database)) store.importRows(readStockPeers(database), 'keep');
+    return store;
+  }
+  const store = new SqliteStore(module, database, maxQueuedRows);
   if (existsSync(journal)) {
     const last = new Map(readJournal(journal).map((row) => [row.id, row]));
-    store.importRows([...last.values()]);
+    // It was written later than anything in the database.
+    store.importRows([...last.values()], 'replace');
     renameSync(journal, `${journal}.imported`);
   }
   return store;

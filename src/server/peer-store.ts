@@ -21,6 +21,12 @@ export interface PeerStore {
    * disk. Rows saved while the disk is busy share the next commit.
    */
   save(row: PeerRow, done: (error: Error | null) => void): void;
+  /**
+   * Inserts many rows at once, before the server serves. Where guid or id is known already, the known row stays or goes.
+   * @returns how many were inserted
+   * @throws when the disk refuses, and then none is inserted
+   */
+  importRows?(rows: readonly PeerRow[], known: 'keep' | 'replace'): number;
   /** Number of rows. */
   count(): number;
   /** Writes what is queued and closes. No call after it. */

@@ -19,7 +19,7 @@ const SETUP = `pragma journal_mode = wal; pragma synchronous = full; pragma busy
 const INSERT = `insert into peer (guid, id, uuid, pk, info) values (?, ?, ?, ?, ?)
   on conflict (guid) do update set id = excluded.id, pk = excluded.pk, info = excluded.info`;
 
-type SqliteModule = { DatabaseSync: typeof DatabaseSync };
+export type SqliteModule = { DatabaseSync: typeof DatabaseSync };
 
 /** The runtime's SQLite, or null. Asked for at run time, since Node 20 and Electron 33 have none. */
 export function sqliteModule(): SqliteModule | null {
@@ -72,18 +72,21 @@ export class SqliteStore implements PeerStore {
     this.#group.add(row, done);
   }
 
-  /** Inserts rows whose id is not known yet, in one commit. @throws when the disk refuses */
-  importRows(rows: readonly PeerRow[]): void {
-    const insert = this.#db.prepare(INSERT);
+  importRows(rows: readonly PeerRow[], known: 'keep' | 'replace'): number {
+    const insert = this.#db.prepare(
+      `insert or ${known === 'keep' ? 'ignore' : 'replace'} into peer (guid, id, uuid, pk, info) values (?, ?, ?, ?, ?)`,
+    );
+    let changed = 0;
     this.#db.exec('begin immediate');
     try {
       for (const row of rows)
-        if (!this.get(row.id)) insert.run(row.guid, row.id, row.uuid, row.pk, JSON.stringify({ ip: row.ip }));
+        changed += Number(insert.run(row.guid, row.id, row.uuid, row.pk, JSON.stringify({ ip: row.ip })).changes);
       this.#db.exec('commit');
     } catch (error) {
       if (this.#db.isTransaction !== false) this.#db.exec('rollback');
       throw error;
     }
+    return changed;
   }
 
   count(): number {
@@ -98,7 +101,7 @@ export class SqliteStore implements PeerStore {
 }
 
 /** `info` is written by others too; a row whose info cannot be read is still a known id. */
-function ipOfInfo(info: unknown): string {
+export function ipOfInfo(info: unknown): string {
   try {
     const parsed: unknown = JSON.parse(String(info));
     const ip = parsed && typeof parsed === 'object' ? (parsed as { ip?: unknown }).ip : undefined;
