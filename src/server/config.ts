@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { LiteDeskError } from '../core/errors.ts';
 import type { ServerOptions } from './index.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
+import { LOBBY_PORT } from './lobby/lobby.ts';
 
 /** What the sources of an option need besides its type. */
 export interface OptionInfo {
@@ -44,6 +45,7 @@ const wholeNumber = (max: number): z.ZodType<number> => number(0, max, `a whole 
 /** 0: off. */
 const port = (): z.ZodType<number> => number(0, MAX_PORT, 'a port');
 /** Without a value: where browsers and firewalls expect TLS. */
+const lobbyPort = z.preprocess((value) => (value === true ? LOBBY_PORT : value), port());
 const singlePort = z.preprocess((value) => (value === true ? 443 : value), port());
 /** The rendezvous port has a neighbour on each side, and clients count on it (rendezvous §1). */
 const rendezvousPort = port().refine((value) => value === 0 || value >= 3, 'is not a port from 3 up');
@@ -121,7 +123,10 @@ export const ConfigSchema = z.strictObject({
     arg: 'N',
     help: 'relay over WebSocket (default: relay port + 2); 0: off',
   }),
-  lobbyPort: port().default(0).register(info, { arg: 'N', help: 'lobby port, usually 8877 (default: off)' }),
+  lobbyPort: lobbyPort.default(0).register(info, {
+    arg: '[N]', flags: ['lobby'],
+    help: 'lobby for clients of its older protocol (8877 when no port is given; default: off)',
+  }),
   singlePort: singlePort.default(0).register(info, {
     arg: '[N]',
     help: 'one TCP port that carries everything, and UDP beside it (443 when no port is given; default: off)',
@@ -175,7 +180,7 @@ export const ConfigSchema = z.strictObject({
     help: 'database of hbbs to take computers over from (default: db_v2.sqlite3 in the data folder)',
   }),
   http: httpPlace.optional().register(info, {
-    arg: '[ADDR:]PORT',
+    arg: 'PORT|ADDR:PORT',
     help: 'metrics, health and status page (default: off; without ADDR for programs on this computer only)',
   }),
   metricsPort: port().default(0).register(info, { arg: 'N', help: 'the same as --http 127.0.0.1:N' }),
@@ -209,7 +214,6 @@ export type ServerConfig = z.output<typeof ConfigSchema>;
 
 /** Known from the command's contract, but with nothing behind them yet: better refused than pretended. */
 const NOT_YET: readonly (keyof ServerConfig)[] = [
-  'lobbyPort',
   'store',
   'httpPort',
   'httpsPort',

@@ -16,6 +16,7 @@ import { loadOrCreateKeys, parseSecretKey, type ServerKeys } from './key-file.ts
 import { lanTest } from './lan.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import type { Listener } from './listener.ts';
+import { Lobby } from './lobby/lobby.ts';
 import type { Arrival } from './one-port/arrival.ts';
 import { Doors, type OnePortServices, type ServeFrames } from './one-port/doors.ts';
 import { isOnlineRequest } from './one-port/service-of.ts';
@@ -149,6 +150,7 @@ interface Observed {
   readonly relays: RelayChoice;
   readonly store: PeerStore;
   readonly wanted: ServerPorts;
+  readonly lobby: Lobby | null;
 }
 
 /** Owns everything that must be closed again, also when the start fails half-way. */
@@ -294,7 +296,12 @@ class Parts {
     if (wanted.relayWs > 0)
       await this.#own(doors.webSocket('WebSocket', wanted.relayWs, limits.maxRelayMessageBytes, serveRelayWs));
     this.#sweepRegularly(() => rendezvous.sweep());
-    const observer = this.#observe({ keys, licenceKey, counters, peers, admission, rendezvous, relay, relays, store, wanted });
+    const lobby = wanted.lobby === 0 ? null : new Lobby({ limits, clock, counters });
+    if (lobby) {
+      this.#closers.push(() => lobby.close());
+      await this.#own(doors.frames('TCP', wanted.lobby, (socket, arrival) => lobby.onTcp(socket, arrival.remote, arrival.settle)));
+    }
+    const observer = this.#observe({ keys, licenceKey, counters, peers, admission, rendezvous, relay, relays, store, wanted, lobby });
     httpHandlers.push(observer.publicHandler);
     const metricsPort = this.#options.http ? await observer.listen(this.#options.http) : 0;
     const stats = (): Record<string, number> => ({
@@ -364,7 +371,7 @@ class Parts {
         relaySessions: (limit) => relay.sessions(limit),
         relays: () => relays.lines,
         store: () => ({ kind: store.kind, rows: store.count() }),
-        lobby: () => null,
+        lobby: () => parts.lobby?.size ?? null,
       },
     });
     this.#closers.push(() => observer.close());

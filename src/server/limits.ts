@@ -169,8 +169,10 @@ export interface ServerLimits {
   /** ms between two pings to lobby clients, and the silence after which one is gone: they answer each ping. */
   readonly lobbyPingMs: number;
   readonly lobbySilenceMs: number;
-  /** Unsent bytes to one lobby client, which then counts as not reading and is dropped. */
+  /** Unsent bytes to one lobby client above which those who send to it are not read; after `lobbyRegisterMs` it is dropped. */
   readonly maxLobbyUnsentBytes: number;
+  /** Bytes that the lobby holds in all: unfinished messages, and what waits for slow readers. */
+  readonly maxLobbyHeldBytes: number;
 }
 
 export const DEFAULT_LIMITS: ServerLimits = {
@@ -265,5 +267,6 @@ export const DEFAULT_LIMITS: ServerLimits = {
   lobbyRegisterMs: 30_000,
   lobbyPingMs: 60_000,
   lobbySilenceMs: 150_000,
-  maxLobbyUnsentBytes: 4 * 1024 * 1024,
+  maxLobbyUnsentBytes: 1024 * 1024,
+  maxLobbyHeldBytes: 128 * 1024 * 1024,
 };
