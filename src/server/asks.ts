@@ -14,6 +14,7 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import { type HostPort, mangleAddress, unmangleAddress } from '../core/wire/index.ts';
 import type { Client } from './client.ts';
+import type { ServerKeys } from './key-file.ts';
 import type { ServerLimits } from './limits.ts';
 import { sameNetwork } from './networks.ts';
 
@@ -29,6 +30,8 @@ export interface Ask {
   readonly addressKey: string;
   /** The controller can be reached over UDP, so the answer may come by UDP. */
   udp: boolean;
+  /** The server key that the controller can check signatures with; absent: the present one. */
+  signer?: ServerKeys | undefined;
   /** When it was last asked, ms. */
   askedAt: number;
   /** Why the server itself demands the relay; for logs. */

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { WebSocket } from 'ws';
 import { type Clock, systemClock } from '../core/clock.ts';
-import { boxKeyPair, initCrypto, type ServerKeyExchange, serverKeyExchange } from '../core/crypto/index.ts';
+import { initCrypto } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import { formatInvitation } from '../shared/invitation.ts';
 import { AdminCommands } from './admin/registry.ts';
@@ -12,7 +12,8 @@ import { Admission } from './admission.ts';
 import type { ClientEvents } from './client-base.ts';
 import { Counters } from './counters.ts';
 import { Introductions } from './introductions.ts';
-import { loadOrCreateKeys, parseSecretKey, type ServerKeys } from './key-file.ts';
+import { Greetings } from './greetings.ts';
+import { KeyRing, type Rotation } from './key-ring.ts';
 import { lanTest } from './lan.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import type { Listener } from './listener.ts';
@@ -104,6 +105,8 @@ export interface RunningServer {
   readonly host: string;
   /** Where the status page is, for the operator's eyes; '' : it is off. The token, where one is needed, is in a file. */
   readonly statusUrl: string;
+  /** Replaces the key pair; clients with the old key are served for `overlapMs` more (key-ring.ts). */
+  rotateKey(overlapMs: number): Rotation;
   /** Decisions by reason since the start, and what is held now. */
   stats(): Record<string, number>;
   /** Tests itself through its own sockets (at most every few seconds) and says at which stage that failed. */
@@ -140,8 +143,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 /** What metrics and status page look at. */
 interface Observed {
-  readonly keys: ServerKeys;
-  readonly licenceKey: string;
+  readonly keys: KeyRing;
   readonly counters: Counters;
   readonly peers: PeerTable;
   readonly admission: Admission;
@@ -180,7 +182,7 @@ class Parts {
     const limits = this.#limits;
     const clock = this.#clock;
     const isLan = lanTest(this.#options.mask);
-    const { keys, licenceKey } = this.#keys();
+    const keys = new KeyRing({ dataDir: this.#options.dataDir, key: this.#options.key });
     const counters = new Counters();
     const admission = new Admission(limits, counters);
     const tls = await this.#tls();
@@ -214,8 +216,7 @@ class Parts {
       limits,
       clock,
       counters,
-      licenceKey,
-      secretKey: keys.secretKey,
+      keys,
       pickRelay: () => relays.pick(),
       relayPort: wanted.relay,
       port: wanted.rendezvous,
@@ -228,9 +229,7 @@ class Parts {
       rendezvousServers: this.#options.rendezvousServers ?? [],
       softwareUrl: this.#options.softwareUrl,
     });
-    // One box key for this run: its signature is made once, and a new key with every start is fresh enough for what S and
-    // a client say to each other.
-    const keyExchange = serverKeyExchange(keys.secretKey, boxKeyPair());
+    const greetings = new Greetings(keys);
     const events = {
       onOpen: rendezvous.onOpen.bind(rendezvous),
       onMessage: rendezvous.onMessage.bind(rendezvous),
@@ -248,24 +247,27 @@ class Parts {
       limits,
       clock,
       counters,
-      accepts: (key) => licenceKey === '' || key === licenceKey,
-      ticketKeys: () => [keys.secretKey.subarray(32)],
+      accepts: (key) => keys.accepts(key),
+      ticketKeys: () => keys.publicKeys(),
       introductions: this.#options.openRelay ? null : introductions,
     });
     this.#closers.push(() => relay.close());
     const serveTcp =
-      (serving: ClientEvents, greeting: ServerKeyExchange | null): ServeFrames =>
+      (serving: ClientEvents, greeted: boolean): ServeFrames =>
       (socket, arrival, silent) => {
-        new TcpClient({ socket, arrival, limits, clock, events: serving, keyExchange: greeting, silent });
+        const { host } = arrival.remote;
+        const keyExchange = greeted ? greetings.for(host) : null;
+        const onGreetingRefused = (): void => greetings.refused(host);
+        new TcpClient({ socket, arrival, limits, clock, events: serving, keyExchange, onGreetingRefused, silent });
       };
     const serveWs = (serving: ClientEvents) => (ws: WebSocket, arrival: Arrival): void => {
       new WsClient(ws, { arrival, limits, clock, events: serving });
     };
     const serveRelay: ServeFrames = (socket, arrival) => relay.onTcp(socket, arrival.remote.host, arrival.settle);
     const serveRelayWs = (ws: WebSocket, arrival: Arrival): void => relay.onWs(ws, arrival.remote.host, arrival.settle);
-    onTcp = serveTcp(events, keyExchange);
+    onTcp = serveTcp(events, true);
     onePort = {
-      frames: { rendezvous: serveTcp(allEvents, keyExchange), relay: serveRelay },
+      frames: { rendezvous: serveTcp(allEvents, true), relay: serveRelay },
       ws: { rendezvous: serveWs(allEvents), relay: serveRelayWs },
     };
     const udpPorts: UdpPort[] = [];
@@ -290,7 +292,7 @@ class Parts {
           hint: `Many computers that report at once may have to try again. On Linux: sysctl -w net.core.rmem_max=${wantedBuffer}`,
         });
     }
-    if (wanted.natTest > 0) await this.#own(doors.frames('TCP', wanted.natTest, serveTcp(natTestEvents, null)));
+    if (wanted.natTest > 0) await this.#own(doors.frames('TCP', wanted.natTest, serveTcp(natTestEvents, false)));
     if (wanted.ws > 0) await this.#own(doors.webSocket('WebSocket', wanted.ws, limits.maxFrameBytes, serveWs(events)));
     if (wanted.relay > 0) await this.#own(doors.frames('TCP', wanted.relay, serveRelay));
     if (wanted.relayWs > 0)
@@ -301,7 +303,7 @@ class Parts {
       this.#closers.push(() => lobby.close());
       await this.#own(doors.frames('TCP', wanted.lobby, (socket, arrival) => lobby.onTcp(socket, arrival.remote, arrival.settle)));
     }
-    const observer = this.#observe({ keys, licenceKey, counters, peers, admission, rendezvous, relay, relays, store, wanted, lobby });
+    const observer = this.#observe({ keys, counters, peers, admission, rendezvous, relay, relays, store, wanted, lobby });
     httpHandlers.push(observer.publicHandler);
     const metricsPort = this.#options.http ? await observer.listen(this.#options.http) : 0;
     const stats = (): Record<string, number> => ({
@@ -321,16 +323,20 @@ class Parts {
     const host = this.#options.publicHost || invitationHost(bind);
     const udpHosts = udpPorts.flatMap((udp) => udp.localHosts);
     log?.('info', 'listening', { ...wanted, store: store.kind, peers: store.count(), udp: udpHosts });
-    const publicKey = licenceKey === '' ? keys.publicKey : licenceKey;
     // The classic ports stay what is handed out, as long as they are there: every client knows them.
     const entry =
       wanted.rendezvous > 0
-        ? { host, port: wanted.rendezvous, key: publicKey }
-        : { host, port: wanted.single, key: publicKey, single: true, tls: tls !== null };
+        ? { host, port: wanted.rendezvous }
+        : { host, port: wanted.single, single: true, tls: tls !== null };
     return {
       ports: { ...wanted, metrics: metricsPort },
-      publicKey,
-      invitation: formatInvitation(entry),
+      get publicKey() {
+        return keys.publicKey;
+      },
+      get invitation() {
+        return formatInvitation({ ...entry, key: keys.publicKey });
+      },
+      rotateKey: (overlapMs) => keys.rotate(overlapMs),
       host,
       statusUrl: metricsPort > 0 ? statusUrl(this.#options.http?.host ?? '', metricsPort) : '',
       stats,
@@ -356,9 +362,15 @@ class Parts {
         host: bind === undefined || bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind,
         port: wanted.rendezvous || wanted.single,
         relayPort: relays.lines.length === 0 ? wanted.relay || wanted.single : 0,
-        licenceKey: parts.licenceKey,
-        publicKey: keys.secretKey.subarray(32),
-        secretKey: keys.secretKey,
+        get licenceKey() {
+          return keys.publicKey;
+        },
+        get publicKey() {
+          return keys.current.secretKey.subarray(32);
+        },
+        get secretKey() {
+          return keys.current.secretKey;
+        },
       }),
       view: {
         version: SERVER_VERSION,
@@ -389,14 +401,6 @@ class Parts {
     });
     this.#closers.push(() => files.close());
     return files;
-  }
-
-  #keys(): { keys: ServerKeys; licenceKey: string } {
-    const { key = '-', dataDir } = this.#options;
-    const secret = parseSecretKey(key);
-    if (secret) return { keys: secret, licenceKey: secret.publicKey };
-    const keys = loadOrCreateKeys(dataDir);
-    return { keys, licenceKey: key === '-' || key === '_' ? keys.publicKey : key };
   }
 
   #store(): PeerStore {

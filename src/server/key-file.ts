@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { signKeyPair } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
+import { replacePrivateFile } from './private-file.ts';
 
 export interface ServerKeys {
   readonly secretKey: Uint8Array;
@@ -83,7 +84,15 @@ function keepAsIs(secretPath: string, keys: ServerKeys): void {
   }
 }
 
-function newKeys(): ServerKeys {
+/** Replaces the pair in `dataDir`; on return it is on disk. @throws what the file system throws */
+export function saveKeys(dataDir: string, keys: ServerKeys): void {
+  const path = join(dataDir, SECRET_FILE);
+  replacePrivateFile(path, Buffer.from(keys.secretKey).toString('base64'));
+  replacePrivateFile(`${path}.pub`, keys.publicKey);
+}
+
+/** A fresh pair whose public key has neither `/` nor `:` in base64, as the open server makes them (rendezvous §1.6). */
+export function newKeys(): ServerKeys {
   for (let i = 0; i < MAX_TRIES; i++) {
     const pair = signKeyPair(new Uint8Array(randomBytes(32)));
     const publicKey = Buffer.from(pair.publicKey).toString('base64');

@@ -115,6 +115,9 @@ export class Rendezvous {
       case 'relayResponse':
         if (!this.#answers.onRelayResponse(client, message.relayResponse)) this.#unasked(client, message.relayResponse?.id, bytes);
         break;
+      case 'serverKeyRequest':
+        this.#queries.onServerKeyRequest(client, message.serverKeyRequest);
+        break;
       case 'testNatRequest':
         this.#queries.onNatTest(client, message.testNatRequest);
         break;

@@ -17,6 +17,8 @@ export interface TcpClientOptions {
   readonly keyExchange: ServerKeyExchange | null;
   /** It has been silent for long enough already: it is offered at once. */
   readonly silent?: boolean;
+  /** The client took the greeting and went without a word: it may have another key. */
+  readonly onGreetingRefused?: () => void;
 }
 
 /** ms that a closing connection may take to deliver what was sent. */
@@ -30,6 +32,8 @@ export class TcpClient extends ClientBase {
   readonly #keyExchange: ServerKeyExchange | null;
   #sealed: SealedStream | null = null;
   #greeted = false;
+  /** Told the greeting, and nothing has come since. */
+  #unanswered = false;
   #cancelGreeting: (() => void) | undefined;
   #cancelLinger: (() => void) | undefined;
   #closing = false;
@@ -52,6 +56,7 @@ export class TcpClient extends ClientBase {
     socket.on('close', () => {
       this.#cancelGreeting?.();
       this.#cancelLinger?.();
+      if (this.#unanswered) options.onGreetingRefused?.();
       this.ended();
     });
     // Not at once: a client that sends one message and closes without reading would answer the greeting with RST, and its
@@ -84,11 +89,13 @@ export class TcpClient extends ClientBase {
   #greet(): void {
     if (!this.#keyExchange || this.closed || this.#closing) return;
     this.#greeted = true;
+    this.#unanswered = true;
     this.write(this.#keyExchange.greeting);
   }
 
   #onData(chunk: Uint8Array): void {
     this.#cancelGreeting?.();
+    this.#unanswered = false;
     // What comes behind a close is read and dropped: unread bytes would turn our FIN into an RST that eats the answer.
     if (this.#closing) return;
     try {

@@ -1,5 +1,7 @@
 export * from './box.ts';
+export * from './fingerprint.ts';
 export * from './key-exchange.ts';
+export * from './key-statement.ts';
 export * from './password.ts';
 export * from './random.ts';
 export * from './sealed-stream.ts';

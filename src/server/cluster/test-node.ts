@@ -5,6 +5,7 @@ import { decodeRendezvous, encodeRendezvous, type HostPort, hbb } from '../../co
 import type { Client, UdpPath } from '../client.ts';
 import { Counters } from '../counters.ts';
 import { Introductions } from '../introductions.ts';
+import type { ServerKeySet } from '../key-ring.ts';
 import { DEFAULT_LIMITS } from '../limits.ts';
 import type { PeerRow, PeerStore } from '../peer-store.ts';
 import { PeerTable } from '../peer-table.ts';
@@ -14,7 +15,16 @@ import type { Directory } from './directory.ts';
 import { Hub, MemoryDirectory } from './hub.ts';
 
 await initCrypto();
-const KEYS = signKeyPair();
+const KEYS = { secretKey: signKeyPair().secretKey, publicKey: '' };
+/** Takes every licence_key, and has one pair. */
+const KEY_RING: ServerKeySet = {
+  current: KEYS,
+  publicKey: KEYS.publicKey,
+  accepts: () => true,
+  signerFor: () => KEYS,
+  newerThan: () => null,
+  statementsFrom: () => [],
+};
 
 /** The database that all nodes share. */
 export class SharedStore implements PeerStore, SharedRows {
@@ -114,7 +124,7 @@ export class TestCluster {
     const describe = () => ({ key: 'k', relay: null, peers: peers.size });
     const cluster = new Cluster({ directory, rows: store, peers, limits, clock, counters, introductions, describe });
     const rendezvous = new Rendezvous({
-      ...{ peers, limits, clock, counters, cluster, introductions, licenceKey: '', secretKey: KEYS.secretKey },
+      ...{ peers, limits, clock, counters, cluster, introductions, keys: KEY_RING },
       ...{ pickRelay: () => '', relayPort: 21117, port: 21116, singlePort: 0, publicHost: '', alwaysRelay: false, isLan: () => false, localIp: '' },
       ...{ serial: 0, rendezvousServers: [] },
     });

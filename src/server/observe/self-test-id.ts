@@ -10,9 +10,12 @@ export interface SelfTestIdentity {
   readonly uuid: Uint8Array;
 }
 
-/** The same after a restart, and only who has the secret key knows its uuid. Nodes of one cluster have different ones. */
+/**
+ * The same after a restart, and only who has the secret key knows its uuid. Nodes of one cluster have different ones,
+ * and so has each key: its uuid could not be changed with the key.
+ */
 export function selfTestIdentity(host: string, port: number, secretKey: Uint8Array): SelfTestIdentity {
-  const place = createHash('sha256').update(`${hostname()}|${host}|${port}`).digest('hex').slice(0, 12);
+  const place = createHash('sha256').update(`${hostname()}|${host}|${port}|`).update(secretKey.subarray(32)).digest('hex').slice(0, 12);
   const id = `${RESERVED}${place}`;
   return { id, uuid: uuidOf(id, secretKey) };
 }

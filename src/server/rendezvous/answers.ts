@@ -5,6 +5,7 @@ import type { Client } from '../client.ts';
 import { introducedReason } from '../observe/wire-reasons.ts';
 import { SignedKeys } from '../signed-keys.ts';
 import { given, NO_BYTES, validPort } from './fields.ts';
+import { newerKey } from './key-hints.ts';
 import type { RendezvousOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
 import { repairRelay } from './relay-name.ts';
@@ -20,7 +21,7 @@ export class Answers {
     this.#o = options;
     this.#asks = asks;
     this.#outbox = outbox;
-    this.#signed = new SignedKeys(options.secretKey, options.limits.maxSignedKeys);
+    this.#signed = new SignedKeys(options.limits.maxSignedKeys);
   }
 
   onPunchHoleSent(client: Client, message: hbb.IPunchHoleSent | null | undefined): boolean {
@@ -44,12 +45,13 @@ export class Answers {
     return {
       punchHoleResponse: {
         socketAddr: mangleAddress(from, Date.now() * 1000),
-        pk: this.#signedPk(message?.version, ask.id),
+        pk: this.#signedPk(message?.version, ask),
         relayServer: repairRelay(this.#o, message?.relayServer ?? ''),
         natType: message?.natType ?? hbb.NatType.UNKNOWN_NAT,
         ...given('isUdp', isUdp),
         ...given('upnpPort', validPort(message?.upnpPort)),
         ...given('socketAddrV6', message?.socketAddrV6 ?? NO_BYTES),
+        ...newerKey(ask, this.#o.keys),
       },
     };
   }
@@ -61,10 +63,11 @@ export class Answers {
     return this.#deliver(match.ask, {
       punchHoleResponse: {
         socketAddr: message?.localAddr ?? NO_BYTES,
-        pk: this.#signedPk(message?.version, match.ask.id),
+        pk: this.#signedPk(message?.version, match.ask),
         relayServer: repairRelay(this.#o, message?.relayServer ?? ''),
         isLocal: true,
         ...given('socketAddrV6', message?.socketAddrV6 ?? NO_BYTES),
+        ...newerKey(match.ask, this.#o.keys),
       },
     });
   }
@@ -90,7 +93,7 @@ export class Answers {
     const relayResponse = {
       ...rest,
       ...given('relayServer', relayServer),
-      ...(id ? { pk: this.#signedPk(message.version, ask.id) } : {}),
+      ...(id ? { pk: this.#signedPk(message.version, ask) } : {}),
     };
     return this.#deliverProven(match, { relayResponse }, note);
   }
@@ -135,8 +138,8 @@ export class Answers {
   }
 
   /** The signed key of the controlled side (rendezvous §6.7); empty when it is too old to say its version. */
-  #signedPk(version: string | null | undefined, id: string): Uint8Array {
-    const peer = this.#o.peers.inMemory(id);
-    return version && peer ? this.#signed.of(peer) : NO_BYTES;
+  #signedPk(version: string | null | undefined, ask: Ask): Uint8Array {
+    const peer = this.#o.peers.inMemory(ask.id);
+    return version && peer ? this.#signed.of(peer, ask.signer ?? this.#o.keys.current) : NO_BYTES;
   }
 }

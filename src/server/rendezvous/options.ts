@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Counters } from '../counters.ts';
 import type { Introductions } from '../introductions.ts';
+import type { ServerKeySet } from '../key-ring.ts';
 import type { ServerLimits } from '../limits.ts';
 import type { PeerTable } from '../peer-table.ts';
 
@@ -13,10 +14,8 @@ export interface RendezvousOptions {
   readonly counters: Counters;
   /** Other nodes; null: there are none. */
   readonly cluster?: Cluster | null;
-  /** What clients must send as licence_key; '' accepts everything. */
-  readonly licenceKey: string;
-  /** Signs ids (64 bytes). */
-  readonly secretKey: Uint8Array;
+  /** What clients must send as licence_key, and what signs ids. */
+  readonly keys: ServerKeySet;
   /** Told each relay uuid that passes between two peers. */
   readonly introductions: Introductions;
   /** The next configured relay, or '' when there is none. */

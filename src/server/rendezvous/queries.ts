@@ -1,8 +1,10 @@
 /** Questions about the asker's own address and about who is online (rendezvous §6.8). */
+import { keyId } from '../../core/crypto/index.ts';
 import { encodeRendezvous, type HostPort, type hbb } from '../../core/wire/index.ts';
 import type { Client, UdpPath } from '../client.ts';
 import { isLoopback } from '../peer-table.ts';
 import { RecentSources } from '../recent-sources.ts';
+import { NO_BYTES } from './fields.ts';
 import type { RendezvousOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
 import { type ServerList, SoftwareNotice } from './server-list.ts';
@@ -50,6 +52,13 @@ export class Queries {
   /** On port P-1 it does not. */
   onSecondNatTest(client: Client): void {
     client.send(encodeRendezvous({ testNatResponse: { port: client.remote.port } }));
+  }
+
+  /** How a client with an older key of this server gets to the present one. */
+  onServerKeyRequest(client: Client, message: hbb.IServerKeyRequest | null | undefined): void {
+    const { keys } = this.#o;
+    const statements = [...keys.statementsFrom(message?.serverKeyId ?? NO_BYTES)];
+    client.send(encodeRendezvous({ serverKeyResponse: { serverKeyId: keyId(keys.publicKey), statements } }));
   }
 
   /** Answers and calls `done`. False when the query is larger than we answer. */

@@ -1,4 +1,5 @@
 /** RegisterPeer and RegisterPk, over UDP, TCP and WebSocket (rendezvous §5.6 to §5.8). */
+import { KEY_ID_BYTES } from '../../core/crypto/index.ts';
 import { encodeRendezvous, type HostPort, hbb } from '../../core/wire/index.ts';
 import type { Client, UdpPath } from '../client.ts';
 import { isOwnSelfTest, isSelfTestId } from '../observe/self-test-id.ts';
@@ -48,7 +49,7 @@ export class Registrations {
 
   onRegisterPk(message: hbb.IRegisterPk | null | undefined, from: HostPort, path: UdpPath): void {
     this.#register(message, from, path, null, (result) =>
-      this.#outbox.reply(path, from, encodeRendezvous({ registerPkResponse: { result } })),
+      this.#outbox.reply(path, from, encodeRendezvous({ registerPkResponse: { result, ...this.#keyHint(message) } })),
     );
   }
 
@@ -61,7 +62,7 @@ export class Registrations {
     }
     const accepted = this.#register(message, client.remote, null, client, (result) => {
       const keepAlive = result === Result.OK ? this.#o.limits.keepAliveSeconds : 0;
-      client.send(encodeRendezvous({ registerPkResponse: { result, keepAlive } }));
+      client.send(encodeRendezvous({ registerPkResponse: { result, keepAlive, ...this.#keyHint(message) } }));
       if (result !== Result.OK) return;
       // It went while the disk wrote: its end has been told already.
       if (client.closed) return this.#lost(message?.id ?? '', client);
@@ -75,6 +76,13 @@ export class Registrations {
     if (!accepted) client.close();
   }
 
+  /** For a device that says which key it knows, when that is not the present one. */
+  #keyHint(message: hbb.IRegisterPk | null | undefined): hbb.IRegisterPkResponse {
+    const known = message?.serverKeyId;
+    const newer = known?.length === KEY_ID_BYTES ? this.#o.keys.newerThan(known) : null;
+    return newer ? { serverKeyId: newer } : {};
+  }
+
   #register(
     message: hbb.IRegisterPk | null | undefined,
     from: HostPort,
@@ -84,7 +92,7 @@ export class Registrations {
   ): boolean {
     const { id = '', uuid = NO_BYTES, pk = NO_BYTES } = message ?? {};
     if (!uuid?.length || !pk?.length) return false;
-    const { clock, cluster, counters, peers, secretKey } = this.#o;
+    const { clock, cluster, counters, keys, peers } = this.#o;
     const startedAt = clock.now();
     const done = (result: hbb.RegisterPkResponse.Result): void => {
       const ms = result === Result.OK ? clock.now() - startedAt : undefined;
@@ -92,7 +100,7 @@ export class Registrations {
       reply(result);
     };
     // Whoever took the id of the server's self-test would make a sound server look broken.
-    if (isSelfTestId(id ?? '') && !isOwnSelfTest(id ?? '', uuid, secretKey)) {
+    if (isSelfTestId(id ?? '') && !isOwnSelfTest(id ?? '', uuid, keys.current.secretKey)) {
       done(Result.UUID_MISMATCH);
       return true;
     }

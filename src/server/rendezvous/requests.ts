@@ -5,6 +5,7 @@ import type { Client } from '../client.ts';
 import { failureReason } from '../observe/wire-reasons.ts';
 import type { Peer } from '../peer-table.ts';
 import { given, NO_BYTES, validPort } from './fields.ts';
+import { explainKey } from './key-hints.ts';
 import { LocalTries } from './local-tries.ts';
 import type { RendezvousOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
@@ -32,13 +33,14 @@ export class Requests {
 
   /** `bytes`: size of the request, which pays for the push (address-credit.ts). */
   onPunchHoleRequest(client: Client, message: hbb.IPunchHoleRequest | null | undefined, bytes: number): void {
-    const { counters, licenceKey, peers } = this.#o;
+    const { counters, keys, peers } = this.#o;
     const id = message?.id ?? '';
-    const refuse = (failure: hbb.PunchHoleResponse.Failure): void => {
+    const refuse = (failure: hbb.PunchHoleResponse.Failure, more: hbb.IPunchHoleResponse = {}): void => {
       counters.count(failureReason(failure), { id, from: client.remote.host, via: client.kind });
-      client.send(encodeRendezvous({ punchHoleResponse: { failure } }));
+      client.send(encodeRendezvous({ punchHoleResponse: { failure, ...more } }));
     };
-    if (licenceKey !== '' && message?.licenceKey !== licenceKey) return refuse(Failure.LICENSE_MISMATCH);
+    const licenceKey = message?.licenceKey ?? '';
+    if (!keys.accepts(licenceKey)) return refuse(Failure.LICENSE_MISMATCH, explainKey(licenceKey, keys));
     const peer = peers.find(id);
     if (!peer) return refuse(Failure.ID_NOT_EXIST);
     if (!peers.isOnline(peer)) return refuse(Failure.OFFLINE);
@@ -48,6 +50,8 @@ export class Requests {
       counters.count('punch-too-many', { id, from: client.remote.host, via: client.kind });
       return client.close();
     }
+    const signer = keys.signerFor(licenceKey);
+    ask.signer = signer === keys.current ? undefined : signer;
     const route = this.#route(client, peer, message);
     ask.why = route.why;
     const socketAddrV6 = route.relayOnly ? NO_BYTES : (message?.socketAddrV6 ?? NO_BYTES);
