@@ -157,7 +157,7 @@ export async function expectClosed(client: TestClient): Promise<void> {
 
 /** Nothing came before the answer to a message that is always answered: proof of silence without waiting. */
 export async function expectSilence(udp: TestClient): Promise<void> {
-  const reply = await ask(udp, { registerPeer: { id: 'nobody-knows' } });
+  const reply = await ask(udp, { registerPeer: { id: 'nobody-knows', serial: 1_000 } });
   expect(reply.registerPeerResponse?.requestPk).toBe(true);
   expect(udp.inbox.size).toBe(0);
 }
