@@ -9,8 +9,15 @@ it.each([
   { host: '2001:db8::1', port: 31116, key },
   { host: 'desk.example.org', port: 21116, key: 'a text of one’s own & more' },
   { host: 'desk.example.org', port: 21116, key: '' },
+  { host: 'desk.example.org', port: 443, key, single: true, tls: true, token: 'Zx-_9' },
+  { host: 'desk.example.org', port: 21116, key, extra: { relay: 'r.example:21117', 'für später': 'a&b=c #1' } },
 ])('reads what it wrote: $host:$port', (invitation) => {
   expect(parseInvitation(` ${formatInvitation(invitation)}\n`)).toEqual(invitation);
+});
+
+it('survives a mail program that breaks lines', () => {
+  const line = formatInvitation({ host: 'desk.example.org', port: 21116, key, token: 'abc' });
+  expect(parseInvitation(`  ${line.slice(0, 40)}\r\n ${line.slice(40)} `).token).toBe('abc');
 });
 
 it('notices every single changed or missing character', () => {

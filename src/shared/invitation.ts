@@ -1,7 +1,8 @@
 /**
  * The one line that a server's operator hands out: `litedesk://host[:port]?key=KEY#CHECKSUM`. CHECKSUM is the first 8
  * hex digits of SHA-256 over everything before the `#`, so that a line cut short or mistyped says so. `&single=1`: all is
- * on that one port; `&tls=1`: over TLS; `&ws=1`: over WebSocket only. Parameters that are not known are left alone.
+ * on that one port; `&tls=1`: over TLS; `&ws=1`: over WebSocket only; `&token=…`: lets a computer enrol at a server that
+ * does not take everybody. Parameters that are not known are kept, for a newer version that does.
  */
 import { createHash } from 'node:crypto';
 import { LiteDeskError } from '../core/errors.ts';
@@ -19,6 +20,10 @@ export interface Invitation {
   readonly tls?: boolean;
   /** Only WebSocket gets through to it, as behind a web proxy. */
   readonly ws?: boolean;
+  /** Lets a new computer enrol (core/crypto/enrolment.ts). A secret, as long as it is good. */
+  readonly token?: string;
+  /** What this version does not know, by name. */
+  readonly extra?: Readonly<Record<string, string>>;
 }
 
 export const DEFAULT_RENDEZVOUS_PORT = 21116;
@@ -26,6 +31,9 @@ export const DEFAULT_RENDEZVOUS_PORT = 21116;
 const MAX_LENGTH = 2_048;
 const SCHEME = 'litedesk://';
 const FLAGS = ['single', 'tls', 'ws'] as const;
+const KNOWN: ReadonlySet<string> = new Set(['key', 'token', ...FLAGS]);
+/** Parameters that are kept; more is no invitation. */
+const MAX_PARAMETERS = 20;
 
 /** Writes the line; the default port is left out. */
 export function formatInvitation(invitation: Invitation): string {
@@ -33,7 +41,10 @@ export function formatInvitation(invitation: Invitation): string {
   const port = invitation.port === DEFAULT_RENDEZVOUS_PORT ? '' : `:${invitation.port}`;
   const key = invitation.key.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
   const flags = FLAGS.map((flag) => (invitation[flag] ? `&${flag}=1` : '')).join('');
-  const body = `${SCHEME}${host}${port}?key=${isKey(invitation.key) ? key : encodeURIComponent(invitation.key)}${flags}`;
+  const others = Object.entries({ ...(invitation.token ? { token: invitation.token } : {}), ...invitation.extra });
+  const rest = others.map(([name, value]) => `&${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('');
+  const shownKey = isKey(invitation.key) ? key : encodeURIComponent(invitation.key);
+  const body = `${SCHEME}${host}${port}?key=${shownKey}${flags}${rest}`;
   return `${body}#${checksum(body)}`;
 }
 
@@ -43,12 +54,14 @@ export function isInvitation(text: string): boolean {
 }
 
 /**
- * Reads a line as formatInvitation() writes it; the key may also be percent-encoded standard base64.
+ * Reads a line as formatInvitation() writes it; the key may also be percent-encoded standard base64. Line breaks and blanks
+ * that a mail program put in do no harm.
  * @throws LiteDeskError INVITATION_BROKEN (no such line), INVITATION_TYPO (the checksum does not fit)
  */
 export function parseInvitation(text: string): Invitation {
-  const line = text.trim();
-  if (!isInvitation(line) || line.length > MAX_LENGTH) throw broken('It does not begin with litedesk://.');
+  const line = text.slice(0, 2 * MAX_LENGTH).replace(/\s+/g, '');
+  if (!isInvitation(line)) throw broken('It does not begin with litedesk://.');
+  if (line.length > MAX_LENGTH) throw broken('It is too long.');
   const hash = line.lastIndexOf('#');
   if (hash < 0) throw broken('Its end is missing.');
   const body = line.slice(0, hash);
@@ -65,23 +78,39 @@ export function parseInvitation(text: string): Invitation {
   if (!match) throw broken('It names no server.');
   const port = match[3] === undefined ? DEFAULT_RENDEZVOUS_PORT : Number(match[3]);
   if (port < 1 || port > 0xffff) throw broken(`${match[3]} is no port.`);
-  const query = match[4] ?? '';
-  const flags = Object.fromEntries(FLAGS.filter((flag) => query.split('&').includes(`${flag}=1`)).map((flag) => [flag, true]));
-  return { host: match[1] ?? match[2] ?? '', port, key: keyOf(query), ...flags };
+  const parameters = parametersOf(match[4] ?? '');
+  const flags = Object.fromEntries(FLAGS.filter((flag) => parameters.get(flag) === '1').map((flag) => [flag, true]));
+  const token = parameters.get('token');
+  const extra = Object.fromEntries([...parameters].filter(([name]) => !KNOWN.has(name)));
+  return {
+    host: match[1] ?? match[2] ?? '',
+    port,
+    key: keyOf(parameters.get('key') ?? ''),
+    ...flags,
+    ...(token ? { token } : {}),
+    ...(Object.keys(extra).length > 0 ? { extra } : {}),
+  };
 }
 
-function keyOf(query: string): string {
-  const raw = query
-    .split('&')
-    .find((pair) => pair.startsWith('key='))
-    ?.slice('key='.length);
-  if (raw === undefined) return '';
-  let key: string;
-  try {
-    key = decodeURIComponent(raw);
-  } catch {
-    throw broken('Its key cannot be read.');
+/** Of a name that stands twice the first counts. */
+function parametersOf(query: string): Map<string, string> {
+  const parameters = new Map<string, string>();
+  const pairs = query.split('&').filter((pair) => pair !== '');
+  if (pairs.length > MAX_PARAMETERS) throw broken('It has too many parts.');
+  for (const pair of pairs) {
+    const at = pair.indexOf('=');
+    const [name, value] = at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)];
+    try {
+      const known = decodeURIComponent(name);
+      if (!parameters.has(known)) parameters.set(known, decodeURIComponent(value));
+    } catch {
+      throw broken(`Its part "${name.slice(0, 20)}" cannot be read.`);
+    }
   }
+  return parameters;
+}
+
+function keyOf(key: string): string {
   const standard = key.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '');
   return isKey(`${standard}=`) ? `${standard}=` : key;
 }

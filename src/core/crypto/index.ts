@@ -1,4 +1,5 @@
 export * from './box.ts';
+export * from './enrolment.ts';
 export * from './fingerprint.ts';
 export * from './key-exchange.ts';
 export * from './key-statement.ts';
