@@ -7,19 +7,26 @@ const MIN_PAUSE_MS = 2;
 const BURST_SHARE = 0.25;
 
 export class Bandwidth {
-  readonly #bytesPerMs: number;
-  readonly #burst: number;
+  #bytesPerMs = 0;
+  #burst = 0;
   readonly #clock: Clock;
   #left: number;
   #filledAt: number;
 
   /** @param bps bits per second; 0: no limit */
   constructor(bps: number, clock: Clock) {
+    this.#clock = clock;
+    this.#left = 0;
+    this.#filledAt = clock.now();
+    this.setRate(bps);
+    this.#left = this.#burst;
+  }
+
+  /** @param bps bits per second; 0: no limit */
+  setRate(bps: number): void {
     this.#bytesPerMs = bps / 8 / 1000;
     this.#burst = this.#bytesPerMs * 1000 * BURST_SHARE;
-    this.#clock = clock;
-    this.#left = this.#burst;
-    this.#filledAt = clock.now();
+    this.#left = Math.min(this.#left, this.#burst);
   }
 
   /** Takes `bytes`, which have passed already, and says for how many ms the sender must rest. */

@@ -44,7 +44,6 @@ export function readConfig(input: ConfigInput): ServerConfig {
     const option = INEFFECTIVE.find((candidate) => candidate.name === name);
     if (option) ineffective.set(name, option.why);
   };
-  for (const name of Object.keys(input.flags)) note(kebab(name));
   const layers: Layer[] = [
     {
       where: (name) => `--${kebab(name)}`,

@@ -47,6 +47,9 @@ it('knows the variables of hbbs and hbbr in any case, with - or _', () => {
     DB_URL: './other.sqlite3',
     SINGLE_BANDWIDTH: '16',
     total_bandwidth: '0',
+    DOWNGRADE_THRESHOLD: '0.5',
+    DOWNGRADE_START_CHECK: '60',
+    SOFTWARE_URL: 'https://example.org/x-1.2.3.exe',
   };
   expect(read({ env })).toMatchObject({
     bind: '127.0.0.1',
@@ -57,7 +60,8 @@ it('knows the variables of hbbs and hbbr in any case, with - or _', () => {
     alwaysRelay: true,
     localIp: '10.0.0.1',
     importDb: './other.sqlite3',
-    limit: { relayPairBps: 16 * 1024 * 1024, relayTotalBps: 0 },
+    softwareUrl: 'https://example.org/x-1.2.3.exe',
+    limit: { relayPairBps: 16 * 1024 * 1024, relayTotalBps: 0, relayDowngradeShare: 0.5, relayDowngradeAfterMs: 60_000 },
   });
   expect(serverOptions(read({ env }), dir)).toMatchObject({ dataDir: dir, alwaysRelay: true, udpReceiveBuffer: 65536 });
 });
@@ -66,10 +70,9 @@ it('accepts what has no effect, and says once why', () => {
   const said: string[] = [];
   read({
     env: { TEST_HBBS: 'no', MAX_DATABASE_CONNECTIONS: '4' },
-    flags: { softwareUrl: 'https://example.org/x-1.exe' },
     onIneffective: (name) => said.push(name),
   });
-  expect(said).toEqual(['software-url', 'test-hbbs', 'max-database-connections']);
+  expect(said).toEqual(['test-hbbs', 'max-database-connections']);
 });
 
 it('an empty variable is an absent one, except for the key', () => {

@@ -204,6 +204,10 @@ export const ConfigSchema = z.strictObject({
     arg: 'LIST', short: 'R', stock: ['rendezvous-servers'],
     help: 'deprecated: server list for clients whose serial is lower than --serial',
   }),
+  softwareUrl: text().optional().register(info, {
+    arg: 'URL', short: 'u', stock: ['software-url'],
+    help: 'deprecated: newest client, told to those that ask; its version stands behind the last - of the name',
+  }),
   serial: wholeNumber(2 ** 31 - 1).default(0).register(info, {
     arg: 'N', short: 's', stock: ['serial'],
     help: 'deprecated: serial of that list',
@@ -224,19 +228,19 @@ const NOT_YET: readonly (keyof ServerConfig)[] = [
 export const STOCK_LIMITS: Readonly<Record<string, { limit: keyof ServerLimits; factor: number }>> = {
   'single-bandwidth': { limit: 'relayPairBps', factor: 1024 * 1024 },
   'total-bandwidth': { limit: 'relayTotalBps', factor: 1024 * 1024 },
+  'limit-speed': { limit: 'relayLimitedBps', factor: 1024 * 1024 },
+  'downgrade-threshold': { limit: 'relayDowngradeShare', factor: 1 },
+  'downgrade-start-check': { limit: 'relayDowngradeAfterMs', factor: 1_000 },
 };
 
 /** Options of hbbs and hbbr that change nothing here, with the reason that the warning gives. */
 export interface IneffectiveOption {
-  /** As in the environment; also the long flag where there is one. */
+  /** As in the environment. */
   readonly name: string;
-  readonly short?: string;
-  readonly isFlag?: boolean;
   readonly why: string;
 }
 
 export const INEFFECTIVE: readonly IneffectiveOption[] = [
-  { name: 'software-url', short: 'u', isFlag: true, why: 'no client asks the server for updates any more' },
   { name: 'test-hbbs', why: 'a UDP socket that fails is opened again, the server need not end itself' },
   { name: 'max-database-connections', why: 'one connection commits many registrations at once' },
   { name: 'rust-log', why: 'the log has its own options' },
@@ -300,6 +304,7 @@ export function serverOptions(config: ServerConfig, dataDir: string): ServerOpti
     localIp: config.localIp,
     serial: config.serial,
     rendezvousServers: config.rendezvousServers,
+    softwareUrl: config.softwareUrl,
     limits: config.limit,
     importDb: config.importDb,
     udpReceiveBuffer: config.udpBuffer,

@@ -34,6 +34,7 @@ import { portsAround, randomRendezvousPort, type ServerPorts, type WantedPorts }
 import { TrustedProxies } from './proxy-address.ts';
 import { Relay } from './relay.ts';
 import { RelayChoice } from './relay-choice.ts';
+import { RelayPolicy } from './relay-policy.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { takeOverPeers } from './takeover/stock-peers.ts';
 import { TcpClient } from './tcp-client.ts';
@@ -243,10 +244,17 @@ class Parts {
       onMessage: (client, bytes) =>
         isOnlineRequest(bytes) ? natTestEvents.onMessage(client, bytes) : events.onMessage(client, bytes),
     };
+    const policy = new RelayPolicy({
+      dataDir: this.#options.dataDir,
+      limits,
+      clock,
+      onListFailed: (error) => log?.('warn', 'address-list-unreadable', { error: error.message }),
+    });
     const relay = new Relay({
       limits,
       clock,
       counters,
+      policy,
       accepts: (key) => keys.accepts(key),
       ticketKeys: () => keys.publicKeys(),
       introductions: this.#options.openRelay ? null : introductions,

@@ -132,6 +132,13 @@ export interface ServerLimits {
   /** Bits a second of one pair, both directions together, and of all pairs (rendezvous §7.6). 0: no limit. */
   readonly relayPairBps: number;
   readonly relayTotalBps: number;
+  /** The same for a session with an address on the blacklist, or that was downgraded. */
+  readonly relayLimitedBps: number;
+  /** A session older than this that used more than this share of `relayPairBps` on average is downgraded. */
+  readonly relayDowngradeAfterMs: number;
+  readonly relayDowngradeShare: number;
+  /** Lines of blacklist.txt and of blocklist.txt that count. */
+  readonly maxListedAddresses: number;
   /** Unsent bytes at one end of a pair above which the other end is not read. */
   readonly relayBufferBytes: number;
   /** Length of a relay uuid: clients send 36 characters. */
@@ -245,6 +252,10 @@ export const DEFAULT_LIMITS: ServerLimits = {
   relayIdleMs: 30_000,
   relayPairBps: 128 * 1024 * 1024,
   relayTotalBps: 1024 * 1024 * 1024,
+  relayLimitedBps: 32 * 1024 * 1024,
+  relayDowngradeAfterMs: 1_800_000,
+  relayDowngradeShare: 0.66,
+  maxListedAddresses: 100_000,
   relayBufferBytes: 256 * 1024,
   maxRelayUuidLength: 256,
   maxAdminConnections: 16,

@@ -6,6 +6,8 @@ import type { RelayEnd } from './relay-end.ts';
 /** ms that what was sent may take to leave after one end has gone. */
 const FLUSH_MS = 5_000;
 
+let lastSerial = 0;
+
 /** Why an end is not read at the moment. */
 interface Flow {
   readonly from: RelayEnd;
@@ -22,6 +24,8 @@ export class RelayPair {
   readonly #open: Set<RelayEnd>;
   #cancelFlush: (() => void) | undefined;
   #closed = false;
+  /** Unique in this process; names the session to an operator. */
+  readonly serial = ++lastSerial;
   /** Where the two come from. */
   readonly hosts: readonly [string, string];
   /** When the two met, ms. */

@@ -7,7 +7,6 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Clock } from '../core/clock.ts';
 import { decodeRendezvous, FrameDecoder } from '../core/wire/index.ts';
-import { Bandwidth } from './bandwidth.ts';
 import type { Counters } from './counters.ts';
 import type { Introductions } from './introductions.ts';
 import type { ServerLimits } from './limits.ts';
@@ -15,6 +14,7 @@ import type { Detail } from './observe/reasons.ts';
 import type { RelaySession } from './observe/view.ts';
 import { type RelayEnd, TcpEnd, WsEnd } from './relay-end.ts';
 import { RelayPair } from './relay-pair.ts';
+import type { PairUsage, RelayPolicy } from './relay-policy.ts';
 import { RelayWaiting, type Waiter } from './relay-waiting.ts';
 import { openTicket, type TicketSide, UsedTickets } from './tickets.ts';
 
@@ -22,6 +22,8 @@ export interface RelayOptions {
   readonly limits: ServerLimits;
   readonly clock: Clock;
   readonly counters: Counters;
+  /** Who is refused or slowed down, and how fast sessions may be. */
+  readonly policy: RelayPolicy;
   /** Whether this licence_key may use the relay. */
   readonly accepts: (licenceKey: string) => boolean;
   /** Keys (32 bytes) whose tickets count. */
@@ -42,21 +44,23 @@ export class Relay {
   readonly #waiting: RelayWaiting;
   readonly #used: UsedTickets;
   readonly #pairs = new Set<RelayPair>();
-  readonly #total: Bandwidth;
   #cancelSweep: (() => void) | undefined;
   #endedBytes = 0;
 
   constructor(options: RelayOptions) {
     this.#o = options;
-    this.#total = new Bandwidth(options.limits.relayTotalBps, options.clock);
     this.#used = new UsedTickets(options.limits, options.clock);
     this.#waiting = new RelayWaiting({ ...options, onPair: (first, second) => this.#pair(first, second) });
     const sweep = (): void => {
       this.#cancelSweep = options.clock.setTimer(RELAY_SWEEP_MS, sweep);
       const oldest = options.clock.now() - options.limits.relayIdleMs;
+      options.policy.reload();
       for (const pair of this.#pairs)
         if (pair.lastTrafficAt < oldest) {
           options.counters.count('relay-idle');
+          pair.destroy();
+        } else if (!options.policy.review(pair)) {
+          options.counters.count('relay-cut', { from: pair.hosts[1], why: 'blocklist' });
           pair.destroy();
         }
       this.#used.expire();
@@ -87,6 +91,27 @@ export class Relay {
       .map((pair) => ({ hosts: pair.hosts, bytes: pair.bytes, ageMs: Math.round(now - pair.since) }));
   }
 
+  /** Every session with its number, for an operator; in the order in which they began. */
+  usage(): (RelaySession & PairUsage & { readonly session: number })[] {
+    const now = this.#o.clock.now();
+    return [...this.#pairs].map((pair) => ({
+      session: pair.serial,
+      hosts: pair.hosts,
+      bytes: pair.bytes,
+      ageMs: Math.round(now - pair.since),
+      ...this.#o.policy.usage(pair),
+    }));
+  }
+
+  /** Cuts one session. @returns whether there was one with that number */
+  cut(session: number): boolean {
+    const pair = [...this.#pairs].find((candidate) => candidate.serial === session);
+    if (!pair) return false;
+    this.#o.counters.count('relay-cut', { from: pair.hosts[1], why: 'operator' });
+    pair.destroy();
+    return true;
+  }
+
   /** Bytes forwarded since the start, both directions of all pairs. */
   get bytes(): number {
     let bytes = this.#endedBytes;
@@ -96,6 +121,7 @@ export class Relay {
 
   /** `settle`: called once it has named a session. */
   onTcp(socket: Socket, host: string, settle: () => void = () => {}): void {
+    if (this.#refuses(host, 'tcp')) return void socket.destroy();
     const { limits, clock } = this.#o;
     const decoder = new FrameDecoder({ maxPayload: MAX_FIRST_FRAME });
     const cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => socket.destroy());
@@ -123,6 +149,7 @@ export class Relay {
   }
 
   onWs(ws: WebSocket, host: string, settle: () => void = () => {}): void {
+    if (this.#refuses(host, 'ws')) return ws.terminate();
     const { limits, clock } = this.#o;
     const cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => ws.terminate());
     const cut = (): void => ws.terminate();
@@ -146,6 +173,12 @@ export class Relay {
     this.#cancelSweep?.();
     this.#waiting.close();
     for (const pair of [...this.#pairs]) pair.destroy();
+  }
+
+  #refuses(host: string, via: 'tcp' | 'ws'): boolean {
+    if (!this.#o.policy.refuses(host)) return false;
+    this.#o.counters.count('relay-blocked', { from: host, via });
+    return true;
   }
 
   /** What an acceptable first frame names, else null. Refusals are silent on the wire (rendezvous §7.2). */
@@ -194,8 +227,9 @@ export class Relay {
       first.end.destroy();
       return second.end.destroy();
     }
-    const limitsOfPair = [new Bandwidth(limits.relayPairBps, clock), this.#total];
-    const pair = new RelayPair(first.end, second.end, limitsOfPair, clock, (closed) => this.#ended(closed, second.end));
+    const speeds = this.#o.policy.limitsFor([first.end.host, second.end.host]);
+    const pair = new RelayPair(first.end, second.end, speeds, clock, (closed) => this.#ended(closed, second.end));
+    this.#o.policy.watch(pair, speeds[0]);
     this.#pairs.add(pair);
     counters.count('relay-paired', { ...from, ms: clock.now() - first.since });
     // The pair has installed its own events by now: what was held goes the way of everything that follows.

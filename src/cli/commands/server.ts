@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream';
 import { Command, CommanderError, Option } from 'commander';
 import { LiteDeskError } from '../../core/errors.ts';
-import { configError, INEFFECTIVE, OPTIONS, refuseNotYet, serverOptions } from '../../server/config.ts';
+import { configError, OPTIONS, refuseNotYet, serverOptions } from '../../server/config.ts';
 import { readConfig, serverDataDir } from '../../server/config-sources.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../server/index.ts';
 import { defaultDataDir } from '../options.ts';
@@ -71,8 +71,6 @@ function parseArgv(argv: string[], io: ServerCommandIo): Flags | null {
     add(info.short === undefined ? `--${flag}` : `-${info.short}, --${flag}`, info.help);
     for (const alias of info.flags ?? []) add(`--${alias}`, null);
   }
-  for (const { name, short, isFlag } of INEFFECTIVE)
-    if (isFlag) command.addOption(new Option(`${short === undefined ? '' : `-${short}, `}--${name} <TEXT>`).hideHelp());
   command.addHelpText('after', '\nEvery option may also stand in the environment, as LITEDESK_ and its name in capitals; those of hbbs and hbbr are taken too.\n');
   try {
     // hbbs also takes `-k=_`.

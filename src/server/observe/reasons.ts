@@ -62,6 +62,8 @@ export const REASONS = {
   // Relay (rendezvous §7)
   'relay-paired': { kind: 'done', text: 'the relay joined two connections' },
   'relay-ended': { kind: 'ended', text: 'a relayed session ended' },
+  'relay-blocked': { kind: 'refused', text: 'the address is on the blocklist' },
+  'relay-cut': { kind: 'ended', text: 'an operator ended a relayed session, or blocked one of its addresses' },
   'relay-idle': { kind: 'ended', text: 'a relayed session was silent for too long' },
   'relay-not-a-message': { kind: 'refused', text: 'the relay got bytes that are no message' },
   'relay-not-a-request': { kind: 'refused', text: 'the relay got a message that is no request' },
