@@ -1,6 +1,7 @@
 /** Keeps one address from registering new ids without end (rendezvous §6.10). */
 import type { Clock } from '../core/clock.ts';
 import type { ServerLimits } from './limits.ts';
+import { prefix64 } from './networks.ts';
 
 interface Entry {
   count: number;
@@ -23,7 +24,9 @@ export class AddressLimiter {
   allow(address: string, id: string): boolean {
     const limits = this.#limits;
     const now = this.#clock.now();
-    const entry = this.#entries.get(address);
+    // An IPv6 household has 2^64 addresses.
+    const key = address.includes(':') ? prefix64(address) : address;
+    const entry = this.#entries.get(key);
     if (!entry) {
       // The oldest goes: a limiter that remembers every spoofed source would be the flood's real target.
       if (this.#entries.size >= limits.maxLimitedAddresses)
@@ -31,7 +34,7 @@ export class AddressLimiter {
           this.#entries.delete(oldest);
           break;
         }
-      this.#entries.set(address, { count: 0, countedAt: now, ids: new Set([id]), idsAt: now });
+      this.#entries.set(key, { count: 0, countedAt: now, ids: new Set([id]), idsAt: now });
       return true;
     }
     if (now - entry.countedAt > limits.addressWindowMs) entry.count = 0;

@@ -71,7 +71,10 @@ export class JournalStore implements PeerStore {
       throw error;
     }
     this.#bytes += data.length;
-    for (const row of rows) this.#rows.set(row.id, row);
+    for (const row of rows) {
+      if (row.formerId !== undefined) this.#rows.delete(row.formerId);
+      this.#rows.set(row.id, row);
+    }
     this.#lines += rows.length;
     if (this.#lines <= COMPACT_ABOVE_LINES || this.#lines <= this.#rows.size * 3) return;
     try {
@@ -99,7 +102,7 @@ export class JournalStore implements PeerStore {
   }
 }
 
-/** All readable rows of a journal in file order; none when there is no file. Broken lines are skipped. */
+/** The last readable row of each guid of a journal; none when there is no file. Broken lines are skipped. */
 export function readJournal(file: string): PeerRow[] {
   let text: string;
   try {
@@ -108,12 +111,13 @@ export function readJournal(file: string): PeerRow[] {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
-  const rows: PeerRow[] = [];
+  const rows = new Map<string, PeerRow>();
   for (const entry of text.split('\n')) {
     const row = parseLine(entry);
-    if (row) rows.push(row);
+    // An id may have changed since: the last line of a guid counts.
+    if (row) rows.set(hex(row.guid), row);
   }
-  return rows;
+  return [...rows.values()];
 }
 
 function hex(bytes: Uint8Array): string {

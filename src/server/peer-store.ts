@@ -9,6 +9,8 @@ export interface PeerRow {
   readonly pk: Uint8Array;
   /** Last known address, plain IPv4 or IPv6 text. */
   readonly ip: string;
+  /** The id that this row had until now, which is then nobody's. */
+  readonly formerId?: string;
 }
 
 export interface PeerStore {

@@ -4,6 +4,7 @@ import { type HostPort, hbb, normalizeHost } from '../core/wire/index.ts';
 import { AddressLimiter } from './address-limiter.ts';
 import type { Client, UdpPath } from './client.ts';
 import { newGuid } from './guid.ts';
+import { isChosenId } from './id-format.ts';
 import type { ServerLimits } from './limits.ts';
 import { isSelfTestId } from './observe/self-test-id.ts';
 import type { PeerLine, Presence } from './observe/view.ts';
@@ -17,6 +18,8 @@ const Result = hbb.RegisterPkResponse.Result;
 const MAX_LOOKED_AT = 10_000;
 /** Records that one round of upkeep looks at: a few ms of work. */
 const EVICT_SLICE = 20_000;
+/** Records that one request looks at when the table is full. */
+const ROOM_SLICE = 64;
 
 export interface Registration {
   readonly id: string;
@@ -25,6 +28,13 @@ export interface Registration {
   readonly from: HostPort;
   readonly path: UdpPath | null;
   readonly client: Client | null;
+}
+
+export interface Rename {
+  readonly oldId: string;
+  readonly newId: string;
+  readonly uuid: Uint8Array;
+  readonly from: HostPort;
 }
 
 export class PeerTable {
@@ -38,6 +48,7 @@ export class PeerTable {
   /** Ids whose row is on its way to the disk, with what came for them meanwhile. */
   readonly #saving = new Map<string, (() => void)[]>();
   #evicting: MapIterator<Peer> | undefined;
+  #roomSearch: MapIterator<Peer> | undefined;
 
   constructor(store: PeerStore, limits: ServerLimits, clock: Clock, shared = false) {
     this.#shared = shared;
@@ -87,6 +98,8 @@ export class PeerTable {
       return undefined;
     }
     if (!row) return undefined;
+    // Somebody who asks for old ids does not make the table grow; nor does a registered one stay out.
+    this.#hasRoom();
     const peer = this.#add(id);
     peer.setKeys(row.guid, row.uuid, row.pk);
     peer.ip = normalizeHost(row.ip);
@@ -138,6 +151,7 @@ export class PeerTable {
       this.#heard(known, from, request.path, request.client);
       return done(Result.OK);
     }
+    if (!known && !this.#hasRoom()) return done(Result.TOO_FREQUENT);
     const row: PeerRow = {
       guid: known?.owned ? known.guid : newGuid(Date.now()),
       id,
@@ -158,6 +172,45 @@ export class PeerTable {
         peer.setKeys(row.guid, row.uuid, row.pk);
         peer.ip = row.ip;
         this.#heard(peer, from, request.path, request.client);
+        done(Result.OK);
+      }
+      for (const next of held) next();
+    });
+  }
+
+  /**
+   * A machine takes another id (rendezvous §5.5). Whoever knows its uuid is the machine. `done` gets OK only once the
+   * change is on disk; the machine is reachable under the new id at once.
+   */
+  rename(request: Rename, done: (result: hbb.RegisterPkResponse.Result) => void): void {
+    const { oldId, newId, uuid, from } = request;
+    if (!isChosenId(newId)) return done(Result.INVALID_ID_FORMAT);
+    const waiting = this.#saving.get(newId) ?? this.#saving.get(oldId);
+    if (waiting) {
+      if (waiting.length >= this.#limits.maxRegistrationsWaiting) return done(Result.TOO_FREQUENT);
+      waiting.push(() => this.rename(request, done));
+      return;
+    }
+    const taken = this.find(newId);
+    // A repeated request whose answer was lost, too.
+    if (taken?.owned) return done(taken.hasUuid(uuid) ? Result.OK : Result.ID_EXISTS);
+    const old = this.find(oldId);
+    if (!old?.owned || !old.hasUuid(uuid)) return done(Result.UUID_MISMATCH);
+    if (!this.#countRegistration(old) || !this.#limiter.allow(from.host, newId)) return done(Result.TOO_FREQUENT);
+    const row: PeerRow = { guid: old.guid, id: newId, uuid: old.uuid, pk: old.pk, ip: old.ip, formerId: oldId };
+    const held: (() => void)[] = [];
+    for (const id of [oldId, newId]) this.#saving.set(id, held);
+    this.#store.save(row, (error) => {
+      for (const id of [oldId, newId]) this.#saving.delete(id);
+      if (error) done(Result.SERVER_ERROR);
+      else {
+        const peer = this.#add(newId);
+        peer.setKeys(row.guid, row.uuid, row.pk);
+        // What it has become meanwhile: it may have gone, or come by another way.
+        const last = this.#peers.get(oldId);
+        const { ip, host, port, path, client, lastSeen } = last ?? peer;
+        Object.assign(peer, { ip: ip || row.ip, host, port, path, client, lastSeen });
+        this.#peers.delete(oldId);
         done(Result.OK);
       }
       for (const next of held) next();
@@ -243,19 +296,23 @@ export class PeerTable {
   }
 
   #add(id: string): Peer {
-    if (this.#peers.size >= this.#limits.maxPeersInMemory) this.#makeRoom();
     const peer = new Peer(id);
     this.#peers.set(id, peer);
     return peer;
   }
 
-  /** Removes some offline records, oldest insertions first; a bounded look, since this runs within a request. */
-  #makeRoom(): void {
-    let looked = 0;
-    for (const peer of this.#peers.values()) {
-      if (!this.isOnline(peer)) this.#peers.delete(peer.id);
-      if (++looked >= 64) return;
+  /**
+   * Whether one more fits, after offline records have made room for it. Those who are online are never pushed out, however
+   * many come. A bounded look, since this runs within a request; it goes on where the last one ended.
+   */
+  #hasRoom(): boolean {
+    for (let looked = 0; looked < ROOM_SLICE && this.#peers.size >= this.#limits.maxPeersInMemory; looked++) {
+      this.#roomSearch ??= this.#peers.values();
+      const { value: peer, done } = this.#roomSearch.next();
+      if (done) this.#roomSearch = undefined;
+      else if (!this.isOnline(peer)) this.#peers.delete(peer.id);
     }
+    return this.#peers.size < this.#limits.maxPeersInMemory;
   }
 }
 

@@ -131,12 +131,6 @@ describe('registration', () => {
     const reply = decodeRendezvous(sealed.open((await b.inbox.next()) ?? new Uint8Array()));
     expect(reply.registerPkResponse?.result).toBe(Result.OK);
   });
-
-  it('answers a change of id with NOT_SUPPORT', async () => {
-    await start();
-    const reply = await ask(await tcp(B), { registerPk: { id: 'new-name', oldId: ID, uuid: UUID } });
-    expect(reply?.registerPkResponse?.result).toBe(Result.NOT_SUPPORT);
-  });
 });
 
 describe('introduction', () => {

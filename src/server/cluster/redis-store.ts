@@ -17,6 +17,13 @@ if uuid and uuid ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], 'guid', ARGV[1], 'uuid', ARGV[2], 'pk', ARGV[3], 'ip', ARGV[4])
 if not uuid then redis.call('INCR', KEYS[2]) end
 return 1`;
+const RENAME = `
+local uuid = redis.call('HGET', KEYS[1], 'uuid')
+if uuid and uuid ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'guid', ARGV[1], 'uuid', ARGV[2], 'pk', ARGV[3], 'ip', ARGV[4])
+if not uuid then redis.call('INCR', KEYS[2]) end
+if redis.call('HGET', KEYS[3], 'guid') == ARGV[1] then redis.call('DEL', KEYS[3]); redis.call('DECR', KEYS[2]) end
+return 1`;
 const RESTORE = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], 'guid', ARGV[1], 'uuid', ARGV[2], 'pk', ARGV[3], 'ip', ARGV[4])
@@ -54,8 +61,12 @@ export class RedisStore implements PeerStore, SharedRows {
       if (this.#saving.get(row.id) === row) this.#saving.delete(row.id);
       done(error);
     };
-    this.#link.script(SAVE, [KEY + row.id, COUNT], valuesOf(row)).then(
-      (saved) => settle(saved === 1 ? null : new Error('another machine has registered this id meanwhile')),
+    const { id, formerId } = row;
+    const saved = formerId
+      ? this.#link.script(RENAME, [KEY + id, COUNT, KEY + formerId], valuesOf(row))
+      : this.#link.script(SAVE, [KEY + id, COUNT], valuesOf(row));
+    saved.then(
+      (reply) => settle(reply === 1 ? null : new Error('another machine has registered this id meanwhile')),
       (error: unknown) => settle(error instanceof Error ? error : new Error(String(error))),
     );
   }

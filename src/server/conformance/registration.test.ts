@@ -184,6 +184,17 @@ describe('many ids from one address', () => {
     expect(await requestPk(b)).toBe(false);
     await rig.punchFrom(A);
     expect((await receive(b)).union).toBe('punchHole');
+    expect(rig.server.stats()['peersInMemory']).toBeLessThanOrEqual(200);
+  });
+
+  it('make room for others as soon as they are gone', async () => {
+    await rig.startVirtual({ limits: { addressBurst: 1e9, addressIds: 1e9, maxPeersInMemory: 100 } });
+    const flood = await rig.udp(ELSEWHERE);
+    for (let i = 0; i < 100; i++) expect(await register(flood, `flood-${i}`)).toBe(Result.OK);
+    const late = await rig.udp(B);
+    expect(await register(late)).toBe(Result.TOO_FREQUENT);
+    rig.clock.advance(30_100);
+    expect(await register(late)).toBe(Result.OK);
   });
 });
 

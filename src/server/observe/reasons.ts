@@ -21,6 +21,7 @@ export interface ReasonInfo {
 export const REASONS = {
   // Registration (rendezvous §5.7, §5.8)
   registered: { kind: 'done', text: 'a computer registered' },
+  renamed: { kind: 'done', text: 'a computer took another id' },
   'presence-lost': { kind: 'ended', text: 'the connection that was a registration has ended' },
   'register-uuid-mismatch': { kind: 'refused', text: 'the id belongs to another machine' },
   'register-id-exists': { kind: 'refused', text: 'the new id is taken' },

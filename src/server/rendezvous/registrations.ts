@@ -56,10 +56,7 @@ export class Registrations {
   /** Registration over TCP or WebSocket: the connection stays and is the presence (rendezvous §5.6). */
   onRegisterPkByClient(client: Client, message: hbb.IRegisterPk | null | undefined): void {
     // A change of id, told apart by its missing key (rendezvous §5.5).
-    if (message?.oldId && !message.pk?.length) {
-      client.send(encodeRendezvous({ registerPkResponse: { result: Result.NOT_SUPPORT } }));
-      return client.close();
-    }
+    if (message?.oldId && !message.pk?.length) return this.#onNewId(client, message.oldId, message);
     const accepted = this.#register(message, client.remote, null, client, (result) => {
       const keepAlive = result === Result.OK ? this.#o.limits.keepAliveSeconds : 0;
       client.send(encodeRendezvous({ registerPkResponse: { result, keepAlive, ...this.#keyHint(message) } }));
@@ -74,6 +71,39 @@ export class Registrations {
       client.keepAsPresence();
     });
     if (!accepted) client.close();
+  }
+
+  #onNewId(client: Client, oldId: string, message: hbb.IRegisterPk): void {
+    const { cluster, counters, peers } = this.#o;
+    const newId = message.id ?? '';
+    const done = (result: hbb.RegisterPkResponse.Result): void => {
+      counters.count(result === Result.OK ? 'renamed' : registerReason(result), { id: newId, from: client.remote.host, via: client.kind });
+      if (result === Result.OK) {
+        const presence = peers.inMemory(newId)?.client;
+        if (presence && this.#presences.get(presence) === oldId) this.#presences.set(presence, newId);
+        cluster?.release(oldId);
+      }
+      client.send(encodeRendezvous({ registerPkResponse: { result } }));
+      if (!this.#presences.has(client)) client.close();
+    };
+    const { uuid } = message;
+    if (!uuid?.length) return client.close();
+    if (isSelfTestId(oldId) || oldId.length > this.#o.limits.maxIdBytes) return done(Result.UUID_MISMATCH);
+    const rename = (): void =>
+      peers.rename({ oldId, newId, uuid, from: client.remote }, (result) => {
+        if (cluster && result === Result.OK) void cluster.claim(newId).then(() => done(result));
+        else done(result);
+      });
+    if (!cluster) return rename();
+    const both = async (): Promise<void> => {
+      // Into memory one after the other: what was fetched from the other nodes' store stays only for a moment.
+      for (const id of [newId, oldId]) {
+        await cluster.refresh(id);
+        peers.find(id);
+      }
+      rename();
+    };
+    both().catch(() => done(Result.SERVER_ERROR));
   }
 
   /** For a device that says which key it knows, when that is not the present one. */
