@@ -2,6 +2,7 @@
 /** The `litedesk` command (docs/cli.md). */
 import { adminCommand } from './commands/admin.ts';
 import { connectCommand } from './commands/connect.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { hostCommand } from './commands/host.ts';
 import { serverCommand } from './commands/server.ts';
 import { Output, UsageError } from './output.ts';
@@ -14,6 +15,7 @@ const USAGE = `Usage: litedesk COMMAND [OPTIONS]
   admin COMMAND       ask or change a running server on this computer
   host                share this machine without a window
   connect ID          connect to a peer, measure the path, stay for a while
+  doctor              test a server from here, for a bug report
 
 Common options:
   --data DIR          where identity, settings and keys live
@@ -30,6 +32,7 @@ const COMMANDS: Record<string, (argv: string[], io: CommandIo) => Promise<number
   admin: adminCommand,
   host: hostCommand,
   connect: connectCommand,
+  doctor: doctorCommand,
 };
 
 /** Time that a command has to end cleanly after SIGINT or SIGTERM. */

@@ -1,0 +1,158 @@
+/** The doctor's round: every test in its place, each told as soon as it and those before it are done. */
+import { isIP } from 'node:net';
+import type { HostPort } from '../../core/wire/index.ts';
+import { formatHostPort } from '../../net/index.ts';
+import { asWarning, type Check, type Finding, skip, warn } from './check.ts';
+import { checkClock } from './clock.ts';
+import { checkIntroduction, checkRegistration, checkRelay, type Introduction, relayAddress } from './introduction.ts';
+import { proveKey } from './key-proof.ts';
+import { checkNat, consoleHint } from './nat.ts';
+import { checkDns, checkListens, checkTcp, checkTls, checkUdp, checkUdpNatTest, checkWs, wsUrl } from './ports.ts';
+import { standInIdentity } from './stand-in.ts';
+import { publicKeyOf, type DoctorPorts, type Target } from './target.ts';
+import type { VerdictFacts } from './verdict.ts';
+
+export interface DoctorInput {
+  /** Name or address, and the ports. */
+  readonly name: string;
+  readonly ports: DoctorPorts;
+  readonly key: string;
+  readonly dataDir: string;
+  readonly signal: AbortSignal;
+  /** Another port that carries everything; 0: none given. */
+  readonly singlePort: number;
+  readonly onCheck: (check: Check) => void;
+}
+
+const WS_USE = 'Only clients behind proxies and in browsers need it; open the port, or let a proxy pass WebSocket on.';
+const NAT_TEST_USE = 'Without it clients do not know whether holes can be punched: open the port below the rendezvous port for TCP.';
+
+/** Runs all tests; resolves to what the verdict says. Rejects only when the signal aborts. */
+export async function runDoctor(input: DoctorInput): Promise<VerdictFacts> {
+  const checks: Check[] = [];
+  const tell = (name: string, finding: Finding): Finding => {
+    const check = { name, ...finding };
+    checks.push(check);
+    input.onCheck(check);
+    return finding;
+  };
+  const { finding: dns, addresses } = await checkDns(input.name, input.signal);
+  tell('dns', dns);
+  const [host] = addresses;
+  if (host === undefined) return { checks, udp: null, relayMs: null, nat: 'NAT unknown', address: null, key: null };
+  const target: Target = { name: input.name, host, ports: input.ports, key: input.key, signal: input.signal };
+  const { ports } = target;
+
+  // All at once; told in the order of the list.
+  const tcp = checkTcp(target, ports.rendezvous);
+  const natTest = tcp.then(({ seen }) => checkTcp(target, ports.natTest, seen?.local));
+  const udp = checkUdp(target, ports.rendezvous);
+  const udpNatTest = udp.then(({ times }) =>
+    times ? checkUdpNatTest(target, ports.rendezvous) : { finding: skip('The UDP NAT test was not made: the port does not answer over UDP.'), seen: null },
+  );
+  const oneWs = checkWs(target, wsUrl(target, ports.rendezvous, '/ws/id'), true);
+  const ws = checkWs(target, wsUrl(target, ports.ws), true);
+  const relayTcp = checkListens(target, ports.relay);
+  const relayWs = checkWs(target, wsUrl(target, ports.relayWs), false);
+  const key = proveKey(target, ports.rendezvous);
+  const clock = checkClock(target, [ports.ws, input.singlePort || ports.rendezvous]);
+  const others = addresses.slice(1).map((address) => ({ address, result: checkTcp({ ...target, host: address }, ports.rendezvous) }));
+
+  const isOnePort = (await oneWs).status === 'ok';
+  /** What only servers on the classic ports have. */
+  const classic = (finding: Finding): Finding =>
+    isOnePort && finding.status === 'fail' ? skip(`${finding.detail} This server carries everything on port ${ports.rendezvous}.`) : finding;
+  const loopback = host.startsWith('127.') || host === '::1';
+  const seenFirst = await tcp;
+  tell('tcp-rendezvous', seenFirst.finding);
+  const udpResult = await udp;
+  const udpWorks = udpResult.times !== null;
+  const registration = seenFirst.finding.status === 'fail' && !udpWorks ? null : await checkRegistration(target, standInIdentity(input.dataDir), udpWorks);
+  // Without UDP a client of ours registers over TCP, where the server takes that.
+  tell('udp-rendezvous', !udpWorks && registration?.standIn ? asWarning(udpResult.finding) : udpResult.finding);
+  const seenUdp = await udpNatTest;
+  tell('udp-nat-test', seenUdp.finding);
+  const seenSecond = await natTest;
+  const consoles = loopback && seenSecond.finding.status === 'fail' ? consoleHint({ host, port: ports.natTest }) : NAT_TEST_USE;
+  tell('tcp-nat-test', asWarning(classic(seenSecond.finding), consoles));
+  tell('websocket', asWarning(classic(await ws), WS_USE));
+  if (isOnePort) tell('one-port', { ...(await oneWs), detail: `Port ${ports.rendezvous} carries WebSocket too.` });
+  for (const { address, result } of others)
+    tell(`tcp-rendezvous ${address}`, asWarning((await result).finding, 'Clients that take this address first wait for it: repair it, or remove it from the name.'));
+  if (input.singlePort > 0) await checkSingle(target, input.singlePort, tell);
+  else if (isOnePort || ports.rendezvous === 443) tell('tls', asWarning(await checkTls(target, ports.rendezvous)));
+
+  const standIn = registration?.standIn ?? null;
+  tell('registration', registration?.finding ?? skip('Nothing answers, so nothing could be registered.'));
+  let introduction: Introduction | null = null;
+  let relayMs: number | null = null;
+  let relayed: Finding = skip('The relay was not tested: that takes an introduction.');
+  try {
+    if (standIn) introduction = await checkIntroduction(target, standIn, seenUdp.seen?.seen ?? 0);
+    tell('introduction', introduction?.finding ?? skip('The introduction was not tested: that takes a registration.'));
+    tell('key', await keyFinding(target, await key, introduction?.key ?? null));
+    const relay = relayAddress(target, introduction?.push?.relayServer ?? '');
+    if (standIn && introduction?.finding.status === 'ok') {
+      relayed = await checkRelay(target, standIn, relay, null);
+      relayMs = relayed.status === 'ok' ? (relayed.ms ?? null) : null;
+    }
+    const isOwn = relay.host === host && relay.port === ports.relay;
+    const listens = await relayTcp;
+    tell('tcp-relay', isOwn ? classic(listens) : asWarning(classic(listens), `The server sends clients to ${formatHostPort(relay)} instead.`));
+    tell('relay', consoleOf(relayed, relay, loopback));
+    const relayWsListens = await relayWs;
+    tell(
+      'relay-websocket',
+      relayMs !== null && relayWsListens.status === 'ok' && standIn
+        ? asWarning(await checkRelay(target, standIn, relay, wsUrl(target, ports.relayWs)), WS_USE)
+        : asWarning(classic(relayWsListens), WS_USE),
+    );
+  } finally {
+    standIn?.close();
+  }
+
+  const nat = checkNat({
+    first: seenFirst.seen,
+    second: seenSecond.seen,
+    udp: seenUdp.seen,
+    publicAddress: introduction?.push?.asker ?? null,
+  });
+  tell('nat-mapping', nat.mapping);
+  tell('nat-filtering', nat.filtering);
+  tell('clock', await clock);
+  return {
+    checks,
+    udp: udpResult.times,
+    relayMs,
+    nat: nat.word,
+    address: host,
+    key: checks.find((check) => check.name === 'key')?.status ?? null,
+  };
+}
+
+async function checkSingle(target: Target, port: number, tell: (name: string, finding: Finding) => Finding): Promise<void> {
+  const [tcp, udp, ws, tls] = await Promise.all([
+    checkTcp(target, port),
+    checkUdp(target, port),
+    checkWs(target, wsUrl(target, port, '/ws/id'), true),
+    checkTls(target, port),
+  ]);
+  tell('one-port tcp', tcp.finding);
+  tell('one-port udp', asWarning(udp.finding));
+  tell('one-port websocket', asWarning(ws));
+  tell('one-port tls', isIP(target.name) !== 0 ? asWarning(tls, 'Certificates name hosts: give the name of the server instead of its address.') : asWarning(tls));
+}
+
+/** The stronger proof first; then what the signature of an introduction says. */
+async function keyFinding(target: Target, proof: Finding, signed: Finding | null): Promise<Finding> {
+  if (target.key === '')
+    return warn('DOCTOR_NO_KEY', 'No key is configured.', 'Give --key, or the invitation: without it nobody can tell this server from another one.');
+  if (!publicKeyOf(target.key))
+    return warn('DOCTOR_KEY_TEXT', 'The configured key is a text and no public key.', 'It admits clients, but proves nothing about the server, and stock clients do not encrypt.');
+  if (proof.status !== 'skip') return proof;
+  return signed ?? skip(`${proof.detail} There was no introduction to prove the key by.`);
+}
+
+function consoleOf(finding: Finding, relay: HostPort, loopback: boolean): Finding {
+  return loopback && finding.status === 'fail' ? { ...finding, hint: `${finding.hint ?? ''} ${consoleHint(relay)}`.trim() } : finding;
+}
