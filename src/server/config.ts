@@ -7,6 +7,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { LiteDeskError } from '../core/errors.ts';
+import { isRedisUrl } from './cluster/redis-url.ts';
 import type { ServerOptions } from './index.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import { LOBBY_PORT } from './lobby/lobby.ts';
@@ -175,6 +176,13 @@ export const ConfigSchema = z.strictObject({
     arg: 'URL',
     help: 'where computers are kept: sqlite:FILE (default: in the data folder), or redis://… for several nodes',
   }),
+  relayOnly: flag.default(false).register(info, {
+    help: 'with --store redis://…: only a relay, for the servers that share it',
+  }),
+  relayAddress: text().optional().register(info, {
+    arg: 'HOST[:PORT]',
+    help: 'with --store redis://…: where clients reach this relay (default: an address of this computer)',
+  }),
   importDb: text().optional().register(info, {
     arg: 'FILE', stock: ['db-url'],
     help: 'database of hbbs to take computers over from (default: db_v2.sqlite3 in the data folder)',
@@ -266,10 +274,14 @@ export function kebab(name: string): string {
 
 /** @throws LiteDeskError USAGE when the option cannot work in this version */
 export function refuseNotYet(config: ServerConfig, dataDir: string): void {
-  if (config.store === `sqlite:${join(dataDir, 'peers.sqlite3')}`) return refuseNotYet({ ...config, store: undefined }, dataDir);
+  const here = config.store === `sqlite:${join(dataDir, 'peers.sqlite3')}`;
+  const shared = isRedisUrl(config.store);
   for (const name of NOT_YET)
-    if (config[name] !== undefined && config[name] !== 0 && config[name] !== '')
+    if (name === 'store' && (here || shared)) continue;
+    else if (config[name] !== undefined && config[name] !== 0 && config[name] !== '')
       throw configError(`--${kebab(name)} is not supported in this version.`);
+  if (config.relayOnly && !shared)
+    throw configError('--relay-only needs --store redis://…: without one nobody sends clients there.');
   if (config.port === 0) throw configError('--port 0 is not supported in this version.');
 }
 
@@ -302,6 +314,9 @@ export function serverOptions(config: ServerConfig, dataDir: string): ServerOpti
     openRelay: config.openRelay,
     mask: config.mask,
     localIp: config.localIp,
+    storeUrl: isRedisUrl(config.store) ? config.store : undefined,
+    relayOnly: config.relayOnly,
+    relayAddress: config.relayAddress,
     serial: config.serial,
     rendezvousServers: config.rendezvousServers,
     softwareUrl: config.softwareUrl,

@@ -10,6 +10,8 @@ import { AdminCommands } from './admin/registry.ts';
 import { AdminSocket } from './admin/socket.ts';
 import { Admission } from './admission.ts';
 import type { ClientEvents } from './client-base.ts';
+import { joinCluster, refuseOtherKeys } from './cluster/join.ts';
+import { openRedis, type Shared } from './cluster/shared.ts';
 import { Counters } from './counters.ts';
 import { Introductions } from './introductions.ts';
 import { Greetings } from './greetings.ts';
@@ -25,6 +27,7 @@ import { TlsFiles } from './one-port/tls-files.ts';
 import type { HttpHandler } from './one-port/web-front.ts';
 import { Observer } from './observe/index.ts';
 import type { ReadyReport } from './observe/ready.ts';
+import { createRelayTest } from './observe/relay-test.ts';
 import { createSelfTest } from './observe/self-test.ts';
 import { statusToken } from './observe/status-token.ts';
 import { openPeerStore } from './open-store.ts';
@@ -55,6 +58,12 @@ export interface ServerOptions {
   readonly bind?: string | undefined;
   /** Absent: 21115 to 21119. `rendezvous: -1` takes a free block in the same layout. */
   readonly ports?: WantedPorts;
+  /** `redis://…`: shared with other nodes (cluster/redis-url.ts); absent: a store of this process in dataDir. */
+  readonly storeUrl?: string | undefined;
+  /** Only the relay ports: a relay for the nodes that share the store. */
+  readonly relayOnly?: boolean;
+  /** With storeUrl: `host[:port]` at which clients reach this relay; absent: a guess. */
+  readonly relayAddress?: string | undefined;
   /** Relays `host[:port]` that clients are sent to; none: the built-in one. */
   readonly relays?: readonly string[];
   /** Licence key as in rendezvous §1.6: absent or `-` the key pair's own, '' none, a secret key, or any text. */
@@ -132,6 +141,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await initCrypto();
   const wanted = options.ports ?? {};
   const first = wanted.rendezvous ?? DEFAULT_PORT;
+  if (options.relayOnly) return new Parts(options).start({ ...portsAround(first, wanted), rendezvous: 0, natTest: 0, ws: 0 });
   if (first !== -1) return new Parts(options).start(portsAround(first, wanted));
   for (let attempt = 1; ; attempt++) {
     try {
@@ -206,12 +216,38 @@ class Parts {
     if (wanted.rendezvous > 0)
       await this.#own(doors.frames('TCP', wanted.rendezvous, (...a) => onTcp(...a)));
     if (wanted.single > 0) await this.#own(doors.everything(wanted.single, () => onePort));
-    const store = this.#store();
-    const peers = new PeerTable(store, limits, clock);
+    const shared = await this.#shared();
+    const store = shared?.store ?? this.#store();
+    const peers = new PeerTable(store, limits, clock, shared !== null);
     const relays = new RelayChoice(this.#options.relays ?? [], clock);
     this.#closers.push(() => relays.close());
     const introductions = new Introductions(limits, clock);
+    const policy = new RelayPolicy({
+      dataDir: this.#options.dataDir,
+      limits,
+      clock,
+      onListFailed: (error) => log?.('warn', 'address-list-unreadable', { error: error.message }),
+    });
+    const relay = new Relay({
+      limits,
+      clock,
+      counters,
+      policy,
+      accepts: (key) => keys.accepts(key),
+      ticketKeys: () => keys.publicKeys(),
+      introductions: this.#options.openRelay ? null : introductions,
+    });
+    this.#closers.push(() => relay.close());
+    const cluster =
+      shared &&
+      joinCluster(shared, {
+        ...{ peers, counters, introductions, relay, relays, limits, clock, keys },
+        relayPort: wanted.relay || wanted.single,
+        relayAddress: this.#options.relayAddress,
+        host: this.#options.publicHost || invitationHost(bind),
+      });
     const rendezvous = new Rendezvous({
+      cluster,
       introductions,
       peers,
       limits,
@@ -244,22 +280,6 @@ class Parts {
       onMessage: (client, bytes) =>
         isOnlineRequest(bytes) ? natTestEvents.onMessage(client, bytes) : events.onMessage(client, bytes),
     };
-    const policy = new RelayPolicy({
-      dataDir: this.#options.dataDir,
-      limits,
-      clock,
-      onListFailed: (error) => log?.('warn', 'address-list-unreadable', { error: error.message }),
-    });
-    const relay = new Relay({
-      limits,
-      clock,
-      counters,
-      policy,
-      accepts: (key) => keys.accepts(key),
-      ticketKeys: () => keys.publicKeys(),
-      introductions: this.#options.openRelay ? null : introductions,
-    });
-    this.#closers.push(() => relay.close());
     const serveTcp =
       (serving: ClientEvents, greeted: boolean): ServeFrames =>
       (socket, arrival, silent) => {
@@ -305,6 +325,11 @@ class Parts {
     if (wanted.relay > 0) await this.#own(doors.frames('TCP', wanted.relay, serveRelay));
     if (wanted.relayWs > 0)
       await this.#own(doors.webSocket('WebSocket', wanted.relayWs, limits.maxRelayMessageBytes, serveRelayWs));
+    if (cluster) {
+      this.#closers.push(() => cluster.close());
+      await cluster.start(rendezvous);
+      refuseOtherKeys(cluster, keys);
+    }
     this.#sweepRegularly(() => rendezvous.sweep());
     const lobby = wanted.lobby === 0 ? null : new Lobby({ limits, clock, counters });
     if (lobby) {
@@ -356,7 +381,7 @@ class Parts {
 
   #observe(parts: Observed): Observer {
     const { counters, peers, admission, rendezvous, relay, relays, store, keys, wanted } = parts;
-    const { http, bind, dataDir, log, logIds = false } = this.#options;
+    const { http, bind, dataDir, log, logIds = false, relayOnly = false } = this.#options;
     // A port of this computer only is protected by that; any other needs a token.
     const open = (http !== undefined && !isLoopback(http.host)) || wanted.single > 0;
     const observer = new Observer({
@@ -366,10 +391,10 @@ class Parts {
       write: log,
       wholeIds: logIds,
       token: http || open ? statusToken(dataDir, open) : '',
-      selfTest: createSelfTest({
+      selfTest: (relayOnly ? createRelayTest : createSelfTest)({
         host: bind === undefined || bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind,
         port: wanted.rendezvous || wanted.single,
-        relayPort: relays.lines.length === 0 ? wanted.relay || wanted.single : 0,
+        relayPort: relays.configured === 0 ? wanted.relay || wanted.single : 0,
         get licenceKey() {
           return keys.publicKey;
         },
@@ -409,6 +434,15 @@ class Parts {
     });
     this.#closers.push(() => files.close());
     return files;
+  }
+
+  /** What is shared with other processes; null: nothing. */
+  async #shared(): Promise<Shared | null> {
+    const { storeUrl, log } = this.#options;
+    if (storeUrl === undefined) return null;
+    const shared = await openRedis(storeUrl, this.#limits, this.#clock, (event, fields) => log?.('warn', event, fields));
+    this.#closers.push(() => shared.close());
+    return shared;
   }
 
   #store(): PeerStore {

@@ -1,41 +1,72 @@
-/** Which configured relay a session gets: in turn, among those that answer (rendezvous §6.11). */
+/**
+ * Which relay a session gets: those of the configuration, which are tried now and then (rendezvous §6.11), and those that
+ * announced themselves, weighed by relay-score.ts. Both ends of one request are told the same.
+ */
 import { connect } from 'node:net';
 import type { Clock } from '../core/clock.ts';
+import type { RelayState } from './cluster/directory.ts';
 import type { RelayLine } from './observe/view.ts';
+import { bestRelays, type RelayCandidate } from './relay-score.ts';
 
 const DEFAULT_RELAY_PORT = 21117;
-/** How often two or more relays are tried, and how long an answer may take, ms. */
+/** How often two or more configured relays are tried, and how long an answer may take, ms. */
 const PROBE_INTERVAL_MS = 3_000;
 const PROBE_TIMEOUT_MS = 3_000;
-/** Configured relays; more is a mistake. */
+/** Configured relays, and announced ones; more is a mistake. */
 const MAX_RELAYS = 64;
 
+/** ms from both ends to a relay and back, as far as they measured it. */
+export type RelayLatency = (address: string) => number | null;
+
+/** What an announced relay said, and how many sessions we have sent there since. */
+interface Announced {
+  readonly state: RelayState;
+  sent: number;
+}
+
 export class RelayChoice {
-  readonly #all: readonly string[];
+  readonly #named: readonly string[];
   readonly #clock: Clock;
   readonly #aborted = new AbortController();
-  #living: readonly string[];
+  readonly #dead = new Set<string>();
+  #announced = new Map<string, Announced>();
   #turn = 0;
   #cancel: (() => void) | undefined;
 
   constructor(relays: readonly string[], clock: Clock) {
-    this.#all = relays.slice(0, MAX_RELAYS);
-    this.#living = this.#all;
+    this.#named = relays.slice(0, MAX_RELAYS);
     this.#clock = clock;
     // With one there is no choice, and a probe every 3 s would only disturb it.
-    if (this.#all.length > 1) this.#schedule(0);
+    if (this.#named.length > 1) this.#schedule(0);
   }
 
-  /** The next relay as configured, or '' when there is none. */
-  pick(): string {
-    if (this.#living.length === 0) return '';
-    return this.#living[this.#turn++ % this.#living.length] ?? '';
+  /** The relays that announce themselves now, the own one among them; replaces what was known of them. */
+  announce(states: readonly RelayState[]): void {
+    this.#announced = new Map(states.slice(0, MAX_RELAYS).map((state) => [state.address, { state, sent: 0 }]));
   }
 
-  /** All that are configured, and whether they answered when last tried; null: a single one is not tried. */
+  /** The relay for one more session, or '' when there is none. */
+  pick(latency: RelayLatency = () => null): string {
+    const best = bestRelays(this.#candidates(latency));
+    const address = best[this.#turn++ % best.length]?.address ?? '';
+    const announced = this.#announced.get(address);
+    // Until it says so itself: many sessions may begin within a second.
+    if (announced) announced.sent++;
+    return address;
+  }
+
+  /** All that are known, and whether they live; null: a single configured one is not tried. */
   get lines(): RelayLine[] {
-    const tried = this.#all.length > 1;
-    return this.#all.map((address) => ({ address, alive: tried ? this.#living.includes(address) : null, pairs: null }));
+    const tried = this.#named.length > 1;
+    return [
+      ...this.#named.map((address) => ({ address, alive: tried ? !this.#dead.has(address) : null, pairs: null })),
+      ...[...this.#announced.values()].map(({ state }) => ({ address: state.address, alive: true, pairs: state.pairs })),
+    ];
+  }
+
+  /** How many the configuration names. */
+  get configured(): number {
+    return this.#named.length;
   }
 
   close(): void {
@@ -43,13 +74,33 @@ export class RelayChoice {
     this.#cancel?.();
   }
 
+  #candidates(latency: RelayLatency): RelayCandidate[] {
+    const configured = this.#named
+      .filter((address) => !this.#announced.has(address))
+      .map((address) => ({
+        ...{ address, healthy: !this.#dead.has(address), full: false, load: null },
+        latencyMs: latency(address),
+      }));
+    const announced = [...this.#announced.values()].map(({ state, sent }) => {
+      const { address, maxPairs, maxBps } = state;
+      const pairs = state.pairs + sent;
+      return {
+        address,
+        healthy: true,
+        full: state.draining || pairs >= maxPairs,
+        load: Math.max(maxPairs > 0 ? pairs / maxPairs : 0, maxBps > 0 ? state.bps / maxBps : 0),
+        latencyMs: latency(address),
+      };
+    });
+    return [...configured, ...announced];
+  }
+
   #schedule(delayMs: number): void {
     this.#cancel = this.#clock.setTimer(delayMs, () => {
-      void Promise.all(this.#all.map((relay) => answers(relay, this.#aborted.signal))).then((alive) => {
+      void Promise.all(this.#named.map((relay) => answers(relay, this.#aborted.signal))).then((alive) => {
         if (this.#aborted.signal.aborted) return;
-        const living = this.#all.filter((_relay, i) => alive[i]);
-        // When none answers, the fault is more likely ours.
-        if (living.length > 0) this.#living = living;
+        this.#dead.clear();
+        this.#named.forEach((relay, i) => void (alive[i] || this.#dead.add(relay)));
         this.#schedule(PROBE_INTERVAL_MS);
       });
     });
