@@ -12,6 +12,9 @@ const REGISTER_PEER = 0x32;
 const ID = 0x0a;
 const SERIAL = 0x10;
 
+/** ASCII between two offsets; of what the runtime has for this, the quickest. */
+const textOf = (Buffer.prototype as unknown as { latin1Slice(this: Uint8Array, start: number, end: number): string }).latin1Slice;
+
 /**
  * The heartbeat in a datagram, or null for everything else, heartbeats in another form included: what this reads, the
  * general decoder reads in the same way.
@@ -22,12 +25,8 @@ export function readHeartbeat(bytes: Uint8Array): Heartbeat | null {
   if (length < 5 || length > 129 || bytes[0] !== REGISTER_PEER || bytes[1] !== length - 2 || bytes[2] !== ID) return null;
   const end = 4 + (bytes[3] ?? 0);
   if (end === 4 || end > length) return null;
-  let id = '';
-  for (let i = 4; i < end; i++) {
-    const byte = bytes[i] ?? 0x80;
-    if (byte >= 0x80) return null;
-    id += String.fromCharCode(byte);
-  }
+  for (let i = 4; i < end; i++) if ((bytes[i] ?? 0x80) >= 0x80) return null;
+  const id = textOf.call(bytes, 4, end);
   if (end === length) return { id, serial: 0 };
   if (bytes[end] !== SERIAL) return null;
   let serial = 0;

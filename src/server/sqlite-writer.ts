@@ -60,6 +60,7 @@ export class SqliteWriter {
     // From its text: the command is one bundled file, and has no second one that a thread could start from.
     const worker = new Worker(`(${writerThread.toString()})(process, require('node:worker_threads'))`, {
       eval: true,
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
       workerData: { file: this.#file, setup: this.#setup, insert: this.#insert },
       stderr: false,
     });

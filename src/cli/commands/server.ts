@@ -2,6 +2,7 @@
 import type { Writable } from 'node:stream';
 import { Command, CommanderError, Option } from 'commander';
 import { LiteDeskError } from '../../core/errors.ts';
+import { boundHeap } from '../../server/bound-heap.ts';
 import { configError, OPTIONS, refuseNotYet, serverOptions } from '../../server/config.ts';
 import { readConfig, serverDataDir } from '../../server/config-sources.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../server/index.ts';
@@ -30,6 +31,7 @@ export async function serverCommand(argv: string[], io: ServerCommandIo): Promis
     const flags = parseArgv(argv, io);
     if (flags === null) return 0;
     json = flags.json === true;
+    boundHeap();
     server = await startServer({ ...configure(flags, io, logger), log: logger.log });
   } catch (error) {
     return fail(io, json, error instanceof LiteDeskError ? error : unexpected(error));
