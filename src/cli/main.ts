@@ -4,6 +4,7 @@ import { adminCommand } from './commands/admin.ts';
 import { connectCommand } from './commands/connect.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { hostCommand } from './commands/host.ts';
+import { inviteCommand } from './commands/invite.ts';
 import { serverCommand } from './commands/server.ts';
 import { Output, UsageError } from './output.ts';
 import type { CommandIo } from './output.ts';
@@ -13,6 +14,7 @@ const USAGE = `Usage: litedesk COMMAND [OPTIONS]
 
   server              host a rendezvous server and relay
   admin COMMAND       ask or change a running server on this computer
+  invite              the line to hand out, also as QR code
   host                share this machine without a window
   connect ID          connect to a peer, measure the path, stay for a while
   doctor              test a server from here, for a bug report
@@ -30,6 +32,7 @@ litedesk COMMAND --help tells the options of a command.
 const COMMANDS: Record<string, (argv: string[], io: CommandIo) => Promise<number>> = {
   server: (argv, io) => serverCommand(argv, { ...io, stdout: process.stdout, stderr: process.stderr, cwd: process.cwd() }),
   admin: adminCommand,
+  invite: inviteCommand,
   host: hostCommand,
   connect: connectCommand,
   doctor: doctorCommand,

@@ -157,6 +157,18 @@ export const ConfigSchema = z.strictObject({
     arg: 'KEY', short: 'k', stock: ['key'], emptyCounts: true,
     help: 'what clients must send as key: - or _ for the public key of the pair (default), a secret key, or a text of your own',
   }),
+  enrolment: z.enum(['open', 'token', 'approval'], 'is neither open nor token nor approval').default('open').register(info, {
+    arg: 'MODE',
+    help: 'which new computers may register: open (all, default), token (with an invitation), approval (when you say yes)',
+  }),
+  keyQuota: wholeNumber(1_000_000).optional().register(info, {
+    arg: 'N',
+    help: 'new IDs a day that one device key may take; 0: any number (default: 16, with --enrolment open 0)',
+  }),
+  addressQuota: wholeNumber(1_000_000).optional().register(info, {
+    arg: 'N',
+    help: 'new IDs a day from one address (default: 301)',
+  }),
   alwaysRelay: flag.default(false).register(info, {
     stock: ['always-use-relay'],
     help: 'send every session through the relay, except within one network',
@@ -310,6 +322,7 @@ export function serverOptions(config: ServerConfig, dataDir: string): ServerOpti
     },
     relays: config.relay,
     key: config.key,
+    enrolment: config.enrolment,
     alwaysRelay: config.alwaysRelay,
     openRelay: config.openRelay,
     mask: config.mask,
@@ -320,7 +333,11 @@ export function serverOptions(config: ServerConfig, dataDir: string): ServerOpti
     serial: config.serial,
     rendezvousServers: config.rendezvousServers,
     softwareUrl: config.softwareUrl,
-    limits: config.limit,
+    limits: {
+      ...(config.keyQuota === undefined ? {} : { keyIdsPerDay: config.keyQuota }),
+      ...(config.addressQuota === undefined ? {} : { addressIds: config.addressQuota }),
+      ...config.limit,
+    },
     importDb: config.importDb,
     udpReceiveBuffer: config.udpBuffer,
     http: config.http ?? (config.metricsPort > 0 ? { host: '127.0.0.1', port: config.metricsPort } : undefined),

@@ -13,6 +13,10 @@ import type { ClientEvents } from './client-base.ts';
 import { joinCluster, refuseOtherKeys } from './cluster/join.ts';
 import { openRedis, type Shared } from './cluster/shared.ts';
 import { Counters } from './counters.ts';
+import { addKeyCommands } from './enrolment/commands.ts';
+import { Enrolment, type EnrolmentMode } from './enrolment/enrolment.ts';
+import { EnrolmentGate } from './enrolment/gate.ts';
+import { EnrolmentFile } from './enrolment/state.ts';
 import { Introductions } from './introductions.ts';
 import { Greetings } from './greetings.ts';
 import { KeyRing, type Rotation } from './key-ring.ts';
@@ -68,6 +72,8 @@ export interface ServerOptions {
   readonly relays?: readonly string[];
   /** Licence key as in rendezvous §1.6: absent or `-` the key pair's own, '' none, a secret key, or any text. */
   readonly key?: string | undefined;
+  /** Which new computers may register (enrolment/enrolment.ts); absent: all. */
+  readonly enrolment?: EnrolmentMode;
   readonly alwaysRelay?: boolean;
   /** The relay joins whoever names the same uuid, not only those that this server introduced. */
   readonly openRelay?: boolean;
@@ -128,6 +134,8 @@ export interface RunningServer {
 }
 
 const DEFAULT_PORT = 21116;
+/** New ids a day of one device key, where computers need an invitation or an approval. */
+const INVITED_KEY_IDS_PER_DAY = 16;
 /** ms between two rounds of upkeep. */
 const SWEEP_MS = 5_000;
 /** Tries to find five free ports in a row. */
@@ -135,7 +143,8 @@ const MAX_BLOCK_TRIES = 50;
 
 /**
  * Starts the server; resolves once everything listens.
- * @throws LiteDeskError PORT_IN_USE, PORT_NOT_ALLOWED, ADDRESS_NOT_HERE, KEY_FILE_BROKEN, STORE_BROKEN, BAD_MASK
+ * @throws LiteDeskError PORT_IN_USE, PORT_NOT_ALLOWED, ADDRESS_NOT_HERE, KEY_FILE_BROKEN, ENROLMENT_FILE_BROKEN,
+ *   STORE_BROKEN, BAD_MASK
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   await initCrypto();
@@ -175,7 +184,9 @@ class Parts {
 
   constructor(options: ServerOptions) {
     this.#options = options;
-    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    // Where not everybody may enrol, those who may have no need of many ids.
+    const keyIdsPerDay = (options.enrolment ?? 'open') === 'open' ? DEFAULT_LIMITS.keyIdsPerDay : INVITED_KEY_IDS_PER_DAY;
+    this.#limits = { ...DEFAULT_LIMITS, keyIdsPerDay, ...options.limits };
     this.#clock = options.clock ?? systemClock;
   }
 
@@ -246,7 +257,17 @@ class Parts {
         relayAddress: this.#options.relayAddress,
         host: this.#options.publicHost || invitationHost(bind),
       });
+    const enrolment = new Enrolment({
+      mode: this.#options.enrolment ?? 'open',
+      store: new EnrolmentFile(this.#options.dataDir),
+      limits,
+      clock,
+      serverKeys: () => keys.list().map(({ key }) => key),
+    });
+    // Where everybody may come and nothing is counted there is nothing to judge.
+    const gate = enrolment.mode === 'open' && limits.keyIdsPerDay === 0 ? null : new EnrolmentGate(enrolment);
     const rendezvous = new Rendezvous({
+      gate,
       cluster,
       introductions,
       peers,
@@ -330,7 +351,10 @@ class Parts {
       await cluster.start(rendezvous);
       refuseOtherKeys(cluster, keys);
     }
-    this.#sweepRegularly(() => rendezvous.sweep());
+    this.#sweepRegularly(() => {
+      rendezvous.sweep();
+      enrolment.expire();
+    });
     const lobby = wanted.lobby === 0 ? null : new Lobby({ limits, clock, counters });
     if (lobby) {
       this.#closers.push(() => lobby.close());
@@ -352,15 +376,16 @@ class Parts {
     const admin = new AdminCommands();
     admin.add({ name: 'stats', help: 'decisions by reason since the start, and what is held now', run: stats });
     admin.add({ name: 'ready', help: 'a self-test: registers, introduces and relays through the own sockets', run: () => observer.readiness.check() });
-    await this.#openAdmin(admin);
     const host = this.#options.publicHost || invitationHost(bind);
-    const udpHosts = udpPorts.flatMap((udp) => udp.localHosts);
-    log?.('info', 'listening', { ...wanted, store: store.kind, peers: store.count(), udp: udpHosts });
     // The classic ports stay what is handed out, as long as they are there: every client knows them.
     const entry =
       wanted.rendezvous > 0
         ? { host, port: wanted.rendezvous }
         : { host, port: wanted.single, single: true, tls: tls !== null };
+    addKeyCommands({ admin, enrolment, keys, entry: () => entry });
+    await this.#openAdmin(admin);
+    const udpHosts = udpPorts.flatMap((udp) => udp.localHosts);
+    log?.('info', 'listening', { ...wanted, store: store.kind, peers: store.count(), udp: udpHosts });
     return {
       ports: { ...wanted, metrics: metricsPort },
       get publicKey() {

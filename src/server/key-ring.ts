@@ -102,6 +102,14 @@ export class KeyRing {
     return [this.#current, ...this.#live().map(({ keys }) => keys)];
   }
 
+  /** What clients may have as the key, the present one first, and until when (Unix ms; null: it is in use). */
+  list(): readonly { readonly key: string; readonly until: number | null }[] {
+    return [
+      { key: this.publicKey, until: null },
+      ...this.#live().map(({ keys, until }) => ({ key: keys.publicKey, until })),
+    ];
+  }
+
   /** Public keys (32 bytes) whose signatures are good now. */
   publicKeys(): readonly Uint8Array[] {
     return this.pairs().map(({ secretKey }) => secretKey.subarray(32));

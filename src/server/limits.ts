@@ -108,6 +108,14 @@ export interface ServerLimits {
   readonly clusterReplyMs: number;
   /** Rows waiting for the store; a disk that hangs must not eat the memory. */
   readonly maxQueuedRows: number;
+  /** New ids that one device key may take in a day; 0: any number. 16 where not everybody may enrol. */
+  readonly keyIdsPerDay: number;
+  /** Device keys that this is remembered of; the oldest go first. */
+  readonly maxLimitedKeys: number;
+  /** Computers that wait to be let in, in all and from one address, and ms after the last try until one is forgotten. */
+  readonly maxEnrolmentWaiting: number;
+  readonly maxEnrolmentWaitingPerAddress: number;
+  readonly enrolmentKeepMs: number;
   /** Streams that wait at the relay, in all and from one address. */
   readonly maxRelayWaiting: number;
   readonly maxRelayWaitingPerAddress: number;
@@ -237,6 +245,11 @@ export const DEFAULT_LIMITS: ServerLimits = {
   claimRefreshMs: 40_000,
   clusterReplyMs: 1_000,
   maxQueuedRows: 50_000,
+  keyIdsPerDay: 0,
+  maxLimitedKeys: 100_000,
+  maxEnrolmentWaiting: 1_000,
+  maxEnrolmentWaitingPerAddress: 50,
+  enrolmentKeepMs: 3_600_000,
   maxRelayWaiting: 4_096,
   maxRelayWaitingPerAddress: 256,
   relayWaitMs: 30_000,

@@ -6,6 +6,7 @@ import { boundHeap } from '../../server/bound-heap.ts';
 import { configError, OPTIONS, refuseNotYet, serverOptions } from '../../server/config.ts';
 import { readConfig, serverDataDir } from '../../server/config-sources.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../server/index.ts';
+import { qrText } from '../../shared/qr.ts';
 import { defaultDataDir } from '../options.ts';
 import { ServerLogger } from '../server-logger.ts';
 
@@ -24,6 +25,7 @@ export interface ServerCommandIo {
  * @returns the exit code: 0 after a clean end, 1 for a failure, 2 for wrong usage
  */
 export async function serverCommand(argv: string[], io: ServerCommandIo): Promise<number> {
+  let qr = false;
   let json = argv.includes('--json');
   const logger = new ServerLogger(io.stderr);
   let server: RunningServer;
@@ -32,11 +34,12 @@ export async function serverCommand(argv: string[], io: ServerCommandIo): Promis
     if (flags === null) return 0;
     json = flags.json === true;
     boundHeap();
+    qr = flags.qr === true;
     server = await startServer({ ...configure(flags, io, logger), log: logger.log });
   } catch (error) {
     return fail(io, json, error instanceof LiteDeskError ? error : unexpected(error));
   }
-  announce(io, json, server);
+  announce(io, json, server, qr);
   const reload = (): void => void server.reload();
   process.on('SIGHUP', reload);
   await new Promise<void>((resolve) => {
@@ -60,6 +63,7 @@ function parseArgv(argv: string[], io: ServerCommandIo): Flags | null {
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {}, getOutHelpWidth: () => 110 })
     .option('--data <DIR>', 'key pair and computers (default: this folder when hbbs ran here, else a folder of your account)')
     .option('-c, --config <FILE>', 'options from a JSON file, or an INI file of hbbs; flags go before it')
+    .option('--qr', 'show the invitation as a QR code too')
     .option('--json', 'one JSON object a line on stdout');
   const canonical = new Map<string, string>();
   for (const { name, flag, info } of OPTIONS) {
@@ -91,7 +95,7 @@ function parseArgv(argv: string[], io: ServerCommandIo): Flags | null {
 }
 
 /** @throws LiteDeskError USAGE */
-function configure({ data, json: _json, config: configFile, ...flags }: Flags, io: ServerCommandIo, logger: ServerLogger): ServerOptions {
+function configure({ data, json: _json, qr: _qr, config: configFile, ...flags }: Flags, io: ServerCommandIo, logger: ServerLogger): ServerOptions {
   const dataDir = serverDataDir(data as string | undefined, io.env, io.cwd, defaultDataDir(io.env));
   const config = readConfig({
     flags,
@@ -105,7 +109,7 @@ function configure({ data, json: _json, config: configFile, ...flags }: Flags, i
   return serverOptions(config, dataDir);
 }
 
-function announce(io: ServerCommandIo, json: boolean, server: RunningServer): void {
+function announce(io: ServerCommandIo, json: boolean, server: RunningServer, qr: boolean): void {
   const { ports, publicKey, invitation, host } = server;
   if (json) {
     io.stdout.write(`${JSON.stringify({ event: 'ready', key: publicKey, invite: invitation, ports })}\n`);
@@ -121,6 +125,7 @@ function announce(io: ServerCommandIo, json: boolean, server: RunningServer): vo
       `  Key         ${publicKey}`,
       `  Invitation  ${invitation}`,
       '',
+      ...(qr ? [qrText(invitation), ''] : []),
       ...(ports.rendezvous > 0
         ? [
             `Ports: ${part('rendezvous', ports.rendezvous)} (TCP and UDP), ${part('NAT test', ports.natTest)}, ${part('relay', ports.relay)}, ` +

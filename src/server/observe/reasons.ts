@@ -30,6 +30,13 @@ export const REASONS = {
   'register-not-support': { kind: 'refused', text: 'a kind of registration that is not offered' },
   'register-server-error': { kind: 'refused', text: 'the registration could not be written to the store' },
   'register-not-deployed': { kind: 'refused', text: 'the computer is not enrolled at this server' },
+  // Enrolment of new computers
+  'enrol-needs-token': { kind: 'refused', text: 'a new computer came without an invitation' },
+  'enrol-bad-token': { kind: 'refused', text: 'the invitation of a new computer is not good, or not any more' },
+  'enrol-waits': { kind: 'refused', text: 'a new computer waits for the operator' },
+  'enrol-denied': { kind: 'refused', text: 'the operator keeps this computer out' },
+  'enrol-key-quota': { kind: 'refused', text: 'one device key took too many ids in a day' },
+  'enrol-not-saved': { kind: 'refused', text: 'the use of an invitation could not be written' },
   // Introduction (rendezvous §6.2 to §6.6)
   'introduced-tcp': { kind: 'done', text: 'two computers were introduced for a TCP connection through their NATs' },
   'introduced-udp': { kind: 'done', text: 'two computers were introduced for a UDP connection through their NATs' },

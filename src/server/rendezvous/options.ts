@@ -2,6 +2,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Counters } from '../counters.ts';
+import type { EnrolmentGate } from '../enrolment/gate.ts';
 import type { Introductions } from '../introductions.ts';
 import type { ServerKeySet } from '../key-ring.ts';
 import type { ServerLimits } from '../limits.ts';
@@ -16,6 +17,8 @@ export interface RendezvousOptions {
   readonly cluster?: Cluster | null;
   /** What clients must send as licence_key, and what signs ids. */
   readonly keys: ServerKeySet;
+  /** Judges computers that are not in the store; null: everybody is taken. */
+  readonly gate?: EnrolmentGate | null;
   /** Told each relay uuid that passes between two peers. */
   readonly introductions: Introductions;
   /** The next configured relay, or '' when there is none. */

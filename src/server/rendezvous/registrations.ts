@@ -3,6 +3,7 @@ import { KEY_ID_BYTES } from '../../core/crypto/index.ts';
 import { encodeRendezvous, type HostPort, hbb } from '../../core/wire/index.ts';
 import type { Client, UdpPath } from '../client.ts';
 import { isOwnSelfTest, isSelfTestId } from '../observe/self-test-id.ts';
+import type { Reason } from '../observe/reasons.ts';
 import { registerReason } from '../observe/wire-reasons.ts';
 import { NO_BYTES } from './fields.ts';
 import type { RendezvousOptions } from './options.ts';
@@ -122,11 +123,11 @@ export class Registrations {
   ): boolean {
     const { id = '', uuid = NO_BYTES, pk = NO_BYTES } = message ?? {};
     if (!uuid?.length || !pk?.length) return false;
-    const { clock, cluster, counters, keys, peers } = this.#o;
+    const { clock, cluster, counters, gate, keys, peers } = this.#o;
     const startedAt = clock.now();
-    const done = (result: hbb.RegisterPkResponse.Result): void => {
+    const done = (result: hbb.RegisterPkResponse.Result, refusal?: Reason): void => {
       const ms = result === Result.OK ? clock.now() - startedAt : undefined;
-      counters.count(registerReason(result), { id: id ?? '', from: from.host, via: client?.kind ?? 'udp', ms });
+      counters.count(refusal ?? registerReason(result), { id: id ?? '', from: from.host, via: client?.kind ?? 'udp', ms });
       reply(result);
     };
     // Whoever took the id of the server's self-test would make a sound server look broken.
@@ -134,14 +135,19 @@ export class Registrations {
       done(Result.UUID_MISMATCH);
       return true;
     }
-    const register = (): void =>
+    const register = (registered: typeof done): void =>
       peers.register({ id: id ?? '', uuid, pk, from, path, client }, (result) => {
         // Told only once every node finds the peer: whoever it tells its id may ask any of them.
-        if (cluster && result === Result.OK) void cluster.claim(id ?? '').then(() => done(result));
-        else done(result);
+        if (cluster && result === Result.OK) void cluster.claim(id ?? '').then(() => registered(result));
+        else registered(result);
       });
-    if (cluster) cluster.refresh(id ?? '').then(register, () => done(Result.SERVER_ERROR));
-    else register();
+    const judge = (): void => {
+      if (!gate || isSelfTestId(id ?? '')) return register(done);
+      const candidate = { id: id ?? '', uuid, pk, host: from.host, proof: message?.enrolmentProof ?? NO_BYTES };
+      gate.pass(candidate, () => peers.find(id ?? '')?.owned === true, register, done);
+    };
+    if (cluster) cluster.refresh(id ?? '').then(judge, () => done(Result.SERVER_ERROR));
+    else judge();
     return true;
   }
 
