@@ -2,13 +2,11 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { LiteDeskError } from '../core/errors.ts';
-import { parseHostPort } from '../net/index.ts';
-import type { ServerAddress } from '../peer/rendezvous-client.ts';
-import { parseInvitation } from '../shared/invitation.ts';
+import { parseServer } from '../peer/server-address.ts';
+import type { ServerAddress } from '../peer/server-address.ts';
 import { UsageError } from './output.ts';
 import type { CommandIo } from './output.ts';
 
-const DEFAULT_RENDEZVOUS_PORT = 21116;
 /** A password longer than this was surely not meant. */
 const MAX_PASSWORD_BYTES = 1024;
 
@@ -31,14 +29,10 @@ export function defaultDataDir(env: NodeJS.ProcessEnv): string {
   return join(env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'litedesk');
 }
 
-/** Reads `--server` (address or invitation line) and `--key`; null when neither option nor settings name a server. */
+/** Reads `--server` (address, `tls://` address or invitation line) and `--key`; null when neither option nor settings name a server. */
 export function serverFrom(server: string | undefined, key: string | undefined): ServerAddress | null {
   if (server === undefined || server === '') return null;
-  if (server.startsWith('litedesk://')) {
-    const invitation = parseInvitation(server);
-    return { host: invitation.host, port: invitation.port, key: key ?? invitation.key };
-  }
-  return { ...parseHostPort(server, DEFAULT_RENDEZVOUS_PORT), key: key ?? '' };
+  return parseServer(server, key);
 }
 
 /** `--password`, else LITEDESK_PASSWORD, else the first line of standard input with --password-stdin. */

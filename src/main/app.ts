@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { BrowserWindow, clipboard } from 'electron';
 import { LiteDeskError } from '../core/errors.ts';
 import type { Peer } from '../peer/peer.ts';
+import { formatServer, parseServer } from '../peer/server-address.ts';
 import { HOME_EVENT, SESSION_EVENT, SESSION_PORT, STATS_EVENT } from '../shared/channels.ts';
-import { parseInvitation } from '../shared/invitation.ts';
 import type { SettingsChange } from '../shared/ipc.ts';
 import type { WindowKind } from '../shared/schemas.ts';
 import { homeState, settingsOf } from './home.ts';
@@ -186,8 +186,8 @@ export class LiteDeskApp {
   async #changeSettings(change: SettingsChange): Promise<void> {
     const { invitation, ...rest } = change;
     if (invitation !== undefined && invitation !== '') {
-      const { host, port, key } = parseInvitation(invitation);
-      Object.assign(rest, { server: `${host.includes(':') ? `[${host}]` : host}:${port}`, key });
+      const server = parseServer(invitation);
+      Object.assign(rest, { server: formatServer(server), key: server.key });
     }
     await this.#parts.peer.changeSettings(rest);
   }

@@ -3,5 +3,6 @@ export { abortError, dialError, systemCode } from './errors.ts';
 export * from './lan-discovery.ts';
 export * from './net-link.ts';
 export * from './secure.ts';
+export * from './server-route.ts';
 export * from './tcp.ts';
 export * from './ws.ts';

@@ -211,14 +211,19 @@ export interface DialWebSocketOptions {
   timeoutMs?: number;
   stage?: Stage;
   link?: WebSocketLinkOptions;
+  /** A connection that stands already, perhaps with TLS on it: `url` then only names host and path. */
+  socket?: Socket;
 }
 
 const DIAL_TIMEOUT_MS = 18_000;
 
 /** Opens a WebSocket to `ws://` or `wss://`. Throws the errors of dialTcp. */
 export async function dialWebSocket(url: string, options: DialWebSocketOptions = {}): Promise<WebSocketLink> {
-  const { signal, timeoutMs = DIAL_TIMEOUT_MS, stage = 'server' } = options;
-  if (signal?.aborted) throw abortError(signal, stage);
+  const { signal, timeoutMs = DIAL_TIMEOUT_MS, stage = 'server', socket } = options;
+  if (signal?.aborted) {
+    socket?.destroy();
+    throw abortError(signal, stage);
+  }
   return await new Promise<WebSocketLink>((resolve, reject) => {
     let ws: WebSocket;
     try {
@@ -226,6 +231,7 @@ export async function dialWebSocket(url: string, options: DialWebSocketOptions =
         perMessageDeflate: false,
         maxPayload: MAX_PAYLOAD_BYTES,
         followRedirects: false,
+        ...(socket ? { createConnection: () => socket } : {}),
       });
     } catch (error) {
       reject(dialError(error, url, stage));
@@ -242,6 +248,7 @@ export async function dialWebSocket(url: string, options: DialWebSocketOptions =
     const fail = (error: Error): void =>
       settle(() => {
         ws.terminate();
+        socket?.destroy();
         reject(error);
       });
     const onAbort = (): void => fail(abortError(signal as AbortSignal, stage));

@@ -14,9 +14,10 @@ import type { Identity } from './identity.ts';
 import { natTypeToWire } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
 import { acceptOne, PUNCH_TIMEOUT_MS, punchTcpAsControlled } from './punch-tcp.ts';
-import { joinRelay, relayAddress } from './relay.ts';
+import { joinRelay } from './relay.ts';
 import { RendezvousConnection } from './rendezvous-client.ts';
-import type { ServerAddress } from './rendezvous-client.ts';
+import { relayAddress, routeTo } from './server-address.ts';
+import type { ServerAddress } from './server-address.ts';
 import { WIRE_VERSION } from './version.ts';
 
 /** A repeated introduction of the same controller within this time is one that the network doubled (§9.3). */
@@ -93,6 +94,7 @@ export class Acceptor {
     return await RendezvousConnection.open({
       address,
       serverName: `${this.#options.server.host}:${this.#options.server.port}`,
+      route: routeTo(this.#options.server, 'id'),
       signal: this.#abort.signal,
     });
   }
@@ -157,6 +159,11 @@ export class Acceptor {
 
   async #punchTcp(message: hbb.PunchHole, controller: HostPort): Promise<void> {
     const connection = await this.#openServer();
+    // Whose address a web proxy hides cannot be dialled, and behind one we cannot say where the hole is.
+    if (controller.port === 0 || connection.viaWeb) {
+      connection.close();
+      return await this.#createRelay({ socketAddr: message.socketAddr, relayServer: message.relayServer });
+    }
     const socket = await punchTcpAsControlled({
       remote: controller,
       localPort: connection.local.port,
@@ -230,7 +237,7 @@ export class Acceptor {
     });
     connection.close();
     const link = await joinRelay(
-      relayAddress(request.relayServer, this.#options.server.host, this.#options.server.port),
+      relayAddress(request.relayServer, this.#options.server),
       { licenceKey: this.#options.server.key, uuid },
       this.#abort.signal,
     );

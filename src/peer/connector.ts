@@ -31,9 +31,10 @@ import type { NatType } from './nat-test.ts';
 import { PUNCH_TIMEOUT_MS, punchTcpAsController } from './punch-tcp.ts';
 import { PathRace } from './race.ts';
 import type { Attempt, ConnectionPath } from './race.ts';
-import { joinRelay, relayAddress } from './relay.ts';
+import { joinRelay } from './relay.ts';
 import { RendezvousConnection, resolveServer } from './rendezvous-client.ts';
-import type { ServerAddress } from './rendezvous-client.ts';
+import { relayAddress, routeTo } from './server-address.ts';
+import type { ServerAddress } from './server-address.ts';
 import { WIRE_VERSION } from './version.ts';
 
 export type PathChoice = 'auto' | 'lan' | 'tcp' | 'udp' | 'ipv6' | 'relay';
@@ -139,7 +140,7 @@ class Connector {
       const address = await resolveServer(this.#server, race.signal);
       if (path !== 'udp') race.task(() => this.#introduceTcp(address));
       if (path === 'auto' || path === 'udp' || path === 'ipv6') race.task(() => this.#introduceUdp(address));
-      if (path === 'auto' && this.#nat === 'unknown') void this.#learnNat(address);
+      if (path === 'auto' && this.#nat === 'unknown' && !this.#server.single) void this.#learnNat(address);
     });
     try {
       const result = await race.result;
@@ -209,7 +210,8 @@ class Connector {
   }
 
   async #open(address: HostPort): Promise<RendezvousConnection> {
-    return await RendezvousConnection.open({ address, serverName: this.#serverName, signal: this.#race.signal });
+    const route = routeTo(this.#server, 'id');
+    return await RendezvousConnection.open({ address, serverName: this.#serverName, route, signal: this.#race.signal });
   }
 
   /** Asks and follows the answer; true when the UDP socket is in use by an attempt. */
@@ -369,7 +371,7 @@ class Connector {
   }
 
   async #joinRelay(relayServer: string, uuid: string, hostKey: Uint8Array | null, signal: AbortSignal): Promise<SecuredLink> {
-    const relay = relayAddress(relayServer, this.#server.host, this.#server.port);
+    const relay = relayAddress(relayServer, this.#server);
     const name = formatHostPort(relay);
     this.#progress('relay', name);
     const link = await joinRelay(

@@ -17,7 +17,8 @@ import { testNat } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
 import { Registration } from './registration.ts';
 import { RendezvousConnection, resolveServer } from './rendezvous-client.ts';
-import type { ServerAddress } from './rendezvous-client.ts';
+import { routeTo } from './server-address.ts';
+import type { ServerAddress } from './server-address.ts';
 
 /** When UDP has been silent for so many messages, TCP is tried beside it. */
 const UDP_FAILURES_UNTIL_TCP = 1;
@@ -144,10 +145,13 @@ export class Mediator extends Emitter<MediatorEvents> {
 
   async #natLoop(address: HostPort): Promise<void> {
     const signal = this.#abort.signal;
+    const route = routeTo(this.#options.server, 'id');
     for (let attempt = 0; !signal.aborted; attempt++) {
       let nat: NatType = 'unknown';
       try {
-        nat = await testNat(address, this.#serverName, signal);
+        nat = await testNat(address, this.#serverName, signal, route);
+        // With one port there is nothing more to learn, and the server has answered.
+        if (route) return;
       } catch (error) {
         // The dial is also the quickest way to learn that nothing listens there at all.
         if (error instanceof LiteDeskError && !signal.aborted && this.#state.state === 'registering')
@@ -251,6 +255,7 @@ export class Mediator extends Emitter<MediatorEvents> {
       connection = await RendezvousConnection.open({
         address,
         serverName: this.#serverName,
+        route: routeTo(this.#options.server, 'id'),
         signal: this.#abort.signal,
       });
     } catch (error) {

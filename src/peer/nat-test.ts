@@ -1,6 +1,7 @@
 /** The NAT test of the wire (rendezvous §8): two TCP connections from one local port, two observed ports. */
 import { hbb } from '../core/wire/index.ts';
 import type { HostPort } from '../core/wire/index.ts';
+import type { ServerRoute } from '../net/index.ts';
 import { RendezvousConnection } from './rendezvous-client.ts';
 
 const ANSWER_TIMEOUT_MS = 4_000;
@@ -8,9 +9,13 @@ const ANSWER_TIMEOUT_MS = 4_000;
 /** `asymmetric` = the mapping does not depend on the destination port, which lets holes be punched. */
 export type NatType = 'unknown' | 'asymmetric' | 'symmetric';
 
-/** Runs the test. Throws what RendezvousConnection.open throws; `unknown` when the server does not answer. */
-export async function testNat(server: HostPort, serverName: string, signal: AbortSignal): Promise<NatType> {
-  const first = await observedPort(server, serverName, 0, signal);
+/**
+ * Runs the test. Throws what RendezvousConnection.open throws; `unknown` when the server does not answer, or has only one
+ * port (`route`): what a NAT does towards a second one cannot be seen there, only that the server is there.
+ */
+export async function testNat(server: HostPort, serverName: string, signal: AbortSignal, route?: ServerRoute): Promise<NatType> {
+  const first = await observedPort(server, serverName, 0, signal, route);
+  if (route) return 'unknown';
   const second = await observedPort(
     { host: server.host, port: server.port - 1 },
     serverName,
@@ -26,8 +31,9 @@ async function observedPort(
   serverName: string,
   localPort: number,
   signal: AbortSignal,
+  route?: ServerRoute,
 ): Promise<{ port: number; localPort: number }> {
-  const connection = await RendezvousConnection.open({ address, serverName, localPort, signal });
+  const connection = await RendezvousConnection.open({ address, serverName, localPort, signal, route });
   try {
     connection.send({ testNatRequest: { serial: 3 } });
     const answer = await connection.receive(ANSWER_TIMEOUT_MS, signal);

@@ -25,7 +25,8 @@ import { Mediator } from './mediator.ts';
 import type { MediatorState } from './mediator.ts';
 import type { NatType } from './nat-test.ts';
 import type { Attempt, ConnectionPath } from './race.ts';
-import type { ServerAddress } from './rendezvous-client.ts';
+import { formatServer, parseServer } from './server-address.ts';
+import type { ServerAddress } from './server-address.ts';
 import { SettingsStore } from './settings.ts';
 import type { PeerSettings } from './settings.ts';
 import { parseTarget } from './target.ts';
@@ -175,6 +176,13 @@ export class Peer extends Emitter<PeerEvents> {
     if (this.#options.overrides?.server) return this.#options.overrides.server;
     const { server, key } = this.settings;
     if (server === '') return null;
+    if (server.includes('://')) {
+      try {
+        return parseServer(server, key);
+      } catch {
+        // Typed wrongly: it is shown as it is when it does not resolve.
+      }
+    }
     const match = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(server);
     return { host: (match?.[1] ?? server).replace(/^\[|\]$/g, ''), port: Number(match?.[2] ?? 21116), key };
   }
@@ -337,7 +345,7 @@ export class Peer extends Emitter<PeerEvents> {
         if (nat !== this.settings.natType) this.#settings.change({ natType: nat });
         this.emit('changed', undefined);
       });
-      this.#watchRegistration(mediator, formatHostPort(server));
+      this.#watchRegistration(mediator, formatServer(server));
       mediator.start();
     }
     if (sharing && this.settings.directAccess) this.#startDirectServer(this.settings.directAccessPort);

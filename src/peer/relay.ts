@@ -1,29 +1,21 @@
 /** The relay leg of both sides (rendezvous §7, §9.2b, §9.4). */
 import { encodeRendezvous } from '../core/wire/index.ts';
 import type { hbb } from '../core/wire/index.ts';
-import { dialTcp, formatHostPort, parseHostPort, TcpLink } from '../net/index.ts';
+import { dialServer, formatHostPort } from '../net/index.ts';
 import type { NetLink } from '../net/index.ts';
 import { aborted, relayUnreachable } from './errors.ts';
+import type { RelayAddress } from './server-address.ts';
 
 const RELAY_CONNECT_TIMEOUT_MS = 6_000;
-/** Upstream's relay port: the rendezvous port plus one. */
-export const DEFAULT_RELAY_PORT = 21117;
-
-/** `host[:port]` of the relay, with the defaults of rendezvous §9.2b and §9.3. */
-export function relayAddress(named: string, serverHost: string, serverPort: number): { host: string; port: number } {
-  if (named === '') return { host: serverHost, port: serverPort + 1 };
-  return parseHostPort(named, DEFAULT_RELAY_PORT);
-}
 
 /** Connects to the relay and names the pair. The relay acknowledges nothing; the peer's first frame is the answer. */
 export async function joinRelay(
-  relay: { host: string; port: number },
+  relay: RelayAddress,
   request: hbb.IRequestRelay,
   signal: AbortSignal,
 ): Promise<NetLink> {
   try {
-    const socket = await dialTcp({ ...relay, timeoutMs: RELAY_CONNECT_TIMEOUT_MS, signal });
-    const link = new TcpLink(socket);
+    const { link } = await dialServer({ ...relay, timeoutMs: RELAY_CONNECT_TIMEOUT_MS, signal });
     link.send(encodeRendezvous({ requestRelay: request }));
     return link;
   } catch (cause) {

@@ -3,8 +3,10 @@ import { isIPv6 } from 'node:net';
 import type { Link } from '../core/link.ts';
 import { decodeRendezvous, encodeRendezvous } from '../core/wire/index.ts';
 import type { HostPort, hbb } from '../core/wire/index.ts';
-import { dialTcp, resolveHost, TcpLink } from '../net/index.ts';
+import { dialServer, resolveHost } from '../net/index.ts';
+import type { ServerRoute } from '../net/index.ts';
 import { aborted, serverSilent, serverUnreachable } from './errors.ts';
+import type { ServerAddress } from './server-address.ts';
 
 /** Messages that wait for a reader; a server has no reason to send more unasked. */
 const MAX_WAITING = 64;
@@ -13,13 +15,7 @@ const MAX_MESSAGE_BYTES = 256 * 1024;
 /** TCP connect to the server. Upstream waits 18 s; a server farther than this is not usable. */
 export const SERVER_CONNECT_TIMEOUT_MS = 6_000;
 
-export interface ServerAddress {
-  /** As the user typed it. */
-  readonly host: string;
-  readonly port: number;
-  /** base64 public key; empty when none is set. */
-  readonly key: string;
-}
+export type { ServerAddress } from './server-address.ts';
 
 /** Looks up the server's address, IPv4 first: UDP punching works per family and most peers have IPv4. */
 export async function resolveServer(server: ServerAddress, signal: AbortSignal): Promise<HostPort> {
@@ -37,6 +33,8 @@ export interface OpenOptions {
   readonly address: HostPort;
   /** Shown in errors. */
   readonly serverName: string;
+  /** Where everything is on one port. */
+  readonly route?: ServerRoute | undefined;
   /** Bind to this local port; 0 or absent lets the system choose one that can be dialled from again (§12.1). */
   readonly localPort?: number;
   readonly timeoutMs?: number;
@@ -68,7 +66,7 @@ export class RendezvousConnection {
   static async open(options: OpenOptions): Promise<RendezvousConnection> {
     const started = performance.now();
     try {
-      const socket = await dialTcp({
+      const { link, local } = await dialServer({
         host: options.address.host,
         port: options.address.port,
         localAddress: isIPv6(options.address.host) ? '::' : '0.0.0.0',
@@ -76,9 +74,9 @@ export class RendezvousConnection {
         reusable: true,
         timeoutMs: options.timeoutMs ?? SERVER_CONNECT_TIMEOUT_MS,
         signal: options.signal,
+        route: options.route,
+        maxPayload: MAX_MESSAGE_BYTES,
       });
-      const local = { host: socket.localAddress ?? '', port: socket.localPort ?? 0 };
-      const link = new TcpLink(socket, { maxPayload: MAX_MESSAGE_BYTES });
       return new RendezvousConnection(link, local, performance.now() - started, options.serverName);
     } catch (cause) {
       if (options.signal.aborted) throw aborted();
@@ -88,6 +86,11 @@ export class RendezvousConnection {
 
   get closed(): boolean {
     return this.#closed !== null;
+  }
+
+  /** Perhaps through a web proxy: the server may see another address and port than others could reach us at. */
+  get viaWeb(): boolean {
+    return this.#link.transport === 'websocket';
   }
 
   send(message: hbb.IRendezvousMessage): void {
