@@ -16,10 +16,14 @@ export class World {
     this.lab = lab;
   }
 
-  static async create(hosts: Record<string, HostPlace>): Promise<World> {
+  /** `serverArgs`: what the server is started with; a function gets the lab's directory to put files in. */
+  static async create(
+    hosts: Record<string, HostPlace>,
+    serverArgs: readonly string[] | ((directory: string) => readonly string[]) = [],
+  ): Promise<World> {
     const world = new World(await createLab({ hosts: { server: 'open', ...hosts } }));
     try {
-      await world.startServer();
+      await world.startServer(typeof serverArgs === 'function' ? serverArgs(world.lab.directory) : serverArgs);
       return world;
     } catch (error) {
       await world.lab.destroy();
