@@ -30,6 +30,10 @@ export interface Ask {
   readonly addressKey: string;
   /** The controller can be reached over UDP, so the answer may come by UDP. */
   udp: boolean;
+  /** The relay uuid that the controller asked for. */
+  uuid?: string | undefined;
+  /** The controller can use a relay ticket. */
+  wantsTicket?: boolean | undefined;
   /** The server key that the controller can check signatures with; absent: the present one. */
   signer?: ServerKeys | undefined;
   /** When it was last asked, ms. */

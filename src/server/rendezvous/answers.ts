@@ -4,6 +4,7 @@ import type { Ask, Asks, Match } from '../asks.ts';
 import type { Client } from '../client.ts';
 import { introducedReason } from '../observe/wire-reasons.ts';
 import { SignedKeys } from '../signed-keys.ts';
+import { CONTROLLED, CONTROLLER, sealTicket, type TicketSide } from '../tickets.ts';
 import { given, NO_BYTES, validPort } from './fields.ts';
 import { newerKey } from './key-hints.ts';
 import type { RendezvousOptions } from './options.ts';
@@ -78,7 +79,7 @@ export class Answers {
     const match = this.#match(message, client.remote, (a) => (message.id ? a.id === message.id : a.kind === 'relay'));
     if (!match) return false;
     const { ask } = match;
-    const { id, socketAddr: _named, pk: _pk, relayServer: proposed, ...rest } = message;
+    const { id, socketAddr: _named, pk: _pk, relayServer: proposed, relayTicket: _ticket, wantTicket, ...rest } = message;
     const { isLan, localIp } = this.#o;
     let relayServer = repairRelay(this.#o, proposed ?? '');
     if (relayServer !== '' && localIp !== '') {
@@ -86,14 +87,22 @@ export class Answers {
       else if (relayServer === localIp) relayServer = this.#o.pickRelay();
     }
     // A relay that the controlled side proposes; one that it agrees to was noted when it was asked for.
-    const { uuid, refuseReason } = message;
+    const { refuseReason } = message;
+    const uuid = (ask.kind === 'relay' ? ask.uuid : message.uuid) || '';
+    const hosts = [ask.client.remote.host, client.remote.host];
+    const ticket = (side: TicketSide): Uint8Array =>
+      sealTicket({ uuid, side, hosts }, this.#o.keys.current.secretKey, Date.now());
     const note = (): void => {
-      if (uuid && !refuseReason) this.#o.introductions.note(uuid, [ask.client.remote.host, client.remote.host]);
+      if (uuid === '' || refuseReason) return;
+      if (ask.kind !== 'relay') this.#o.introductions.note(uuid, hosts);
+      // The controlled side waits for its ticket on the connection that it answers over.
+      if (wantTicket) client.send(encodeRendezvous({ relayResponse: { uuid, relayTicket: ticket(CONTROLLED) } }));
     };
     const relayResponse = {
       ...rest,
       ...given('relayServer', relayServer),
       ...(id ? { pk: this.#signedPk(message.version, ask) } : {}),
+      ...(ask.wantsTicket && uuid !== '' && !refuseReason ? { relayTicket: ticket(CONTROLLER) } : {}),
     };
     return this.#deliverProven(match, { relayResponse }, note);
   }

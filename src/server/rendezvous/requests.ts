@@ -51,6 +51,7 @@ export class Requests {
       return client.close();
     }
     const signer = keys.signerFor(licenceKey);
+    ask.wantsTicket = message?.wantTicket === true;
     ask.signer = signer === keys.current ? undefined : signer;
     const route = this.#route(client, peer, message);
     ask.why = route.why;
@@ -107,6 +108,8 @@ export class Requests {
       return client.close();
     }
     try {
+      ask.uuid = message?.uuid ?? '';
+      ask.wantsTicket = message?.wantTicket === true;
       const push = rewriteRequestRelay(bytes, { socketAddr: ask.socketAddr });
       // Before the push: the controlled side may be at the relay sooner than we are back from it.
       this.#o.introductions.note(message?.uuid ?? '', [client.remote.host, peer.host]);
