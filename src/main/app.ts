@@ -187,7 +187,7 @@ export class LiteDeskApp {
     const { invitation, ...rest } = change;
     if (invitation !== undefined && invitation !== '') {
       const server = parseServer(invitation);
-      Object.assign(rest, { server: formatServer(server), key: server.key });
+      Object.assign(rest, { server: formatServer(server), key: server.key, token: server.token ?? '' });
     }
     await this.#parts.peer.changeSettings(rest);
   }

@@ -24,6 +24,8 @@ import { WIRE_VERSION } from './version.ts';
 const DUPLICATE_MS = 100;
 /** Introductions handled at the same time; each holds a socket or two for up to 18 s. */
 const MAX_PENDING = 64;
+/** For the server's answer with our relay ticket; it comes within a round trip or never. */
+const TICKET_TIMEOUT_MS = 1_500;
 const HANDSHAKE_TIMEOUT_MS = 18_000;
 /** §9.3: PunchHoleSent leaves three times, since UDP may lose it. */
 const PUNCH_SENT_REPEAT_MS = [0, 15, 40] as const;
@@ -230,18 +232,31 @@ export class Acceptor {
       relayResponse: {
         socketAddr: request.socketAddr,
         version: WIRE_VERSION,
+        wantTicket: true,
         ...(request.uuid === undefined
           ? { uuid, relayServer: request.relayServer, id: this.#options.identity().id }
           : {}),
       },
     });
-    connection.close();
     const link = await joinRelay(
       relayAddress(request.relayServer, this.#options.server),
-      { licenceKey: this.#options.server.key, uuid },
+      this.#withTicket(connection, { licenceKey: this.#options.server.key, uuid }),
       this.#abort.signal,
     );
     this.#secure(link, 'relay');
+  }
+
+  /** What the relay is told: with our ticket, if the server gives one (a stock server closes the connection instead). */
+  async #withTicket(connection: RendezvousConnection, request: hbb.IRequestRelay): Promise<hbb.IRequestRelay> {
+    let answer: hbb.RendezvousMessage | null = null;
+    try {
+      answer = await connection.receive(TICKET_TIMEOUT_MS, this.#abort.signal);
+    } catch {
+      // Then the relay has to know the uuid.
+    }
+    connection.close();
+    const ticket = answer?.relayResponse?.relayTicket;
+    return ticket?.length ? { ...request, relayTicket: ticket } : request;
   }
 
   /** Finishes the key exchange; a failure concerns this link only. */

@@ -68,6 +68,8 @@ export interface ConnectPeerOptions {
   readonly allowPlaintext: boolean;
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: ConnectStep) => void;
+  /** The server signs with a newer key than the one that is known here. */
+  readonly onNewerKey?: () => void;
   /** The NAT was not known and has been tested beside the connection. */
   readonly onNat?: (nat: NatType) => void;
 }
@@ -231,6 +233,7 @@ class Connector {
         licenceKey: this.#licenceKey,
         connType,
         version: WIRE_VERSION,
+        wantTicket: true,
         ...(udp ? { udpPort: udp.port } : {}),
         ...(wantRelay ? { forceRelay: true } : {}),
       },
@@ -260,9 +263,10 @@ class Connector {
   ): boolean {
     const { peerId, path } = this.#options;
     if (response.socketAddr.length === 0) {
-      this.#race.fail(failureOf(response, peerId));
+      this.#race.fail(failureOf(response, peerId, this.#licenceKey));
       return false;
     }
+    if (response.serverKeyId.length > 0) this.#options.onNewerKey?.();
     const remote = unmangleAddress(response.socketAddr);
     remote.host = normalizeHost(remote.host);
     const introduction: Introduction = {
@@ -329,7 +333,7 @@ class Connector {
     this.#relayStarted = true;
     this.#race.attempt(
       'relay',
-      (signal) => this.#joinRelay(relayServer, response.uuid, hostKey, signal),
+      (signal) => this.#joinRelay({ relayServer, hostKey }, response.uuid, response.relayTicket, signal),
       () => {
         this.#relayStarted = false;
         this.#requestRelay({ hostKey, relayServer }, address, 1);
@@ -345,6 +349,7 @@ class Connector {
       async (signal) => {
         const connection = await this.#open(address);
         const uuid = randomUUID();
+        let ticket: Uint8Array | null | undefined;
         try {
           connection.send({
             requestRelay: {
@@ -353,15 +358,17 @@ class Connector {
               relayServer: introduction.relayServer,
               secure: introduction.hostKey !== null,
               connType: this.#options.connType,
+              wantTicket: true,
             },
           });
           const answer = (await connection.receive(RELAY_ANSWER_TIMEOUT_MS, signal))?.relayResponse;
           if (!answer) throw peerSilent(this.#options.peerId, RELAY_ANSWER_TIMEOUT_MS);
           if (answer.refuseReason) throw relayRefused(answer.refuseReason);
+          ticket = answer.relayTicket;
         } finally {
           connection.destroy();
         }
-        return await this.#joinRelay(introduction.relayServer, uuid, introduction.hostKey, signal);
+        return await this.#joinRelay(introduction, uuid, ticket, signal);
       },
       () => {
         this.#relayStarted = false;
@@ -370,13 +377,24 @@ class Connector {
     );
   }
 
-  async #joinRelay(relayServer: string, uuid: string, hostKey: Uint8Array | null, signal: AbortSignal): Promise<SecuredLink> {
+  async #joinRelay(
+    { relayServer, hostKey }: Introduction,
+    uuid: string,
+    ticket: Uint8Array | null | undefined,
+    signal: AbortSignal,
+  ): Promise<SecuredLink> {
     const relay = relayAddress(relayServer, this.#server);
     const name = formatHostPort(relay);
     this.#progress('relay', name);
     const link = await joinRelay(
       relay,
-      { licenceKey: this.#licenceKey, id: this.#options.peerId, uuid, connType: this.#options.connType },
+      {
+        licenceKey: this.#licenceKey,
+        id: this.#options.peerId,
+        uuid,
+        connType: this.#options.connType,
+        ...(ticket?.length ? { relayTicket: ticket } : {}),
+      },
       signal,
     );
     try {
@@ -416,14 +434,17 @@ class Connector {
   }
 }
 
-function failureOf(response: hbb.PunchHoleResponse, id: string): LiteDeskError {
-  if (response.otherFailure !== '') return lookupRefused(response.otherFailure);
+function failureOf(response: hbb.PunchHoleResponse, id: string, licenceKey: string): LiteDeskError {
   const Failure = hbb.PunchHoleResponse.Failure;
+  // Our servers explain a wrong key to stock clients in words; ours has its own.
+  if (response.failure === Failure.LICENSE_MISMATCH && response.serverKeyId.length > 0)
+    return keyMismatch(licenceKey, response.serverKeyId);
+  if (response.otherFailure !== '') return lookupRefused(response.otherFailure);
   switch (response.failure) {
     case Failure.OFFLINE:
       return peerOffline(id);
     case Failure.LICENSE_MISMATCH:
-      return keyMismatch();
+      return keyMismatch(licenceKey, null);
     case Failure.LICENSE_OVERUSE:
       return lookupRefused('the server is licensed for fewer users');
     default:

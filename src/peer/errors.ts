@@ -1,4 +1,5 @@
 /** Failures of registering and connecting, each with one wording (docs/errors.md). */
+import { fingerprint, formatKeyId, KEY_ID_BYTES } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
 
 /** The system's code of an error, or of the one that caused it. */
@@ -53,7 +54,9 @@ export function registrationRefused(result: string): LiteDeskError {
     hint:
       result === 'TOO_FREQUENT'
         ? 'It will be tried again; many registrations came from this address in a short time.'
-        : 'Ask whoever runs the server; its log names the reason.',
+        : result === 'NOT_DEPLOYED'
+          ? 'The server takes new computers only with a good invitation, or when its operator has approved them (`litedesk admin pending`). It is asked again by itself.'
+          : 'Ask whoever runs the server; its log names the reason.',
   });
 }
 
@@ -75,12 +78,15 @@ export function peerOffline(id: string): LiteDeskError {
   });
 }
 
-export function keyMismatch(): LiteDeskError {
+/** `ours` is the key that is set here, `theirs` the id of the server's, where it told one. */
+export function keyMismatch(ours: string, theirs: Uint8Array | null | undefined): LiteDeskError {
+  const here = ours === '' ? 'no key is set here' : `the one set here has the fingerprint ${fingerprint(ours)}`;
+  const there = theirs?.length === KEY_ID_BYTES ? ` the server's has ${formatKeyId(theirs)}` : ' the server has another one';
   return new LiteDeskError({
     code: 'KEY_MISMATCH',
     stage: 'lookup',
-    message: 'The server has another key than the one set here.',
-    hint: 'Copy the key from the server again, or paste its invitation; a wrong key is never ignored.',
+    message: `The keys do not fit: ${here},${there}.`,
+    hint: 'Compare with `litedesk admin keys` at the server, then copy the key from there or paste its invitation; a wrong key is never ignored.',
   });
 }
 

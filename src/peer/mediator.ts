@@ -7,6 +7,7 @@ import type { Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { systemClock } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
+import { keyId, proveEnrolment } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import { decodeRendezvous, encodeRendezvous } from '../core/wire/index.ts';
 import type { HostPort, hbb } from '../core/wire/index.ts';
@@ -16,6 +17,7 @@ import type { IdentityStore } from './identity.ts';
 import { testNat } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
 import { Registration } from './registration.ts';
+import type { RegisteredIdentity } from './registration.ts';
 import { RendezvousConnection, resolveServer } from './rendezvous-client.ts';
 import { routeTo } from './server-address.ts';
 import type { ServerAddress } from './server-address.ts';
@@ -32,6 +34,8 @@ const DEFAULT_KEEP_ALIVE_MS = 60_000;
 const FAILURES_UNTIL_REBIND = 4;
 /** Pause before everything is started again when the server's name or port could not be reached at all. */
 const RESTART_MS = 3_000;
+/** Pause after the server turned out to have another key; somebody has to look at it. */
+const DISTRUST_RETRY_MS = 60_000;
 /** How long registration waits for the NAT test. */
 const NAT_HEAD_START_MS = 600;
 const NAT_RETRY_MS = [1_000, 3_000, 7_000, 15_000, 31_000, 63_000, 127_000, 300_000];
@@ -45,6 +49,8 @@ export type MediatorState =
 interface MediatorEvents {
   state: MediatorState;
   nat: NatType;
+  /** The server signs with another key than the one that is known here; its id. */
+  'server-key': Uint8Array;
   /** PunchHole, FetchLocalAddr or RequestRelay. */
   push: hbb.RendezvousMessage;
   id: string;
@@ -124,6 +130,18 @@ export class Mediator extends Emitter<MediatorEvents> {
     this.#udp?.poke();
   }
 
+  /** Gives up for a while: the server is not the one that it should be. */
+  distrust(error: LiteDeskError): void {
+    this.#udp?.stop();
+    this.#stopTcp();
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+    this.#udpReady = false;
+    this.#offline(error, DISTRUST_RETRY_MS);
+    this.#after(DISTRUST_RETRY_MS, () => void this.#run());
+  }
+
   async #run(): Promise<void> {
     const signal = this.#abort.signal;
     try {
@@ -183,6 +201,8 @@ export class Mediator extends Emitter<MediatorEvents> {
         if (this.#socket === socket) socket.send(encodeRendezvous(message), address.port, address.host, () => {});
       },
       takeNewId: () => this.#takeNewId(),
+      credentials: (own) => this.#credentials(own),
+      onOtherServerKey: (id) => this.emit('server-key', id),
       onReady: (latencyMs) => {
         this.#udpReady = true;
         this.#udpFailures = 0;
@@ -285,6 +305,8 @@ export class Mediator extends Emitter<MediatorEvents> {
       identity: () => this.#options.identity.current,
       send: (message) => connection.send(message),
       takeNewId: () => this.#takeNewId(),
+      credentials: (own) => this.#credentials(own),
+      onOtherServerKey: (id) => this.emit('server-key', id),
       onReady: (latencyMs) => {
         entry.ready = true;
         if (!this.#udpReady || this.#udpFailures > 0) this.#setState({ state: 'ready', transport: 'tcp', latencyMs });
@@ -329,6 +351,14 @@ export class Mediator extends Emitter<MediatorEvents> {
     this.#tcp = null;
     entry?.registration?.stop();
     entry?.connection?.destroy();
+  }
+
+  #credentials({ id, uuid, publicKey }: RegisteredIdentity): hbb.IRegisterPk {
+    const { key, token } = this.#options.server;
+    return {
+      ...(key === '' ? {} : { serverKeyId: keyId(key) }),
+      ...(token ? { enrolmentProof: proveEnrolment(token, key, { id, uuid, pk: publicKey }) } : {}),
+    };
   }
 
   #takeNewId(): void {

@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { systemClock } from '../core/clock.ts';
-import { initCrypto, passwordHash } from '../core/crypto/index.ts';
+import { fingerprint, initCrypto, passwordHash } from '../core/crypto/index.ts';
 import { Emitter } from '../core/emitter.ts';
 import type { ErrorData } from '../core/errors.ts';
 import { ControllerSession, HostAuthenticator, HostSession } from '../core/session/index.ts';
@@ -20,6 +20,7 @@ import { Acceptor } from './acceptor.ts';
 import type { IncomingLink, IncomingPath } from './acceptor.ts';
 import { connectAddress, connectPeer } from './connector.ts';
 import type { ConnectStep, PathChoice } from './connector.ts';
+import { keyMismatch } from './errors.ts';
 import { IdentityStore } from './identity.ts';
 import { Mediator } from './mediator.ts';
 import type { MediatorState } from './mediator.ts';
@@ -27,6 +28,7 @@ import type { NatType } from './nat-test.ts';
 import type { Attempt, ConnectionPath } from './race.ts';
 import { formatServer, parseServer } from './server-address.ts';
 import type { ServerAddress } from './server-address.ts';
+import { followServerKey } from './server-key.ts';
 import { SettingsStore } from './settings.ts';
 import type { PeerSettings } from './settings.ts';
 import { parseTarget } from './target.ts';
@@ -34,6 +36,8 @@ import { WIRE_VERSION } from './version.ts';
 
 /** Sessions that may exist at once, logged in or not; each holds a socket and buffers. */
 const MAX_INCOMING = 64;
+/** Changes of server keys that are remembered; each server has a few in a lifetime. */
+const MAX_MOVED_KEYS = 50;
 const HEX_HASH_BYTES = 64;
 
 export interface PeerOptions {
@@ -128,6 +132,8 @@ export class Peer extends Emitter<PeerEvents> {
   #directServer: Server | null = null;
   #lan: LanDiscoveryResponder | null = null;
   #started = false;
+  #following = false;
+  #stopping = new AbortController();
 
   private constructor(options: PeerOptions) {
     super();
@@ -171,10 +177,27 @@ export class Peer extends Emitter<PeerEvents> {
     return [...this.#incoming.values()].map((entry) => entry.info).filter((info) => info.peerId !== '');
   }
 
-  /** The server in use; null when none is set. */
+  /** The server in use, with its present key as far as it was told; null when none is set. */
   get server(): ServerAddress | null {
-    if (this.#options.overrides?.server) return this.#options.overrides.server;
-    const { server, key } = this.settings;
+    const server = this.#options.overrides?.server ?? this.#storedServer();
+    return server && { ...server, key: this.#presentKey(server.key) };
+  }
+
+  #storedServer(): ServerAddress | null {
+    const { server, key, token } = this.settings;
+    const address = this.#parsedServer(server, key);
+    return address && { ...address, ...(token === '' ? {} : { token }) };
+  }
+
+  #presentKey(key: string): string {
+    const { movedKeys } = this.settings;
+    let present = key;
+    // As many steps as there are entries: a circle ends too.
+    for (let i = 0; i < movedKeys.length; i++) present = movedKeys.find(({ from }) => from === present)?.to ?? present;
+    return present;
+  }
+
+  #parsedServer(server: string, key: string): ServerAddress | null {
     if (server === '') return null;
     if (server.includes('://')) {
       try {
@@ -194,12 +217,14 @@ export class Peer extends Emitter<PeerEvents> {
   /** Goes online as the settings say. */
   start(): void {
     this.#started = true;
+    this.#stopping = new AbortController();
     this.#startNetwork();
   }
 
   /** Ends everything: sessions are told, sockets are closed. */
   async stop(): Promise<void> {
     this.#started = false;
+    this.#stopping.abort();
     for (const { session } of [...this.#incoming.values()]) session.disconnect();
     for (const session of [...this.#outgoing]) session.close();
     await this.#stopNetwork();
@@ -220,7 +245,7 @@ export class Peer extends Emitter<PeerEvents> {
           : Buffer.from(passwordHash(permanentPassword, this.#identity.current.salt)).toString('hex');
     this.#settings.change(stored);
     this.#applyPasswords();
-    const network = ['server', 'key', 'shareEnabled', 'directAccess', 'directAccessPort', 'lanDiscovery'] as const;
+    const network = ['server', 'key', 'token', 'shareEnabled', 'directAccess', 'directAccessPort', 'lanDiscovery'] as const;
     if (this.#started && network.some((name) => name in rest)) {
       await this.#stopNetwork();
       this.#startNetwork();
@@ -276,6 +301,8 @@ export class Peer extends Emitter<PeerEvents> {
             signal: options.signal,
             ...(options.onProgress ? { onProgress: options.onProgress } : {}),
             onNat: (nat) => this.#settings.change({ natType: nat }),
+            // Of another server than ours nothing is remembered.
+            ...(parsed.server ? {} : { onNewerKey: () => void this.#followServerKey(null) }),
           });
     const { link } = connection;
     const session = new ControllerSession({
@@ -306,6 +333,37 @@ export class Peer extends Emitter<PeerEvents> {
       elapsedMs: connection.elapsedMs,
       attempts: connection.attempts,
     };
+  }
+
+  /**
+   * The server has another key: moves on to it if the one we know vouches for it, else goes offline and says so. `id` is
+   * that of the server's key where it is certain that ours is not good any more.
+   */
+  async #followServerKey(id: Uint8Array | null): Promise<void> {
+    const { server } = this;
+    const mediator = this.#mediator;
+    if (!server || !mediator || this.#following) return;
+    this.#following = true;
+    const { signal } = this.#stopping;
+    try {
+      const key = await followServerKey(mediator.address ?? server, server, signal);
+      if (signal.aborted || this.#mediator !== mediator) return;
+      if (key === null) {
+        if (id) mediator.distrust(keyMismatch(server.key, id));
+        return;
+      }
+      const others = this.settings.movedKeys.filter(({ from }) => from !== server.key && from !== key);
+      this.#settings.change({ movedKeys: [...others, { from: server.key, to: key }].slice(-MAX_MOVED_KEYS) });
+      this.#log(`the server has a new key, signed by the old one: ${fingerprint(server.key)} -> ${fingerprint(key)}`);
+      await this.#stopNetwork();
+      if (this.#started) this.#startNetwork();
+      this.emit('changed', undefined);
+    } catch (error) {
+      // It will be told again with the next registration.
+      if (!signal.aborted) this.#log(`the server's new key could not be asked for: ${(error as Error).message}`);
+    } finally {
+      this.#following = false;
+    }
   }
 
   #log(line: string): void {
@@ -345,6 +403,7 @@ export class Peer extends Emitter<PeerEvents> {
         if (nat !== this.settings.natType) this.#settings.change({ natType: nat });
         this.emit('changed', undefined);
       });
+      mediator.on('server-key', (id) => void this.#followServerKey(id));
       this.#watchRegistration(mediator, formatServer(server));
       mediator.start();
     }

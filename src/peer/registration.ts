@@ -17,6 +17,8 @@ const FIRST_TIMEOUTS_MS = [700, 1_500] as const;
 const FAILURES_UNTIL_OFFLINE = 3;
 /** Pause after the server said that this id must not register now (TOO_FREQUENT, NOT_DEPLOYED …). */
 const REFUSED_RETRY_MS = 6_500;
+/** As often as stock clients ask again when they are not enrolled (rendezvous §5.3). */
+const NOT_DEPLOYED_RETRY_MS = 30_000;
 /** New random ids in a row; a server that refuses them all is broken, and hammering it helps nobody. */
 const MAX_NEW_IDS = 5;
 
@@ -31,6 +33,10 @@ export interface RegistrationOptions {
   readonly mode: 'udp' | 'tcp';
   identity(): RegisteredIdentity;
   send(message: hbb.IRendezvousMessage): void;
+  /** What goes with the key besides the identity: proof of an invitation, and which key of the server is known. */
+  credentials?(identity: RegisteredIdentity): hbb.IRegisterPk;
+  /** The server signs with another key than the one that `credentials` named. */
+  onOtherServerKey?(keyId: Uint8Array): void;
   /** The server says that the id belongs to another machine: take a new one. */
   takeNewId(): void;
   onReady(latencyMs: number | null): void;
@@ -78,8 +84,11 @@ export class Registration {
   /** Takes a message that came on the registration channel; false when it was none of registration. */
   handle(message: hbb.RendezvousMessage): boolean {
     if (message.union === 'registerPeerResponse') this.#onPeerResponse(message.registerPeerResponse?.requestPk === true);
-    else if (message.union === 'registerPkResponse')
+    else if (message.union === 'registerPkResponse') {
+      const otherKey = message.registerPkResponse?.serverKeyId;
       this.#onPkResponse(message.registerPkResponse?.result ?? hbb.RegisterPkResponse.Result.OK);
+      if (this.#running && otherKey?.length) this.#options.onOtherServerKey?.(otherKey);
+    }
     else return false;
     return true;
   }
@@ -87,9 +96,10 @@ export class Registration {
   #register(): void {
     this.#cancelTimer();
     const { clock, identity, send, mode } = this.#options;
-    const { id, uuid, publicKey } = identity();
+    const own = identity();
+    const { id, uuid, publicKey } = own;
     this.#sentAt = clock.now();
-    if (!this.#keyConfirmed) send({ registerPk: { id, uuid, pk: publicKey } });
+    if (!this.#keyConfirmed) send({ registerPk: { id, uuid, pk: publicKey, ...this.#options.credentials?.(own) } });
     else if (mode === 'udp') send({ registerPeer: { id, serial: 3 } });
     else {
       this.#sentAt = null;
@@ -152,7 +162,7 @@ export class Registration {
       return;
     }
     this.#options.onOffline(registrationRefused(Result[result] ?? String(result)));
-    this.#later(REFUSED_RETRY_MS);
+    this.#later(result === Result.NOT_DEPLOYED ? NOT_DEPLOYED_RETRY_MS : REFUSED_RETRY_MS);
   }
 
   #later(delayMs: number): void {

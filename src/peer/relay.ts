@@ -11,12 +11,16 @@ const RELAY_CONNECT_TIMEOUT_MS = 6_000;
 /** Connects to the relay and names the pair. The relay acknowledges nothing; the peer's first frame is the answer. */
 export async function joinRelay(
   relay: RelayAddress,
-  request: hbb.IRequestRelay,
+  request: hbb.IRequestRelay | Promise<hbb.IRequestRelay>,
   signal: AbortSignal,
 ): Promise<NetLink> {
   try {
-    const { link } = await dialServer({ ...relay, timeoutMs: RELAY_CONNECT_TIMEOUT_MS, signal });
-    link.send(encodeRendezvous({ requestRelay: request }));
+    // What is to be said may still be on its way while we dial.
+    const [{ link }, requestRelay] = await Promise.all([
+      dialServer({ ...relay, timeoutMs: RELAY_CONNECT_TIMEOUT_MS, signal }),
+      request,
+    ]);
+    link.send(encodeRendezvous({ requestRelay }));
     return link;
   } catch (cause) {
     if (signal.aborted) throw aborted();

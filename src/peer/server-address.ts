@@ -23,6 +23,8 @@ export interface ServerAddress {
   readonly port: number;
   /** base64 public key; empty when none is set. */
   readonly key: string;
+  /** The invitation's token, by which this computer enrols; a secret. */
+  readonly token?: string;
   /** Absent: the classic ports. */
   readonly single?: SinglePort;
 }
@@ -60,8 +62,8 @@ export function parseServer(text: string, key?: string): ServerAddress {
 }
 
 export function serverOfInvitation(invitation: Invitation): ServerAddress {
-  const { host, port, key, single, tls = false, ws = false } = invitation;
-  return { host, port, key, ...(single ? { single: { tls, ws } } : {}) };
+  const { host, port, key, single, tls = false, ws = false, token } = invitation;
+  return { host, port, key, ...(token ? { token } : {}), ...(single ? { single: { tls, ws } } : {}) };
 }
 
 /** Text from which parseServer() makes the same address again; the key is not in it. */

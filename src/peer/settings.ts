@@ -19,6 +19,10 @@ const recentPeer = z.object({
 const settingsSchema = z.object({
   server: z.string().max(300).default(''),
   key: z.string().max(200).default(''),
+  /** The token of the invitation by which this computer enrolled; a secret. */
+  token: z.string().max(100).default(''),
+  /** Keys that servers gave up, and those that they said come after them. */
+  movedKeys: z.array(z.object({ from: z.string().max(200), to: z.string().max(200) })).max(100).default([]),
   language: z.enum(['en', 'zh-CN', 'de']).default('en'),
   shareEnabled: z.boolean().default(true),
   /** h1 of the permanent password with this installation's salt, hex; empty for none. */
