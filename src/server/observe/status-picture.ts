@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { DecisionListener } from '../counters.ts';
 import type { ServerLimits } from '../limits.ts';
 import { maskId } from './mask.ts';
+import { isSelfTestId } from './self-test-id.ts';
 import type { ReadyReport } from './ready.ts';
 import { type Detail, type Reason, REASONS } from './reasons.ts';
 import type { PeerLine, Presence, RelayLine, RelaySession, ServerView } from './view.ts';
@@ -138,7 +139,7 @@ export class Status {
   }
 
   #note(reason: Reason, detail: Detail): void {
-    if (!SHOWN.has(REASONS[reason].kind)) return;
+    if (!SHOWN.has(REASONS[reason].kind) || isSelfTestId(detail.id ?? '')) return;
     this.#recent.push({ at: Date.now(), reason, ...detail });
     if (this.#recent.length > MAX_RECENT) this.#recent.shift();
   }
