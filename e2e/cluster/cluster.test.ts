@@ -1,0 +1,74 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { redisUnavailable } from '../../src/server/cluster/test-redis.ts';
+import { buildCli, CliProcess } from '../lib/cli-process.ts';
+import { eventOf, PASSWORD } from '../lib/world.ts';
+import { labUnavailable } from '../natlab/index.ts';
+import { ClusterWorld } from './cluster-world.ts';
+import type { PhaseReport } from './load.ts';
+import { killEverythingOnce } from './scenario.ts';
+import { join } from 'node:path';
+
+const unavailable = labUnavailable() ?? redisUnavailable();
+if (unavailable !== null) console.warn(`SKIPPED, several nodes: ${unavailable}`);
+else buildCli();
+
+const HEARTBEAT_MS = 4_000;
+const ANSWER_MS = 1_000;
+/** From the blow: the rest of a heartbeat, the time until its node counts as silent, the next probe and its own time. */
+const ONE_HEARTBEAT_MS = HEARTBEAT_MS + ANSWER_MS + 500 + 1_500;
+
+describe.skipIf(unavailable !== null)('three nodes, two relays and Redis', () => {
+  let world: ClusterWorld | undefined;
+  afterEach(async () => {
+    await world?.destroy();
+    world = undefined;
+  });
+
+  test('killed one after the other under load: nothing acknowledged is lost, nobody is away for longer than a heartbeat', async () => {
+    world = await ClusterWorld.create();
+    const report = await killEverythingOnce(world, {
+      ...{ peers: 40, heartbeatMs: HEARTBEAT_MS, answerMs: ANSWER_MS, settleMs: 9_000, redisAwayMs: 6_000 },
+    });
+    console.log(JSON.stringify(report, null, 1));
+    const phase = (name: string): PhaseReport => {
+      const found = report.phases.find((candidate) => candidate.name === name);
+      if (!found) throw new Error(`no phase ${name}`);
+      return found;
+    };
+    expect(report.acknowledged).toBeGreaterThan(300);
+    expect(report.lost).toBe(0);
+    expect(phase('quiet').unreachable).toEqual([]);
+    for (const name of ['node-killed', 'two-nodes-killed'])
+      for (const ms of phase(name).unreachable) expect(ms, name).toBeLessThan(ONE_HEARTBEAT_MS);
+    // A session whose relay dies goes on through the other one.
+    expect(phase('relay-killed').sessionGaps.length).toBeGreaterThan(0);
+    expect(phase('relay-killed').unreachable).toEqual([]);
+    // Without Redis each node serves its own, and acknowledges nothing that is not written.
+    expect(phase('redis-killed').introduced).toBeGreaterThan(0);
+    expect(phase('all-back').introduced).toBeGreaterThan(0);
+    expect(phase('all-back').refused).toBe(0);
+    expect(world.said).not.toContain('not for the logs');
+  });
+
+  test('real peers meet across nodes, directly and through a relay, also after their node was killed', async () => {
+    world = await ClusterWorld.create({ b: 'port-restricted', a: 'port-restricted', c: 'symmetric' });
+    const { lab, key } = world;
+    const at = (node: string): string[] => ['--server', lab.host(node).address, '--key', key];
+    const host = new CliProcess(lab.host('b'), ['host', '--data', join(lab.directory, 'b'), '--password', PASSWORD, ...at('node1')]);
+    const id = String((await host.waitFor('registered'))['id']);
+    let run = 0;
+    const connect = (from: string, node: string): Promise<ReturnType<typeof eventOf>> =>
+      new CliProcess(lab.host(from), ['connect', id, '--data', join(lab.directory, `${from}${++run}`), '--password', PASSWORD, ...at(node)])
+        .finished()
+        .then((result) => eventOf(result, 'connected'));
+    const direct = await connect('a', 'node3');
+    expect(direct).toMatchObject({ encrypted: true, peerVerified: true });
+    expect(direct['path']).not.toBe('relay');
+    expect(await connect('c', 'node2')).toMatchObject({ path: 'relay', encrypted: true, peerVerified: true });
+    await world.kill('node1');
+    await world.start('node1');
+    const from = host.events.length;
+    await host.waitFor('registered', { from, timeoutMs: 25_000 }).catch(() => {});
+    expect(await connect('c', 'node3')).toMatchObject({ path: 'relay', encrypted: true, peerVerified: true });
+  });
+});
