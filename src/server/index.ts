@@ -9,6 +9,7 @@ import { formatInvitation } from '../shared/invitation.ts';
 import { AdminCommands } from './admin/registry.ts';
 import { AdminSocket } from './admin/socket.ts';
 import { Admission } from './admission.ts';
+import { BufferBudget } from './buffer-budget.ts';
 import type { ClientEvents } from './client-base.ts';
 import { joinCluster, refuseOtherKeys } from './cluster/join.ts';
 import { openRedis, type Shared } from './cluster/shared.ts';
@@ -288,6 +289,7 @@ class Parts {
       softwareUrl: this.#options.softwareUrl,
     });
     const greetings = new Greetings(keys);
+    const budget = new BufferBudget(limits);
     const events = {
       onOpen: rendezvous.onOpen.bind(rendezvous),
       onMessage: rendezvous.onMessage.bind(rendezvous),
@@ -307,7 +309,7 @@ class Parts {
         const { host } = arrival.remote;
         const keyExchange = greeted ? greetings.for(host) : null;
         const onGreetingRefused = (): void => greetings.refused(host);
-        new TcpClient({ socket, arrival, limits, clock, events: serving, keyExchange, onGreetingRefused, silent });
+        new TcpClient({ socket, arrival, limits, budget, clock, events: serving, keyExchange, onGreetingRefused, silent });
       };
     const serveWs = (serving: ClientEvents) => (ws: WebSocket, arrival: Arrival): void => {
       new WsClient(ws, { arrival, limits, clock, events: serving });
@@ -342,7 +344,7 @@ class Parts {
         });
     }
     if (wanted.natTest > 0) await this.#own(doors.frames('TCP', wanted.natTest, serveTcp(natTestEvents, false)));
-    if (wanted.ws > 0) await this.#own(doors.webSocket('WebSocket', wanted.ws, limits.maxFrameBytes, serveWs(events)));
+    if (wanted.ws > 0) await this.#own(doors.webSocket('WebSocket', wanted.ws, limits.maxWsMessageBytes, serveWs(events)));
     if (wanted.relay > 0) await this.#own(doors.frames('TCP', wanted.relay, serveRelay));
     if (wanted.relayWs > 0)
       await this.#own(doors.webSocket('WebSocket', wanted.relayWs, limits.maxRelayMessageBytes, serveRelayWs));

@@ -20,8 +20,15 @@ export interface ServerLimits {
    * server waits for a WebSocket handshake for ever (rendezvous §1.2).
    */
   readonly handshakeTimeoutMs: number;
-  /** Payload bytes of one rendezvous frame: an online query of 20,000 ids fits, a flood of memory does not. */
+  /** Payload bytes of one rendezvous frame: a request with a long token fits, a flood of memory does not. */
   readonly maxFrameBytes: number;
+  /** Payload bytes of an online query, which alone may be longer: an address book of 400,000. */
+  readonly maxOnlineQueryBytes: number;
+  /** Bytes of one rendezvous message over WebSocket, where the buffers of others cannot be counted. */
+  readonly maxWsMessageBytes: number;
+  /** Bytes of unfinished frames over all connections, and what each connection may hold of them in any case. */
+  readonly maxBufferedBytes: number;
+  readonly bufferedBytesAlwaysFree: number;
   /** Bytes of a relay frame that must be translated to or from a WebSocket message: a 4K key frame with room. */
   readonly maxRelayMessageBytes: number;
   /** Unsent bytes to one rendezvous client, which then counts as not reading and is dropped. */
@@ -58,6 +65,8 @@ export interface ServerLimits {
   readonly maxKeyBytes: number;
   /** Ids in one online query. */
   readonly maxOnlineIds: number;
+  /** Ids of it that are looked up before others get their turn. */
+  readonly onlineIdsPerSlice: number;
   /** Registrations of one id in quick succession (rendezvous §5.8): 3, then one has to wait 6 s. */
   readonly registerBurst: number;
   readonly registerWindowMs: number;
@@ -198,6 +207,10 @@ export const DEFAULT_LIMITS: ServerLimits = {
   frameTimeoutMs: 30_000,
   handshakeTimeoutMs: 10_000,
   maxFrameBytes: 256 * 1024,
+  maxOnlineQueryBytes: 5 * 1024 * 1024,
+  maxWsMessageBytes: 64 * 1024,
+  maxBufferedBytes: 64 * 1024 * 1024,
+  bufferedBytesAlwaysFree: 4 * 1024,
   maxRelayMessageBytes: 32 * 1024 * 1024,
   maxUnsentBytes: 512 * 1024,
   maxRequestsPerWindow: 600,
@@ -217,7 +230,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   onlineMs: 30_000,
   maxIdBytes: 253,
   maxKeyBytes: 256,
-  maxOnlineIds: 20_000,
+  maxOnlineIds: 400_000,
+  onlineIdsPerSlice: 5_000,
   registerBurst: 3,
   registerWindowMs: 6_000,
   maxRegistrationsWaiting: 4,

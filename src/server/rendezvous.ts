@@ -132,9 +132,9 @@ export class Rendezvous {
 
   /** The one message of a connection to P-1. */
   onNatTestMessage(client: Client, bytes: Uint8Array): void {
-    const message = this.#decode(bytes);
     const close = (): void => client.close();
-    if (message?.union === 'onlineRequest' && this.#queries.onOnlineRequest(client, message.onlineRequest, close)) return;
+    if (this.#queries.onOnlineRequest(client, bytes, close)) return;
+    const message = this.#decode(bytes);
     if (message?.union === 'testNatRequest') this.#queries.onSecondNatTest(client);
     else this.#o.counters.count('nat-port-not-handled', { from: client.remote.host, via: client.kind });
     close();
@@ -142,7 +142,7 @@ export class Rendezvous {
 
   /** Whether an answer to this client may still come. */
   waits(client: Client): boolean {
-    return this.#asks.waits(client) || this.#o.cluster?.waits(client) === true;
+    return this.#asks.waits(client) || this.#queries.waits(client) || this.#o.cluster?.waits(client) === true;
   }
 
   onClosed(client: Client): void {

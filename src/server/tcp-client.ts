@@ -3,14 +3,17 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../core/clock.ts';
 import { SealedStream, type ServerKeyExchange } from '../core/crypto/index.ts';
 import { decodeRendezvous, encodeFrame, FrameDecoder } from '../core/wire/index.ts';
+import type { BufferBudget } from './buffer-budget.ts';
 import { ClientBase, type ClientEvents } from './client-base.ts';
 import type { ServerLimits } from './limits.ts';
 import type { Arrival } from './one-port/arrival.ts';
+import { isOnlineRequest } from './one-port/service-of.ts';
 
 export interface TcpClientOptions {
   readonly socket: Socket;
   readonly arrival: Arrival;
   readonly limits: ServerLimits;
+  readonly budget: BufferBudget;
   readonly clock: Clock;
   readonly events: ClientEvents;
   /** Offered to a client that says nothing; null on ports without encryption. */
@@ -28,6 +31,10 @@ export class TcpClient extends ClientBase {
   readonly kind = 'tcp';
   readonly #socket: Socket;
   readonly #decoder: FrameDecoder;
+  readonly #limits: ServerLimits;
+  readonly #budget: BufferBudget;
+  /** Bytes of an unfinished frame that the budget knows of. */
+  #held = 0;
   readonly #clock: Clock;
   readonly #keyExchange: ServerKeyExchange | null;
   #sealed: SealedStream | null = null;
@@ -43,7 +50,9 @@ export class TcpClient extends ClientBase {
     this.#socket = options.socket;
     this.#clock = options.clock;
     this.#keyExchange = options.keyExchange;
-    this.#decoder = new FrameDecoder({ maxPayload: options.limits.maxFrameBytes });
+    this.#limits = options.limits;
+    this.#budget = options.budget;
+    this.#decoder = new FrameDecoder({ maxPayload: options.limits.maxOnlineQueryBytes });
     const socket = options.socket;
     socket.setNoDelay(true);
     socket.on('data', (chunk) => this.#onData(chunk));
@@ -57,6 +66,7 @@ export class TcpClient extends ClientBase {
       this.#cancelGreeting?.();
       this.#cancelLinger?.();
       if (this.#unanswered) options.onGreetingRefused?.();
+      this.#hold(0);
       this.ended();
     });
     // Not at once: a client that sends one message and closes without reading would answer the greeting with RST, and its
@@ -100,12 +110,28 @@ export class TcpClient extends ClientBase {
     if (this.#closing) return;
     try {
       for (const frame of this.#decoder.push(chunk)) {
-        if (this.#closing) return;
+        if (this.#closing) break;
+        if (frame.length > this.#limits.maxFrameBytes && !isOnlineRequest(frame)) return this.destroy();
         this.#onFrame(frame);
       }
+      if (this.#closing || this.closed) return;
+      const { buffered } = this.#decoder;
+      if (!this.#hold(buffered) || (buffered > this.#limits.maxFrameBytes && !this.#mayBeLong())) this.destroy();
     } catch {
       this.destroy();
     }
+  }
+
+  #hold(bytes: number): boolean {
+    const fits = this.#budget.change(this.#held, bytes);
+    this.#held = bytes;
+    return fits;
+  }
+
+  /** Only an online query may be longer than a frame of the others (rendezvous §6.8). */
+  #mayBeLong(): boolean {
+    const { incomplete } = this.#decoder;
+    return isOnlineRequest(incomplete.subarray(((incomplete[0] ?? 0) & 3) + 1));
   }
 
   #onFrame(frame: Uint8Array): void {

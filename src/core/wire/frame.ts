@@ -72,6 +72,11 @@ export class FrameDecoder {
     return this.#end - this.#start;
   }
 
+  /** What is held of a frame that is not complete yet, header included; a view, valid until the next call. */
+  get incomplete(): Uint8Array {
+    return this.#buffer.subarray(this.#start, this.#end);
+  }
+
   /**
    * Takes the next bytes of the stream and returns the payloads they complete, in order. Payloads are copies, and `chunk`
    * may be reused after the call. An over-long header is accepted, as everywhere else (rendezvous §2).

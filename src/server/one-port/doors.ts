@@ -62,7 +62,7 @@ export class Doors {
   /** Everything on one port. `services` answers null as long as the server is not ready. */
   async everything(port: number, services: () => OnePortServices | null): Promise<Listener> {
     const { limits, httpHandlers } = this.#o;
-    const front = this.#front(httpHandlers, limits.maxFrameBytes, (ws, arrival, path) =>
+    const front = this.#front(httpHandlers, limits.maxWsMessageBytes, (ws, arrival, path) =>
       this.#whichWs(ws, arrival, path, services()),
     );
     const serve: ServeFrames = (socket, arrival, silent) => {

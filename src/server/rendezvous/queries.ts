@@ -1,6 +1,6 @@
 /** Questions about the asker's own address and about who is online (rendezvous §6.8). */
 import { keyId } from '../../core/crypto/index.ts';
-import { encodeRendezvous, type HostPort, type hbb } from '../../core/wire/index.ts';
+import { encodeRendezvous, type HostPort, type hbb, readOnlineIds } from '../../core/wire/index.ts';
 import type { Client, UdpPath } from '../client.ts';
 import { isLoopback } from '../peer-table.ts';
 import { RecentSources } from '../recent-sources.ts';
@@ -15,6 +15,8 @@ export class Queries {
   readonly #list: ServerList;
   readonly #software: SoftwareNotice;
   readonly #natTests: RecentSources;
+  /** Askers of online queries that are being looked up. */
+  readonly #answering = new Set<Client>();
 
   constructor(options: RendezvousOptions, outbox: Outbox, list: ServerList) {
     this.#o = options;
@@ -61,20 +63,39 @@ export class Queries {
     client.send(encodeRendezvous({ serverKeyResponse: { serverKeyId: keyId(keys.publicKey), statements } }));
   }
 
-  /** Answers and calls `done`. False when the query is larger than we answer. */
-  onOnlineRequest(client: Client, message: hbb.IOnlineRequest | null | undefined, done: () => void): boolean {
-    const ids = message?.peers ?? [];
-    if (ids.length > this.#o.limits.maxOnlineIds) return false;
+  /** Whether an answer to this client is being put together. */
+  waits(client: Client): boolean {
+    return this.#answering.has(client);
+  }
+
+  /** Answers an online query of any size that is allowed, and calls `done`. False: it is none, or too large. */
+  onOnlineRequest(client: Client, bytes: Uint8Array, done: () => void): boolean {
+    const ids = readOnlineIds(bytes, this.#o.limits.maxOnlineIds);
+    if (!ids) return false;
+    this.#answering.add(client);
+    const { peers, cluster, limits } = this.#o;
     const answer = (online: readonly boolean[]): void => {
+      this.#answering.delete(client);
       client.send(encodeRendezvous({ onlineResponse: { states: onlineStates(online) } }));
       done();
     };
     const here = (id: string): boolean => {
-      const peer = this.#o.peers.inMemory(id);
-      return peer !== undefined && this.#o.peers.isOnline(peer);
+      const peer = peers.inMemory(id);
+      return peer !== undefined && peers.isOnline(peer);
     };
-    if (this.#o.cluster) void this.#o.cluster.online(ids, here).then(answer);
-    else answer(ids.map(here));
+    if (cluster) void cluster.online(ids, here).then(answer);
+    else {
+      const online: boolean[] = [];
+      // In slices: whoever asks for a hundred thousand must not hold up the others.
+      const next = (): void => {
+        if (client.closed) return void this.#answering.delete(client);
+        const from = online.length;
+        for (const id of ids.slice(from, from + limits.onlineIdsPerSlice)) online.push(here(id));
+        if (online.length < ids.length) setImmediate(next);
+        else answer(online);
+      };
+      next();
+    }
     return true;
   }
 }
