@@ -10,6 +10,16 @@ interface Entry {
   idsAt: number;
 }
 
+export interface AddressLine {
+  /** An IPv6 address stands for its /64. */
+  readonly address: string;
+  /** New ids that count against `addressBurst` at the moment. */
+  readonly registrations: number;
+  readonly countedMsAgo: number;
+  /** Different ids of the last day. */
+  readonly ids: number;
+}
+
 export class AddressLimiter {
   readonly #limits: ServerLimits;
   readonly #clock: Clock;
@@ -24,8 +34,7 @@ export class AddressLimiter {
   allow(address: string, id: string): boolean {
     const limits = this.#limits;
     const now = this.#clock.now();
-    // An IPv6 household has 2^64 addresses.
-    const key = address.includes(':') ? prefix64(address) : address;
+    const key = keyOf(address);
     const entry = this.#entries.get(key);
     if (!entry) {
       // The oldest goes: a limiter that remembers every spoofed source would be the flood's real target.
@@ -47,4 +56,40 @@ export class AddressLimiter {
     entry.idsAt = now;
     return true;
   }
+
+  /** Some addresses behind the first `start`, in the order in which they came. */
+  list(start: number, count: number): AddressLine[] {
+    const lines: AddressLine[] = [];
+    let at = 0;
+    for (const key of this.#entries.keys()) {
+      if (lines.length >= count) break;
+      if (at++ >= start) lines.push(...this.show(key));
+    }
+    return lines;
+  }
+
+  /** One address, or none. */
+  show(address: string): AddressLine[] {
+    const entry = this.#entries.get(keyOf(address));
+    if (!entry) return [];
+    const now = this.#clock.now();
+    return [
+      {
+        address: keyOf(address),
+        registrations: now - entry.countedAt > this.#limits.addressWindowMs ? 0 : entry.count,
+        countedMsAgo: Math.round(now - entry.countedAt),
+        ids: entry.ids.size,
+      },
+    ];
+  }
+
+  /** @returns whether it was there */
+  forget(address: string): boolean {
+    return this.#entries.delete(keyOf(address));
+  }
+}
+
+/** An IPv6 household has 2^64 addresses. */
+function keyOf(address: string): string {
+  return address.includes(':') ? prefix64(address) : address;
 }

@@ -6,7 +6,10 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import { initCrypto } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import { formatInvitation } from '../shared/invitation.ts';
+import { peerCommands } from './admin/peer-commands.ts';
 import { AdminCommands } from './admin/registry.ts';
+import { relayCommands } from './admin/relay-commands.ts';
+import { serverCommands } from './admin/server-commands.ts';
 import { AdminSocket } from './admin/socket.ts';
 import { Admission } from './admission.ts';
 import { BufferBudget } from './buffer-budget.ts';
@@ -44,6 +47,7 @@ import { Relay } from './relay.ts';
 import { RelayChoice } from './relay-choice.ts';
 import { RelayPolicy } from './relay-policy.ts';
 import { Rendezvous } from './rendezvous.ts';
+import { RequestLog } from './request-log.ts';
 import { takeOverPeers } from './takeover/stock-peers.ts';
 import { TcpClient } from './tcp-client.ts';
 import { RECEIVE_BUFFER_BYTES, UdpPort } from './udp-port.ts';
@@ -128,7 +132,7 @@ export interface RunningServer {
   stats(): Record<string, number>;
   /** Tests itself through its own sockets (at most every few seconds) and says at which stage that failed. */
   ready(): Promise<ReadyReport>;
-  /** Reads again what may change while the server runs: certificate and key. */
+  /** Reads again what may change while the server runs: certificate and key, and the relay's lists of addresses. */
   reload(): Promise<void>;
   /** Closes every socket and timer and flushes the store; done well within 2 s. */
   close(): Promise<void>;
@@ -267,6 +271,9 @@ class Parts {
     });
     // Where everybody may come and nothing is counted there is nothing to judge.
     const gate = enrolment.mode === 'open' && limits.keyIdsPerDay === 0 ? null : new EnrolmentGate(enrolment);
+    const live = { alwaysRelay: this.#options.alwaysRelay ?? false };
+    const requests = new RequestLog(counters, limits.maxLoggedRequests);
+    this.#closers.push(() => requests.close());
     const rendezvous = new Rendezvous({
       gate,
       cluster,
@@ -281,7 +288,9 @@ class Parts {
       port: wanted.rendezvous,
       singlePort: wanted.single,
       publicHost: this.#options.publicHost ?? '',
-      alwaysRelay: this.#options.alwaysRelay ?? false,
+      get alwaysRelay() {
+        return live.alwaysRelay;
+      },
       isLan,
       localIp: this.#options.localIp ?? (this.#options.mask ? firstAddress() : ''),
       serial: this.#options.serial ?? 0,
@@ -377,6 +386,13 @@ class Parts {
     // Each part adds its commands here (admin/registry.ts).
     const admin = new AdminCommands();
     admin.add({ name: 'stats', help: 'decisions by reason since the start, and what is held now', run: stats });
+    const reload = async (): Promise<void> => {
+      policy.reload();
+      await tls?.reload();
+    };
+    admin.addAll(peerCommands({ peers, store, requests }));
+    admin.addAll(relayCommands(relay, policy));
+    admin.addAll(serverCommands({ limits, live, relays, reload }));
     admin.add({ name: 'ready', help: 'a self-test: registers, introduces and relays through the own sockets', run: () => observer.readiness.check() });
     const host = this.#options.publicHost || invitationHost(bind);
     // The classic ports stay what is handed out, as long as they are there: every client knows them.
@@ -401,7 +417,7 @@ class Parts {
       statusUrl: metricsPort > 0 ? statusUrl(this.#options.http?.host ?? '', metricsPort) : '',
       stats,
       ready: () => observer.readiness.check(),
-      reload: async () => tls?.reload(),
+      reload,
       close: () => this.#close(),
     };
   }

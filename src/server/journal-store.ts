@@ -50,6 +50,19 @@ export class JournalStore implements PeerStore {
     return wanted.length;
   }
 
+  list(start: number, count: number): PeerRow[] {
+    const ids = [...this.#rows.keys()].sort().slice(start, start + count);
+    return ids.flatMap((id) => this.#rows.get(id) ?? []);
+  }
+
+  remove(id: string): Promise<boolean> {
+    const row = this.#rows.get(id);
+    if (!row) return Promise.resolve(false);
+    return new Promise((resolve, reject) => {
+      this.#group.add({ ...row, removed: true }, (error) => (error ? reject(error) : resolve(true)));
+    });
+  }
+
   count(): number {
     return this.#rows.size;
   }
@@ -73,7 +86,8 @@ export class JournalStore implements PeerStore {
     this.#bytes += data.length;
     for (const row of rows) {
       if (row.formerId !== undefined) this.#rows.delete(row.formerId);
-      this.#rows.set(row.id, row);
+      if (row.removed) this.#rows.delete(row.id);
+      else this.#rows.set(row.id, row);
     }
     this.#lines += rows.length;
     if (this.#lines <= COMPACT_ABOVE_LINES || this.#lines <= this.#rows.size * 3) return;
@@ -115,7 +129,8 @@ export function readJournal(file: string): PeerRow[] {
   for (const entry of text.split('\n')) {
     const row = parseLine(entry);
     // An id may have changed since: the last line of a guid counts.
-    if (row) rows.set(hex(row.guid), row);
+    if (row?.removed) rows.delete(hex(row.guid));
+    else if (row) rows.set(hex(row.guid), row);
   }
   return [...rows.values()];
 }
@@ -126,16 +141,17 @@ function hex(bytes: Uint8Array): string {
 
 function line(row: PeerRow): string {
   const [guid, uuid, pk] = [row.guid, row.uuid, row.pk].map((bytes) => Buffer.from(bytes).toString('base64'));
-  return `${JSON.stringify({ guid, id: row.id, uuid, pk, ip: row.ip })}\n`;
+  return `${JSON.stringify({ guid, id: row.id, uuid, pk, ip: row.ip, ...(row.removed ? { removed: true } : {}) })}\n`;
 }
 
 function parseLine(text: string): PeerRow | null {
   if (text === '') return null;
   try {
-    const { guid, id, uuid, pk, ip } = JSON.parse(text) as Record<string, unknown>;
+    const { guid, id, uuid, pk, ip, removed } = JSON.parse(text) as Record<string, unknown>;
     if ([guid, id, uuid, pk, ip].some((field) => typeof field !== 'string')) return null;
     const bytes = (field: unknown): Uint8Array => new Uint8Array(Buffer.from(field as string, 'base64'));
-    return { guid: bytes(guid), id: id as string, uuid: bytes(uuid), pk: bytes(pk), ip: ip as string };
+    const row = { guid: bytes(guid), id: id as string, uuid: bytes(uuid), pk: bytes(pk), ip: ip as string };
+    return removed === true ? { ...row, removed } : row;
   } catch {
     return null;
   }

@@ -160,6 +160,10 @@ export interface ServerLimits {
   readonly relayBufferBytes: number;
   /** Length of a relay uuid: clients send 36 characters. */
   readonly maxRelayUuidLength: number;
+  /** For an operator to look at: the last introductions, and the ids that changed their address, with so many addresses each. */
+  readonly maxLoggedRequests: number;
+  readonly maxIpChangeIds: number;
+  readonly maxIpChangeAddresses: number;
   /** Connections to the admin socket, bytes of one command, ms until it must have come and been answered. */
   readonly maxAdminConnections: number;
   readonly maxAdminRequestBytes: number;
@@ -285,6 +289,9 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxListedAddresses: 100_000,
   relayBufferBytes: 256 * 1024,
   maxRelayUuidLength: 256,
+  maxLoggedRequests: 1_000,
+  maxIpChangeIds: 5_000,
+  maxIpChangeAddresses: 16,
   maxAdminConnections: 16,
   maxAdminRequestBytes: 64 * 1024,
   adminRequestMs: 10_000,

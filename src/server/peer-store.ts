@@ -11,6 +11,8 @@ export interface PeerRow {
   readonly ip: string;
   /** The id that this row had until now, which is then nobody's. */
   readonly formerId?: string;
+  /** The row is to go. */
+  readonly removed?: boolean;
 }
 
 export interface PeerStore {
@@ -29,6 +31,10 @@ export interface PeerStore {
    * @throws when the disk refuses, and then none is inserted
    */
   importRows?(rows: readonly PeerRow[], known: 'keep' | 'replace'): number;
+  /** Some rows in the order of their ids, behind the first `start`; for people. @throws when the store cannot be read */
+  list?(start: number, count: number): PeerRow[];
+  /** Forgets an id; the outcome is on disk when it resolves. @returns whether it was known. Rejects when the disk refuses */
+  remove?(id: string): Promise<boolean>;
   /** Number of rows. */
   count(): number;
   /** Writes what is queued and closes. No call after it. */

@@ -8,6 +8,7 @@ import { isChosenId } from './id-format.ts';
 import type { ServerLimits } from './limits.ts';
 import { isSelfTestId } from './observe/self-test-id.ts';
 import type { PeerLine, Presence } from './observe/view.ts';
+import { IpChanges } from './ip-changes.ts';
 import { NEVER, Peer } from './peer.ts';
 import type { PeerRow, PeerStore } from './peer-store.ts';
 
@@ -43,6 +44,8 @@ export class PeerTable {
   readonly #limits: ServerLimits;
   readonly #clock: Clock;
   readonly #limiter: AddressLimiter;
+  /** Ids that came from another address than before; for an operator. */
+  readonly ipChanges: IpChanges;
   /** Other nodes write to the store too. */
   readonly #shared: boolean;
   /** Ids whose row is on its way to the disk, with what came for them meanwhile. */
@@ -56,10 +59,43 @@ export class PeerTable {
     this.#limits = limits;
     this.#clock = clock;
     this.#limiter = new AddressLimiter(limits, clock);
+    this.ipChanges = new IpChanges(limits, clock);
+  }
+
+  /** What registrations of new ids are counted with, by address. */
+  get limiter(): AddressLimiter {
+    return this.#limiter;
+  }
+
+  /** How a known id is here; looks into the store when it is not in memory. */
+  line(id: string): (PeerLine & { readonly ip: string; readonly port: number; readonly pk: Uint8Array; readonly uuid: Uint8Array }) | null {
+    const peer = this.find(id);
+    if (!peer?.owned) return null;
+    const silentMs = peer.client || peer.lastSeen === NEVER ? null : Math.round(this.#clock.now() - peer.lastSeen);
+    return { id, via: this.#presence(peer), host: peer.host, port: peer.port, silentMs, ip: peer.ip, pk: peer.pk, uuid: peer.uuid };
+  }
+
+  /**
+   * Forgets an id and whose it is; the next machine that registers it gets it. Resolves once that is on disk.
+   * @returns whether it was known, or null where the store cannot forget. Rejects when the disk refuses
+   */
+  async forget(id: string): Promise<boolean | null> {
+    if (!this.#store.remove) return null;
+    const known = await this.#store.remove(id);
+    const peer = this.#peers.get(id);
+    this.#peers.delete(id);
+    peer?.client?.close();
+    return known || peer !== undefined;
   }
 
   get size(): number {
     return this.#peers.size;
+  }
+
+  /** Computers that are here; looks at each. */
+  get onlineCount(): number {
+    const { udp, tcp, ws } = this.census();
+    return udp + tcp + ws;
   }
 
   /** Computers in memory by how they are here; looks at each. */
@@ -170,6 +206,7 @@ export class PeerTable {
         const peer = this.#peers.get(id) ?? this.#add(id);
         if (peer.registerCount === 0) this.#countRegistration(peer);
         peer.setKeys(row.guid, row.uuid, row.pk);
+        if (ipChanged) this.ipChanges.note(id, peer.ip, row.ip);
         peer.ip = row.ip;
         this.#heard(peer, from, request.path, request.client);
         done(Result.OK);

@@ -25,7 +25,7 @@ interface Announced {
 }
 
 export class RelayChoice {
-  readonly #named: readonly string[];
+  #named: readonly string[] = [];
   readonly #clock: Clock;
   readonly #aborted = new AbortController();
   readonly #dead = new Set<string>();
@@ -34,8 +34,16 @@ export class RelayChoice {
   #cancel: (() => void) | undefined;
 
   constructor(relays: readonly string[], clock: Clock) {
-    this.#named = relays.slice(0, MAX_RELAYS);
     this.#clock = clock;
+    this.configure(relays);
+  }
+
+  /** Takes these for what the configuration says. */
+  configure(relays: readonly string[]): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#named = relays.slice(0, MAX_RELAYS);
+    this.#dead.clear();
     // With one there is no choice, and a probe every 3 s would only disturb it.
     if (this.#named.length > 1) this.#schedule(0);
   }
@@ -96,11 +104,13 @@ export class RelayChoice {
   }
 
   #schedule(delayMs: number): void {
+    const named = this.#named;
     this.#cancel = this.#clock.setTimer(delayMs, () => {
-      void Promise.all(this.#named.map((relay) => answers(relay, this.#aborted.signal))).then((alive) => {
-        if (this.#aborted.signal.aborted) return;
+      void Promise.all(named.map((relay) => answers(relay, this.#aborted.signal))).then((alive) => {
+        // Others may have been named meanwhile.
+        if (this.#aborted.signal.aborted || named !== this.#named) return;
         this.#dead.clear();
-        this.#named.forEach((relay, i) => void (alive[i] || this.#dead.add(relay)));
+        named.forEach((relay, i) => void (alive[i] || this.#dead.add(relay)));
         this.#schedule(PROBE_INTERVAL_MS);
       });
     });

@@ -58,14 +58,17 @@ export class SqliteStore implements PeerStore {
 
   get(id: string): PeerRow | null {
     const row = this.#get.get(id);
-    if (!row) return null;
-    return {
-      guid: row.guid as Uint8Array,
-      id: row.id as string,
-      uuid: row.uuid as Uint8Array,
-      pk: row.pk as Uint8Array,
-      ip: ipOfInfo(row.info),
-    };
+    return row ? rowOf(row) : null;
+  }
+
+  list(start: number, count: number): PeerRow[] {
+    const rows = this.#db.prepare('select guid, id, uuid, pk, info from peer order by id limit ? offset ?').all(count, start);
+    return rows.map(rowOf);
+  }
+
+  /** In this thread: an operator does it now and then, and the writer holds the database for milliseconds only. */
+  remove(id: string): Promise<boolean> {
+    return Promise.resolve().then(() => Number(this.#db.prepare('delete from peer where id = ?').run(id).changes) > 0);
   }
 
   save(row: PeerRow, done: (error: Error | null) => void): void {
@@ -98,6 +101,16 @@ export class SqliteStore implements PeerStore {
     await this.#writer.close();
     this.#db.close();
   }
+}
+
+function rowOf(row: Readonly<Record<string, unknown>>): PeerRow {
+  return {
+    guid: row.guid as Uint8Array,
+    id: row.id as string,
+    uuid: row.uuid as Uint8Array,
+    pk: row.pk as Uint8Array,
+    ip: ipOfInfo(row.info),
+  };
 }
 
 /** `info` is written by others too; a row whose info cannot be read is still a known id. */

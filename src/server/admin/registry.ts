@@ -27,8 +27,8 @@ export interface AdminCommand<T = unknown> {
   readonly maxArgs?: number;
   /** Does it and answers plain data. @throws LiteDeskError */
   run(call: AdminCall): T | Promise<T>;
-  /** The answer for people; absent: tables and `name value` lines. */
-  text?(result: T): string;
+  /** The answer for people; absent or undefined: tables and `name value` lines. */
+  text?(result: T): string | undefined;
 }
 
 export interface AdminAnswer {
@@ -44,6 +44,10 @@ export class AdminCommands {
 
   constructor() {
     this.add({ name: 'help', aliases: ['h'], help: 'list the commands', run: () => this.#list(), text: helpText });
+  }
+
+  addAll(commands: readonly AdminCommand[]): void {
+    for (const command of commands) this.add(command);
   }
 
   /** @throws Error when a name is taken: a fault of the program */
@@ -100,6 +104,15 @@ function helpText(list: readonly { command: string; aliases: readonly string[]; 
   return list
     .map(({ command, aliases, help }) => `${command}\n    ${help}${aliases.length > 0 ? ` (also: ${aliases.join(', ')})` : ''}`)
     .join('\n');
+}
+
+/** A whole number among the words, or `otherwise` when the word is missing. @throws LiteDeskError ADMIN_USAGE */
+export function adminNumber(text: unknown, otherwise: number, max = Number.MAX_SAFE_INTEGER): number {
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if (String(text).trim() === '' || !Number.isInteger(value) || value < 0 || value > max)
+    throw adminUsage(`${String(text)} is not a whole number${max < Number.MAX_SAFE_INTEGER ? ` up to ${max}` : ''}.`);
+  return value;
 }
 
 /** Wrong words behind a command: exit code 2. */
