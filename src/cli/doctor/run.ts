@@ -1,5 +1,6 @@
 /** The doctor's round: every test in its place, each told as soon as it and those before it are done. */
 import { isIP } from 'node:net';
+import { fingerprint } from '../../core/crypto/index.ts';
 import type { HostPort } from '../../core/wire/index.ts';
 import { formatHostPort } from '../../net/index.ts';
 import { asWarning, type Check, type Finding, skip, warn } from './check.ts';
@@ -90,7 +91,7 @@ export async function runDoctor(input: DoctorInput): Promise<VerdictFacts> {
   try {
     if (standIn) introduction = await checkIntroduction(target, standIn, seenUdp.seen?.seen ?? 0);
     tell('introduction', introduction?.finding ?? skip('The introduction was not tested: that takes a registration.'));
-    tell('key', await keyFinding(target, await key, introduction?.key ?? null));
+    tell('key', keyFinding(target, await key, introduction?.key ?? null));
     const relay = relayAddress(target, introduction?.push?.relayServer ?? '');
     if (standIn && introduction?.finding.status === 'ok') {
       relayed = await checkRelay(target, standIn, relay, null);
@@ -144,13 +145,13 @@ async function checkSingle(target: Target, port: number, tell: (name: string, fi
 }
 
 /** The stronger proof first; then what the signature of an introduction says. */
-async function keyFinding(target: Target, proof: Finding, signed: Finding | null): Promise<Finding> {
+function keyFinding(target: Target, proof: Finding, signed: Finding | null): Finding {
   if (target.key === '')
     return warn('DOCTOR_NO_KEY', 'No key is configured.', 'Give --key, or the invitation: without it nobody can tell this server from another one.');
   if (!publicKeyOf(target.key))
     return warn('DOCTOR_KEY_TEXT', 'The configured key is a text and no public key.', 'It admits clients, but proves nothing about the server, and stock clients do not encrypt.');
-  if (proof.status !== 'skip') return proof;
-  return signed ?? skip(`${proof.detail} There was no introduction to prove the key by.`);
+  const finding = proof.status !== 'skip' ? proof : (signed ?? skip(`${proof.detail} There was no introduction to prove the key by.`));
+  return { ...finding, detail: `${finding.detail} The configured key is ${fingerprint(target.key)}.` };
 }
 
 function consoleOf(finding: Finding, relay: HostPort, loopback: boolean): Finding {

@@ -229,7 +229,9 @@ export function statusPage(data: PageData, parts: Parts): void {
 
   const drawCharts = (now: StatusPicture): void => {
     const points = (at: 1 | 2 | 3 | 4): (readonly [number, number])[] => samples.map((sample) => [sample[0], sample[at]] as const);
-    const common = { spanMs: SPAN_MS, now: now.now, formatTime: timeText };
+    // A young server fills its graphs too.
+    const spanMs = Math.min(SPAN_MS, Math.max(60_000, now.now - (samples[0]?.[0] ?? now.now)));
+    const common = { spanMs, now: now.now, formatTime: timeText };
     if (charts.childElementCount === 0 || charts.dataset.language !== language) {
       charts.dataset.language = language;
       const legend = h('div', 'legend', h('span', 'key one', t('introduced')), h('span', 'key two', t('refused')), h('span', '', t('perSecond')));

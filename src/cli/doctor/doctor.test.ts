@@ -1,0 +1,186 @@
+/** The doctor against servers of both kinds and in several states of health, over real sockets. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { signKeyPair } from '../../core/crypto/index.ts';
+import { type RunningServer, type ServerOptions, startServer } from '../../server/index.ts';
+import { doctorCommand } from '../commands/doctor.ts';
+import { startStock, type StockFaults } from './test-stock.ts';
+
+interface Line {
+  event: string;
+  name: string;
+  status: string;
+  ok: boolean;
+  detail: string;
+  hint: string;
+  code?: string;
+  summary: string;
+}
+
+let dir: string;
+const cleanups: (() => void | Promise<void>)[] = [];
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'litedesk-doctor-'));
+});
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  rmSync(dir, { recursive: true });
+});
+
+async function start(options: Partial<ServerOptions> = {}): Promise<RunningServer> {
+  const server = await startServer({ dataDir: join(dir, 'server'), ports: { rendezvous: -1 }, ...options });
+  cleanups.push(() => server.close());
+  return server;
+}
+
+async function doctor(...args: string[]): Promise<{ code: number; lines: Line[]; check: (name: string) => Line; text: string }> {
+  let text = '';
+  const stdout = new Writable({
+    write(chunk, _encoding, done) {
+      text += String(chunk);
+      done();
+    },
+  });
+  const io = { stdout, stderr: stdout, stdin: process.stdin, env: {}, signal: new AbortController().signal };
+  const json = !args.includes('--text');
+  const code = await doctorCommand([...args.filter((arg) => arg !== '--text'), '--data', join(dir, 'doctor'), ...(json ? ['--json'] : [])], io);
+  const lines = json ? text.trim().split('\n').map((line) => JSON.parse(line) as Line) : [];
+  return {
+    code,
+    lines,
+    text,
+    check: (name) => {
+      const found = lines.find((line) => line.name === name);
+      if (!found) throw new Error(`no ${name} in ${text}`);
+      return found;
+    },
+  };
+}
+
+/** Three ports in a row that are free at `host` now. */
+async function freePort(host: string): Promise<number> {
+  for (;;) {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, host, resolve));
+    const { port } = server.address() as { port: number };
+    await new Promise((resolve) => server.close(resolve));
+    if (port > 10_000 && port < 60_000) return port;
+  }
+}
+
+async function stock(faults: StockFaults = {}): Promise<{ server: string; key: string }> {
+  // Not 127.0.0.1: the addresses of each server under test are its own.
+  const host = '127.0.0.77';
+  const running = await startStock(host, await freePort(host), faults);
+  cleanups.push(() => running.close());
+  return { server: `${host}:${running.port}`, key: running.key };
+}
+
+test('a healthy server: everything works, and one sentence says so', async () => {
+  const server = await start();
+  const { code, lines, check } = await doctor('--server', `127.0.0.1:${server.ports.rendezvous}`, '--key', server.publicKey);
+  expect(lines.filter((line) => line.status === 'fail' || line.status === 'warn')).toEqual([]);
+  for (const name of ['tcp-rendezvous', 'udp-rendezvous', 'udp-nat-test', 'tcp-nat-test', 'websocket', 'registration', 'introduction', 'key', 'tcp-relay', 'relay', 'relay-websocket', 'nat-mapping', 'clock'])
+    expect(check(name)).toMatchObject({ status: 'ok', ok: true });
+  expect(check('nat-filtering').status).toBe('skip');
+  const verdict = lines.at(-1);
+  expect(verdict).toMatchObject({ event: 'verdict', ok: true });
+  expect(verdict?.summary).toMatch(/^litedesk doctor [\d.]+ on .* server 127\.0\.0\.1:\d+ works; .*no NAT, key proven\.$/);
+  expect(code).toBe(0);
+  // Seen as one computer, however often it is asked.
+  await doctor('--server', `127.0.0.1:${server.ports.rendezvous}`, '--key', server.publicKey);
+  expect(server.stats().peersInMemory).toBe(1);
+});
+
+test('people get the same in lines with the next step', async () => {
+  const server = await start();
+  const { text, code } = await doctor('--server', server.invitation.replace(/\/\/[^:?]+/, '//127.0.0.1').replace(/#.*/, ''), '--text').catch((error: unknown) => ({
+    text: (error as Error).message,
+    code: 1,
+  }));
+  // An invitation that was changed is refused before anything is tested.
+  expect(text).toContain('invitation');
+  expect(code).toBe(1);
+  const good = await doctor('--server', `127.0.0.1:${server.ports.rendezvous}`, '--text');
+  expect(good.text).toContain('ok    tcp-rendezvous');
+  expect(good.text).toContain('WARN  key');
+  expect(good.text).toMatch(/→ Give --key/);
+  expect(good.code).toBe(1);
+  expect(good.text).toContain('DOCTOR_KEY_REFUSED');
+});
+
+test('another key than the server has', async () => {
+  const server = await start();
+  const wrong = Buffer.from(signKeyPair().publicKey).toString('base64');
+  const { code, check, lines } = await doctor('--server', `127.0.0.1:${server.ports.rendezvous}`, '--key', wrong);
+  expect(check('key')).toMatchObject({ status: 'fail', code: 'DOCTOR_KEY_WRONG' });
+  expect(check('introduction')).toMatchObject({ status: 'fail', code: 'DOCTOR_KEY_REFUSED' });
+  expect(lines.at(-1)?.summary).toContain('fails at introduction DOCTOR_KEY_REFUSED, key DOCTOR_KEY_WRONG');
+  expect(code).toBe(1);
+});
+
+test('stock hbbs and hbbr: the key is proven by the signature, and what they lack is a warning', async () => {
+  const { server, key } = await stock();
+  const { code, check, lines } = await doctor('--server', server, '--key', key);
+  expect(lines.filter((line) => line.status === 'fail')).toEqual([]);
+  expect(check('key')).toMatchObject({ status: 'ok' });
+  expect(check('key').detail).toContain('signed');
+  expect(check('relay').status).toBe('ok');
+  expect(check('udp-nat-test')).toMatchObject({ status: 'warn', code: 'DOCTOR_NO_UDP_NAT_TEST' });
+  expect(check('websocket')).toMatchObject({ status: 'warn', code: 'WS_FAILED' });
+  expect(code).toBe(0);
+});
+
+test('a stock server whose signature is of another key', async () => {
+  const { server, key } = await stock({ otherKey: true });
+  const { check } = await doctor('--server', server, '--key', key);
+  expect(check('key')).toMatchObject({ status: 'fail', code: 'DOCTOR_KEY_WRONG' });
+});
+
+test('a relay that refuses', async () => {
+  const { server, key } = await stock({ relayRefuses: true });
+  const { check, code } = await doctor('--server', server, '--key', key);
+  expect(check('tcp-relay').status).toBe('ok');
+  expect(check('relay')).toMatchObject({ status: 'fail', code: 'DOCTOR_RELAY_REFUSED' });
+  expect(code).toBe(1);
+});
+
+test('answers that come from another address than was asked', async () => {
+  const { server, key } = await stock({ wrongSource: true });
+  const { check } = await doctor('--server', server, '--key', key);
+  expect(check('udp-rendezvous')).toMatchObject({ status: 'fail', code: 'DOCTOR_WRONG_SOURCE' });
+});
+
+test('UDP that is blocked: stock servers fail, ours takes the registration over TCP', { timeout: 90_000 }, async () => {
+  const { server, key } = await stock({ noUdp: true });
+  const { check } = await doctor('--server', server, '--key', key);
+  expect(check('udp-rendezvous')).toMatchObject({ status: 'fail', code: 'DOCTOR_NO_ANSWER' });
+  expect(check('registration').status).toBe('fail');
+  expect(check('relay').status).toBe('skip');
+});
+
+test('no server at all, and a name that does not exist', { timeout: 90_000 }, async () => {
+  const port = await freePort('127.0.0.78');
+  const { check, code } = await doctor('--server', `127.0.0.78:${port}`, '--key', 'x');
+  expect(check('tcp-rendezvous')).toMatchObject({ status: 'fail', code: 'TCP_REFUSED' });
+  expect(code).toBe(1);
+  const nowhere = await doctor('--server', 'no-such-host.invalid');
+  expect(nowhere.check('dns')).toMatchObject({ status: 'fail', code: 'DNS_FAILED' });
+  expect(nowhere.lines.at(-1)).toMatchObject({ event: 'verdict', ok: false });
+});
+
+test('a server that carries everything on one port', async () => {
+  const port = await freePort('127.0.0.1');
+  const server = await start({ ports: { rendezvous: 0, natTest: 0, relay: 0, ws: 0, relayWs: 0, single: port } });
+  const { check, lines, code } = await doctor('--server', `127.0.0.1:${port}`, '--key', server.publicKey);
+  expect(lines.filter((line) => line.status === 'fail')).toEqual([]);
+  expect(check('one-port').status).toBe('ok');
+  expect(check('relay').status).toBe('ok');
+  expect(check('key').status).toBe('ok');
+  expect(check('tcp-relay').status).toBe('skip');
+  expect(code).toBe(0);
+});
