@@ -48,7 +48,7 @@ import { RelayChoice } from './relay-choice.ts';
 import { RelayPolicy } from './relay-policy.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { RequestLog } from './request-log.ts';
-import { takeOverPeers } from './takeover/stock-peers.ts';
+import { localTarget, sharedTarget, type TakeoverTarget, takeOverPeers } from './takeover/stock-peers.ts';
 import { TcpClient } from './tcp-client.ts';
 import { RECEIVE_BUFFER_BYTES, UdpPort } from './udp-port.ts';
 import { SERVER_VERSION } from './version.ts';
@@ -234,6 +234,7 @@ class Parts {
     if (wanted.single > 0) await this.#own(doors.everything(wanted.single, () => onePort));
     const shared = await this.#shared();
     const store = shared?.store ?? this.#store();
+    await this.#takeOver(shared ? sharedTarget(store, (rows) => shared.rows.restore(rows)) : localTarget(store));
     const peers = new PeerTable(store, limits, clock, shared !== null);
     const relays = new RelayChoice(this.#options.relays ?? [], clock);
     this.#closers.push(() => relays.close());
@@ -505,10 +506,14 @@ class Parts {
       );
     }
     this.#closers.push(() => store.close());
-    const { dataDir, importDb, log } = this.#options;
-    const takeover = takeOverPeers(store, { dataDir, file: importDb });
-    if (takeover) log?.('info', 'computers-taken-over', { ...takeover });
     return store;
+  }
+
+  /** The computers of hbbs, where it ran here before. */
+  async #takeOver(target: TakeoverTarget | null): Promise<void> {
+    const { dataDir, importDb: file, log } = this.#options;
+    const takeover = target && (await takeOverPeers(target, { dataDir, file }));
+    if (takeover) log?.('info', 'computers-taken-over', { ...takeover });
   }
 
   /** A server without its admin socket still serves: the folder may be on a file system that has none. */

@@ -1,5 +1,5 @@
 /** Picks the store that the runtime can run. */
-import { existsSync, renameSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { JournalStore, readJournal } from './journal-store.ts';
 import type { PeerStore } from './peer-store.ts';
@@ -20,6 +20,8 @@ export function openPeerStore(dataDir: string, maxQueuedRows: number, module: Sq
     if (isNew && existsSync(database)) store.importRows(readStockPeers(database), 'keep');
     return store;
   }
+  // The uuids in it are what an id is kept by; SQLite gives its log the same mode.
+  closeSync(openSync(database, 'a', 0o600));
   const store = new SqliteStore(module, database, maxQueuedRows);
   if (existsSync(journal)) {
     const last = new Map(readJournal(journal).map((row) => [row.id, row]));

@@ -1,4 +1,5 @@
 /** Which computers are known and here, and what is counted about them (hbbs: ip-blocker, ip-changes, punch-requests). */
+import { normalizeHost } from '../../core/wire/index.ts';
 import type { PeerStore } from '../peer-store.ts';
 import type { PeerTable } from '../peer-table.ts';
 import type { RequestLog } from '../request-log.ts';
@@ -35,7 +36,11 @@ export function peerCommands({ peers, store, requests }: PeerCommandParts): Admi
         const rows = store.list(start, count);
         return {
           total: store.count(),
-          peers: rows.map(({ id, ip }) => ({ id, via: peers.inMemory(id) ? (peers.line(id)?.via ?? 'none') : 'none', ip })),
+          peers: rows.map(({ id, ip }) => ({
+            id,
+            via: peers.inMemory(id) ? (peers.line(id)?.via ?? 'none') : 'none',
+            ip: normalizeHost(ip),
+          })),
         };
       },
     },

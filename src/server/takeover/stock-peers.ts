@@ -29,19 +29,43 @@ export interface Takeover {
   readonly added: number;
 }
 
+/** Where rows can be added: a store of this computer, or one that nodes share. */
+export interface TakeoverTarget {
+  readonly isEmpty: boolean;
+  /** Adds what is not known yet. @returns how many, as far as it can tell */
+  add(rows: readonly PeerRow[]): number | Promise<number>;
+}
+
+/** Rows that go to a shared store at a time. */
+const SLICE = 1_000;
+
+/** What takes rows over in a local store; null when it cannot. */
+export function localTarget(store: PeerStore): TakeoverTarget | null {
+  return store.importRows ? { isEmpty: store.count() === 0, add: (rows) => store.importRows?.(rows, 'keep') ?? 0 } : null;
+}
+
+/** @param restore adds the rows whose ids nobody has */
+export function sharedTarget(store: PeerStore, restore: (rows: readonly PeerRow[]) => Promise<void>): TakeoverTarget {
+  const add = async (rows: readonly PeerRow[]): Promise<number> => {
+    for (let at = 0; at < rows.length; at += SLICE) await restore(rows.slice(at, at + SLICE));
+    return rows.length;
+  };
+  return { isEmpty: store.count() === 0, add };
+}
+
 /**
- * Adds to `store` what it does not know yet.
- * @returns null when there is no such database, it has not changed since the last time, or the store takes no rows
+ * Adds to the store what it does not know yet.
+ * @returns null when there is no such database, or it has not changed since the last time
  * @throws LiteDeskError HBBS_DATABASE_UNREADABLE, or the error of the store
  */
-export function takeOverPeers(store: PeerStore, { dataDir, file }: TakeoverOptions): Takeover | null {
+export async function takeOverPeers(target: TakeoverTarget, { dataDir, file }: TakeoverOptions): Promise<Takeover | null> {
   const path = stockFile(dataDir, file);
-  if (path === null || !store.importRows) return null;
+  if (path === null) return null;
   const marker = join(dataDir, MARKER);
   const state = JSON.stringify({ file: path, state: fingerprint(path) });
-  if (store.count() > 0 && readIfThere(marker) === state) return null;
+  if (!target.isEmpty && readIfThere(marker) === state) return null;
   const rows = readStockPeers(path);
-  const added = store.importRows(rows, 'keep');
+  const added = await target.add(rows);
   writeFileSync(marker, state, { mode: 0o600 });
   return { file: path, found: rows.length, added };
 }

@@ -11,7 +11,8 @@ import { type RunningServer, type ServerOptions, startServer } from '../index.ts
 import { openPeerStore } from '../open-store.ts';
 import { sqliteModule } from '../sqlite-store.ts';
 import { tcpClient, type TestClient, udpClient } from '../test-wire.ts';
-import { takeOverPeers } from './stock-peers.ts';
+import type { PeerStore } from '../peer-store.ts';
+import { localTarget, sharedTarget, type Takeover, takeOverPeers } from './stock-peers.ts';
 
 const sqlite = sqliteModule();
 const Result = hbb.RegisterPkResponse.Result;
@@ -79,6 +80,11 @@ const stockFiles = (): string[] =>
     .filter((name) => /^(db_v2\.sqlite3|id_ed25519)/.test(name))
     .map((name) => `${name} ${createHash('sha256').update(readFileSync(join(dir, name))).digest('hex')}`);
 
+async function takeOver(store: PeerStore): Promise<Takeover | null> {
+  const target = localTarget(store);
+  if (!target) throw new Error('the store takes no rows');
+  return takeOverPeers(target, { dataDir: dir });
+}
 async function start(options: Partial<ServerOptions> = {}): Promise<RunningServer> {
   server = await startServer({ dataDir: dir, ports: { rendezvous: -1 }, ...options });
   return server;
@@ -126,10 +132,10 @@ it.runIf(sqlite)('adds on a later start only what is new', async () => {
   stockFolder();
   const open = () => openPeerStore(dir, 1_000);
   let store = open();
-  expect(takeOverPeers(store, { dataDir: dir })).toMatchObject({ found: PEERS, added: PEERS });
+  expect(await takeOver(store)).toMatchObject({ found: PEERS, added: PEERS });
   await store.close();
   store = open();
-  expect(takeOverPeers(store, { dataDir: dir })).toBeNull();
+  expect(await takeOver(store)).toBeNull();
   await store.close();
   // Back to hbbs for a day: one new peer, one whose key is another now. Ours stays.
   const db = openStock(dir);
@@ -137,7 +143,7 @@ it.runIf(sqlite)('adds on a later start only what is new', async () => {
   db.prepare('update peer set pk = ? where id = ?').run(Buffer.alloc(32), idOf(3));
   db.close();
   store = open();
-  expect(takeOverPeers(store, { dataDir: dir })).toMatchObject({ found: PEERS + 1, added: 1 });
+  expect(await takeOver(store)).toMatchObject({ found: PEERS + 1, added: 1 });
   expect(Buffer.from(store.get(idOf(3))?.pk ?? []).equals(pkOf(3))).toBe(true);
   expect(store.count()).toBe(PEERS + 1);
   await store.close();
@@ -147,7 +153,7 @@ it.runIf(sqlite)('works without SQLite in the runtime, and when the runtime chan
   stockFolder();
   const journal = openPeerStore(dir, 1_000, null);
   expect(journal.kind).toBe('journal');
-  expect(takeOverPeers(journal, { dataDir: dir })).toMatchObject({ found: PEERS, added: PEERS });
+  expect(await takeOver(journal)).toMatchObject({ found: PEERS, added: PEERS });
   const row = journal.get(idOf(999));
   expect(row && Buffer.from(row.uuid).equals(uuidOf(999))).toBe(true);
   expect(row?.ip).toBe('::ffff:203.0.113.7');
@@ -159,6 +165,16 @@ it.runIf(sqlite)('works without SQLite in the runtime, and when the runtime chan
   const again = openPeerStore(dir, 1_000, null);
   expect([again.kind, again.count()]).toEqual(['journal', PEERS]);
   await again.close();
+});
+
+it.runIf(sqlite)('hands the rows to a store that nodes share, a part at a time', async () => {
+  stockFolder();
+  const parts: number[] = [];
+  const store: PeerStore = { kind: 'shared', get: () => null, save: () => {}, count: () => 1, close: () => {} };
+  const target = sharedTarget(store, async (rows) => void parts.push(rows.length));
+  expect(await takeOverPeers(target, { dataDir: dir })).toMatchObject({ found: PEERS });
+  expect(parts.reduce((sum, part) => sum + part, 0)).toBe(PEERS);
+  expect(await takeOverPeers(target, { dataDir: dir })).toBeNull();
 });
 
 it.runIf(sqlite)('takes the database from elsewhere when told so', async () => {
