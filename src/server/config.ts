@@ -189,7 +189,7 @@ export const ConfigSchema = z.strictObject({
     help: 'where computers are kept: sqlite:FILE (default: in the data folder), or redis://… for several nodes',
   }),
   relayOnly: flag.default(false).register(info, {
-    help: 'with --store redis://…: only a relay, for the servers that share it',
+    help: 'only a relay, for the servers that share its store, or that name it with --relay and have its key (--key is enough)',
   }),
   relayAddress: text().optional().register(info, {
     arg: 'HOST[:PORT]',
@@ -292,8 +292,6 @@ export function refuseNotYet(config: ServerConfig, dataDir: string): void {
     if (name === 'store' && (here || shared)) continue;
     else if (config[name] !== undefined && config[name] !== 0 && config[name] !== '')
       throw configError(`--${kebab(name)} is not supported in this version.`);
-  if (config.relayOnly && !shared)
-    throw configError('--relay-only needs --store redis://…: without one nobody sends clients there.');
   if (config.port === 0) throw configError('--port 0 is not supported in this version.');
 }
 

@@ -45,6 +45,7 @@ import { portsAround, randomRendezvousPort, type ServerPorts, type WantedPorts }
 import { TrustedProxies } from './proxy-address.ts';
 import { Relay } from './relay.ts';
 import { RelayChoice } from './relay-choice.ts';
+import { RelayLinks } from './relay-links.ts';
 import { RelayPolicy } from './relay-policy.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { RequestLog } from './request-log.ts';
@@ -239,6 +240,11 @@ class Parts {
     const relays = new RelayChoice(this.#options.relays ?? [], clock);
     this.#closers.push(() => relays.close());
     const introductions = new Introductions(limits, clock);
+    const links = new RelayLinks({
+      ...{ relays: this.#options.relays ?? [], introductions, clock },
+      secretKey: () => keys.current.secretKey,
+    });
+    this.#closers.push(() => links.close());
     const policy = new RelayPolicy({
       dataDir: this.#options.dataDir,
       limits,
@@ -383,6 +389,7 @@ class Parts {
       relayPairs: relay.pairs,
       relayWaiting: relay.waiting,
       relayHeld: relay.held,
+      relaysTold: links.connected,
     });
     // Each part adds its commands here (admin/registry.ts).
     const admin = new AdminCommands();

@@ -11,10 +11,16 @@ export interface Introduction {
   readonly expiresAt: number;
 }
 
-export type IntroductionListener = (uuid: string, introduction: Introduction) => void;
+/** `told`: by another server, so that it need not be told on. */
+export type IntroductionListener = (uuid: string, introduction: Introduction, told: boolean) => void;
+
+/** A signed word of another server is good for a little longer than an introduction (tickets.ts). */
+const SPENT_FACTOR = 3;
 
 export class Introductions {
   readonly #byUuid = new Map<string, Introduction>();
+  /** Uuids under which two have met, and until when nobody else's word brings them back. */
+  readonly #spent = new Map<string, number>();
   readonly #listeners = new Set<IntroductionListener>();
   readonly #limits: ServerLimits;
   readonly #clock: Clock;
@@ -34,19 +40,19 @@ export class Introductions {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** The two at `hosts` may meet under `uuid` for the next `limits.introductionMs`. */
-  note(uuid: string, hosts: readonly string[]): void {
+  /**
+   * The two at `hosts` may meet under `uuid` for the next `limits.introductionMs`. `told`: another server says so; the same
+   * words, heard again after the two have met, must not let two more meet.
+   */
+  note(uuid: string, hosts: readonly string[], told = false): void {
+    if (told && (this.#spent.get(uuid) ?? 0) > this.#clock.now()) return;
     if (uuid === '' || uuid.length > this.#limits.maxRelayUuidLength) return;
     // Anew at the end: the map's order is the order of age.
     this.#byUuid.delete(uuid);
-    if (this.#byUuid.size >= this.#limits.maxIntroductions)
-      for (const oldest of this.#byUuid.keys()) {
-        this.#byUuid.delete(oldest);
-        break;
-      }
+    this.#makeRoom(this.#byUuid);
     const introduction = { hosts, expiresAt: this.#clock.now() + this.#limits.introductionMs };
     this.#byUuid.set(uuid, introduction);
-    for (const listener of this.#listeners) listener(uuid, introduction);
+    for (const listener of this.#listeners) listener(uuid, introduction, told);
   }
 
   get(uuid: string): Introduction | null {
@@ -57,14 +63,30 @@ export class Introductions {
   /** One introduction is good for one pair. */
   used(uuid: string): void {
     this.#byUuid.delete(uuid);
+    this.#spent.delete(uuid);
+    this.#makeRoom(this.#spent);
+    this.#spent.set(uuid, this.#clock.now() + SPENT_FACTOR * this.#limits.introductionMs);
   }
 
   /** Drops what is too old. Call now and then. */
   expire(): void {
     const now = this.#clock.now();
     for (const [uuid, { expiresAt }] of this.#byUuid) {
-      if (expiresAt > now) return;
+      if (expiresAt > now) break;
       this.#byUuid.delete(uuid);
+    }
+    for (const [uuid, until] of this.#spent) {
+      if (until > now) break;
+      this.#spent.delete(uuid);
+    }
+  }
+
+  /** The oldest goes: it has had the longest time to be used. */
+  #makeRoom(map: Map<string, unknown>): void {
+    if (map.size < this.#limits.maxIntroductions) return;
+    for (const oldest of map.keys()) {
+      map.delete(oldest);
+      return;
     }
   }
 }

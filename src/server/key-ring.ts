@@ -6,7 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { followKeyStatements, keyId, sealKeyStatement } from '../core/crypto/index.ts';
+import { followKeyStatements, isServerKey, keyId, sealKeyStatement } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import { loadOrCreateKeys, newKeys, parseSecretKey, saveKeys, type ServerKeys } from './key-file.ts';
 import { replacePrivateFile } from './private-file.ts';
@@ -112,7 +112,10 @@ export class KeyRing {
 
   /** Public keys (32 bytes) whose signatures are good now. */
   publicKeys(): readonly Uint8Array[] {
-    return this.pairs().map(({ secretKey }) => secretKey.subarray(32));
+    const own = this.pairs().map(({ secretKey }) => secretKey.subarray(32));
+    // A relay that was given nothing but the public key of the servers that send clients there.
+    const theirs = this.#licenceText !== null && isServerKey(this.#licenceText) ? [Buffer.from(this.#licenceText, 'base64')] : [];
+    return [...own, ...theirs];
   }
 
   /** The id of the present key for somebody who knows the key with `known` (8 bytes); null when it is that one. */

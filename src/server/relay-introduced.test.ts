@@ -248,3 +248,66 @@ describe('a ticket', () => {
     expect(server.stats()['relay-paired'] ?? 0).toBe(0);
   });
 });
+
+describe('a relay on another machine', () => {
+  let relay: RunningServer;
+  const relayDir = (): string => join(dir, 'relay');
+  const join1 = async (from: string, uuid: string): Promise<TestClient> => {
+    const client = await tcp(from, relay.ports.relay, true);
+    client.sendRaw(encodeFrame(named(uuid)));
+    return client;
+  };
+  afterEach(async () => relay.close());
+
+  it('needs nothing but the public key to be told by the server whom it introduced', async () => {
+    const first = await startServer({ dataDir: dir, ports: { rendezvous: -1 } });
+    const { publicKey } = first;
+    await first.close();
+    relay = await startServer({
+      ...{ dataDir: relayDir(), relayOnly: true, key: publicKey },
+      ports: { rendezvous: 23_000 + Math.floor(Math.random() * 5_000) },
+      limits: { relayHeldMs: 200 },
+    });
+    await start({ relays: [`127.0.0.1:${relay.ports.relay}`] });
+    expect(server.publicKey).toBe(publicKey);
+    await until(() => server.stats().relaysTold === 1);
+    const b = await registered();
+    const uuid = randomUUID();
+    await askForRelay(b, uuid);
+    await talk(await join1(A, uuid), await join1(B, uuid));
+    const other = randomUUID();
+    await proposeRelay(b, other, async () => void (await join1(B, other)));
+    const a = await join1(A, other);
+    await until(() => relay.stats().relayPairs === 2);
+    a.destroy();
+    const unknown = randomUUID();
+    const strangers = [await join1(A, unknown), await join1(B, unknown)];
+    for (const stranger of strangers) await closed(stranger);
+    expect(relay.stats()['relay-not-introduced']).toBe(2);
+  });
+
+  it('believes only what is signed, and each word once', async () => {
+    relay = await startServer({ dataDir: relayDir(), ports: { rendezvous: -1 }, limits: { relayHeldMs: 200 } });
+    server = relay;
+    const secret = new Uint8Array(Buffer.from(readFileSync(join(relayDir(), 'id_ed25519'), 'utf8'), 'base64'));
+    const tell = async (signed: Uint8Array): Promise<TestClient> => {
+      const client = await tcp(STRANGER, relay.ports.relay);
+      client.send(encodeRendezvous({ relayIntroduction: { signed: [signed] } }));
+      return client;
+    };
+    const uuid = randomUUID();
+    const word = sealTicket({ uuid, side: 0, hosts: [A, B] }, secret, Date.now());
+    await closed(await tell(Uint8Array.from(word).fill(1, 10, 20)));
+    await closed(await tell(sealTicket({ uuid, side: CONTROLLER }, secret, Date.now())));
+    const [a, b] = [await join1(A, uuid), await join1(B, uuid)];
+    await tell(word);
+    await talk(a, b);
+    // Overheard and said again, it lets nobody else through.
+    const again = await tell(word);
+    const others = [await join1(A, uuid), await join1(B, uuid)];
+    for (const other of others) await closed(other);
+    again.send(encodeRendezvous({ requestRelay: { uuid: 'not here', licenceKey: relay.publicKey } }));
+    await closed(again);
+    expect(relay.stats()['relay-paired']).toBe(1);
+  });
+});

@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Clock } from '../core/clock.ts';
-import { decodeRendezvous, FrameDecoder } from '../core/wire/index.ts';
+import { decodeRendezvous, FrameDecoder, type hbb } from '../core/wire/index.ts';
 import type { Counters } from './counters.ts';
 import type { Introductions } from './introductions.ts';
 import type { ServerLimits } from './limits.ts';
@@ -15,6 +15,7 @@ import type { RelaySession } from './observe/view.ts';
 import { type RelayEnd, TcpEnd, WsEnd } from './relay-end.ts';
 import { RelayPair } from './relay-pair.ts';
 import type { PairUsage, RelayPolicy } from './relay-policy.ts';
+import { listenToServer } from './relay-told.ts';
 import { RelayWaiting, type Waiter } from './relay-waiting.ts';
 import { openTicket, type TicketSide, UsedTickets } from './tickets.ts';
 
@@ -142,6 +143,7 @@ export class Relay {
       if (!named) return cut();
       stop();
       settle();
+      if (named === 'server') return this.#listenToServer(socket, decoder.takeRest(), host);
       const end = new TcpEnd(socket, host, limits.maxRelayMessageBytes);
       this.#waiting.arrive(named.uuid, end, decoder.takeRest(), named.side);
     };
@@ -162,7 +164,7 @@ export class Relay {
       const named = this.#read(data as Buffer, { from: host, via: 'ws' });
       stop();
       ws.on('error', cut);
-      if (!named) return void ws.close(1000);
+      if (!named || named === 'server') return void ws.close(1000);
       settle();
       this.#waiting.arrive(named.uuid, new WsEnd(ws, host, limits.relayBufferBytes), null, named.side);
     };
@@ -182,10 +184,11 @@ export class Relay {
   }
 
   /** What an acceptable first frame names, else null. Refusals are silent on the wire (rendezvous §7.2). */
-  #read(frame: Uint8Array, from: Detail): { uuid: string; side: TicketSide } | null {
+  #read(frame: Uint8Array, from: Detail): { uuid: string; side: TicketSide } | 'server' | null {
     const { counters, accepts, limits } = this.#o;
     try {
       const message = decodeRendezvous(frame);
+      if (message.union === 'relayIntroduction' && this.#hear(message.relayIntroduction ?? {}, from)) return 'server';
       const request = message.union === 'requestRelay' ? message.requestRelay : null;
       const uuid = request?.uuid ?? '';
       if (uuid === '' || uuid.length > limits.maxRelayUuidLength) counters.count('relay-not-a-request', from);
@@ -195,6 +198,25 @@ export class Relay {
       counters.count('relay-not-a-message', from);
     }
     return null;
+  }
+
+  /** Another server's word: believed when it is signed with a key that is ours, once. */
+  #hear(message: hbb.IRelayIntroduction, from: Detail): boolean {
+    const { counters, introductions, ticketKeys, unixMs = Date.now } = this.#o;
+    if (!introductions) return false;
+    for (const signed of message.signed ?? []) {
+      const ticket = openTicket(signed, ticketKeys(), unixMs());
+      if (typeof ticket !== 'object' || ticket.side !== 0) {
+        counters.count(ticket === 'expired' ? 'relay-ticket-expired' : 'relay-ticket-forged', from);
+        return false;
+      }
+      if (this.#used.use(ticket)) introductions.note(ticket.uuid, ticket.hosts, true);
+    }
+    return true;
+  }
+
+  #listenToServer(socket: Socket, rest: Uint8Array, host: string): void {
+    listenToServer(socket, rest, this.#o.clock, (message) => this.#hear(message, { from: host, via: 'tcp' }));
   }
 
   /** A good ticket introduces its uuid and says whose it is. One that is not good refuses, unless we know the uuid anyway. */
@@ -208,7 +230,7 @@ export class Relay {
     const ticket = openTicket(sealed, ticketKeys(), unixMs());
     if (typeof ticket === 'object' && ticket.uuid === uuid && ticket.side !== 0) {
       if (this.#used.use(ticket)) {
-        if (!introductions.get(uuid)) introductions.note(uuid, ticket.hosts);
+        if (!introductions.get(uuid)) introductions.note(uuid, ticket.hosts, true);
         return { uuid, side: ticket.side };
       }
       counters.count('relay-ticket-replayed', from);

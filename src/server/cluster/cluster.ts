@@ -295,7 +295,7 @@ export class Cluster {
         return this.#onlineQueries.get(message.ref)?.(message.online);
       case 'introduced':
         this.#noting = true;
-        this.#o.introductions.note(message.uuid, message.hosts);
+        this.#o.introductions.note(message.uuid, message.hosts, true);
         this.#noting = false;
         return;
       case undefined:
