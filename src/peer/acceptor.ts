@@ -5,11 +5,14 @@
 import { randomUUID } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import type { Socket } from 'node:net';
+import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { encodeRendezvous, hbb, mangleAddress, normalizeHost, unmangleAddress } from '../core/wire/index.ts';
 import type { HostPort } from '../core/wire/index.ts';
 import { secureAsHost, TcpLink } from '../net/index.ts';
 import type { NetLink, SecuredLink } from '../net/index.ts';
 import { createPunchSocket, punchUdp } from '../net/punch-udp.ts';
+import type { Admission, AdmissionGate } from './admission.ts';
+import { tooManyStrangers } from './errors.ts';
 import type { Identity } from './identity.ts';
 import { natTypeToWire } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
@@ -24,6 +27,8 @@ const DUPLICATE_MS = 100;
 /** Introductions handled at the same time; each holds a socket or two for up to 18 s. */
 const MAX_PENDING = 64;
 const HANDSHAKE_TIMEOUT_MS = 18_000;
+/** Nobody has proven anything on a fresh link. */
+const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
 /** §9.3: PunchHoleSent leaves three times, since UDP may lose it. */
 const PUNCH_SENT_REPEAT_MS = [0, 15, 40] as const;
 
@@ -32,6 +37,8 @@ export type IncomingPath = 'lan' | 'tcp' | 'udp' | 'relay' | 'direct';
 export interface IncomingLink {
   readonly link: SecuredLink;
   readonly path: IncomingPath;
+  /** The place among those who have not logged in; the owner of the link gives it back. */
+  readonly admission: Admission;
 }
 
 export interface AcceptorOptions {
@@ -40,6 +47,8 @@ export interface AcceptorOptions {
   readonly nat: () => NatType;
   readonly serverAddress: () => HostPort | null;
   readonly allowPlaintext: boolean;
+  /** Shared by every way in, the direct access port too. */
+  readonly gate: AdmissionGate;
   readonly onLink: (incoming: IncomingLink) => void;
   /** A controller could not verify our key: the server should be told it again (§11.2). */
   readonly onKeyDoubted: () => void;
@@ -68,7 +77,9 @@ export class Acceptor {
         this.#fetchLocalAddr(message.fetchLocalAddr as hbb.FetchLocalAddr, a),
       );
     else if (message.requestRelay)
-      this.#introduce('relay', message.requestRelay.socketAddr, () => this.#requestRelay(message.requestRelay as hbb.RequestRelay));
+      this.#introduce('relay', message.requestRelay.socketAddr, (a) =>
+        this.#requestRelay(message.requestRelay as hbb.RequestRelay, a),
+      );
   }
 
   #introduce(kind: string, socketAddr: Uint8Array, work: (controller: HostPort) => Promise<void>): void {
@@ -100,7 +111,7 @@ export class Acceptor {
   async #punchHole(message: hbb.PunchHole, controller: HostPort): Promise<void> {
     const symmetric = hbb.NatType.SYMMETRIC;
     if (message.natType === symmetric || this.#options.nat() === 'symmetric' || message.forceRelay)
-      return await this.#createRelay({ socketAddr: message.socketAddr, relayServer: message.relayServer });
+      return await this.#createRelay({ socketAddr: message.socketAddr, relayServer: message.relayServer }, controller);
     if (message.udpPort > 0 && message.udpPort < 65536)
       return await this.#punchUdp(message, { host: normalizeHost(controller.host), port: message.udpPort });
     await this.#punchTcp(message, { host: normalizeHost(controller.host), port: controller.port });
@@ -126,6 +137,7 @@ export class Acceptor {
       allowPortChange: true,
       timeoutMs: PUNCH_TIMEOUT_MS,
       signal: this.#abort.signal,
+      link: STRANGER,
     });
     const announcement = encodeRendezvous({
       punchHoleSent: {
@@ -148,7 +160,7 @@ export class Acceptor {
       }, delayMs);
     try {
       const link = await punched;
-      this.#secure(link, 'udp');
+      this.#secure(link, 'udp', remote);
     } finally {
       // The socket belongs to the link or is closed from here on; what was to be said has been said.
       open = false;
@@ -174,7 +186,7 @@ export class Acceptor {
         connection.close();
       },
     });
-    this.#secure(new TcpLink(socket), 'tcp');
+    this.#secure(new TcpLink(socket, STRANGER), 'tcp', controller);
   }
 
   async #fetchLocalAddr(message: hbb.FetchLocalAddr, controller: HostPort): Promise<void> {
@@ -202,21 +214,23 @@ export class Acceptor {
       connection.destroy();
       if ((error as NodeJS.ErrnoException).code === undefined || controller.port === 0) throw error;
       // The address could not be listened on: the relay is what is left (§9.3).
-      return await this.#createRelay({ socketAddr: message.socketAddr, relayServer: message.relayServer });
+      return await this.#createRelay({ socketAddr: message.socketAddr, relayServer: message.relayServer }, controller);
     }
-    this.#secure(new TcpLink(socket), 'lan');
+    this.#secure(new TcpLink(socket, STRANGER), 'lan', { host: socket.remoteAddress ?? '' });
   }
 
-  async #requestRelay(message: hbb.RequestRelay): Promise<void> {
-    await this.#createRelay({
-      socketAddr: message.socketAddr,
-      relayServer: message.relayServer,
-      uuid: message.uuid,
-    });
+  async #requestRelay(message: hbb.RequestRelay, controller: HostPort): Promise<void> {
+    await this.#createRelay(
+      { socketAddr: message.socketAddr, relayServer: message.relayServer, uuid: message.uuid },
+      controller,
+    );
   }
 
   /** §9.4. Without `uuid` we are the ones who propose the relay. */
-  async #createRelay(request: { socketAddr: Uint8Array; relayServer: string; uuid?: string }): Promise<void> {
+  async #createRelay(
+    request: { socketAddr: Uint8Array; relayServer: string; uuid?: string },
+    controller: HostPort,
+  ): Promise<void> {
     const connection = await this.#openServer();
     const uuid = request.uuid ?? randomUUID();
     connection.send({
@@ -234,11 +248,18 @@ export class Acceptor {
       { licenceKey: this.#options.server.key, uuid },
       this.#abort.signal,
     );
-    this.#secure(link, 'relay');
+    // The relay's own address stands for everybody who comes through it.
+    this.#secure(link, 'relay', controller);
   }
 
   /** Finishes the key exchange; a failure concerns this link only. */
-  #secure(link: NetLink, path: IncomingPath): void {
+  #secure(link: NetLink, path: IncomingPath, from: { readonly host: string }): void {
+    const admission = this.#options.gate.admit(from.host, () => link.destroy());
+    if (!admission) {
+      link.destroy();
+      this.#options.onFailure('handshake', tooManyStrangers(from.host));
+      return;
+    }
     const { id, secretKey } = this.#options.identity();
     secureAsHost(link, {
       id,
@@ -248,8 +269,9 @@ export class Acceptor {
       allowPlaintext: this.#options.allowPlaintext,
       onKeyDoubted: this.#options.onKeyDoubted,
     }).then(
-      (secured) => this.#options.onLink({ link: secured, path }),
+      (secured) => this.#options.onLink({ link: secured, path, admission }),
       (error: unknown) => {
+        admission.release();
         link.destroy();
         if (!this.#abort.signal.aborted) this.#options.onFailure('handshake', error);
       },

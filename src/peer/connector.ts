@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { openIdPk } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
+import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { decodeRendezvous, encodeRendezvous, hbb, normalizeHost, unmangleAddress } from '../core/wire/index.ts';
 import type { HostPort } from '../core/wire/index.ts';
 import { dialTcp, formatHostPort, plainSecured, secureAsController, TcpLink } from '../net/index.ts';
@@ -51,6 +52,8 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const UDP_PROBE_MS = [0, 5, 20, 50, 95, 160, 260, 400] as const;
 const UDP_PROBE_TIMEOUT_MS = 700;
 const DIRECT_CONNECT_TIMEOUT_MS = 6_000;
+/** Whoever answers is a stranger until the key exchange has shown the host's key. */
+const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
 
 export interface ConnectStep {
   readonly step: 'lookup' | 'punch' | 'relay' | 'handshake' | 'login';
@@ -96,7 +99,7 @@ export async function connectAddress(
     const socket = await dialTcp({ ...address, timeoutMs: DIRECT_CONNECT_TIMEOUT_MS, signal: options.signal });
     const ms = Math.round(performance.now() - started);
     return {
-      link: plainSecured(new TcpLink(socket)),
+      link: plainSecured(new TcpLink(socket, { maxPayload: PAYLOAD_LIMITS.login })),
       path: 'direct',
       attempts: [{ path: 'direct', outcome: 'ok', ms, reason: '' }],
       elapsedMs: ms,
@@ -290,11 +293,18 @@ class Connector {
       async (signal) => {
         let link: NetLink;
         if (useUdp)
-          link = await punchUdp({ socket: udp.socket, remote, role: 'connector', timeoutMs: PUNCH_TIMEOUT_MS, signal });
+          link = await punchUdp({
+            socket: udp.socket,
+            remote,
+            role: 'connector',
+            timeoutMs: PUNCH_TIMEOUT_MS,
+            signal,
+            link: STRANGER,
+          });
         else {
           const localPort = lan ? 0 : connection.local.port;
           const timeoutMs = lan ? LAN_TIMEOUT_MS : PUNCH_TIMEOUT_MS;
-          link = new TcpLink(await punchTcpAsController({ remote, localPort, timeoutMs, signal }));
+          link = new TcpLink(await punchTcpAsController({ remote, localPort, timeoutMs, signal }), STRANGER);
         }
         return await this.#secure(link, introduction.hostKey, signal);
       },

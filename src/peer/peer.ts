@@ -10,12 +10,14 @@ import { systemClock } from '../core/clock.ts';
 import { initCrypto, passwordHash } from '../core/crypto/index.ts';
 import { Emitter } from '../core/emitter.ts';
 import type { ErrorData } from '../core/errors.ts';
+import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { ControllerSession, HostAuthenticator, HostSession } from '../core/session/index.ts';
 import type { HostClosed } from '../core/session/index.ts';
 import type { DesktopHost, PlatformName, SessionKind, SessionPermissions, VideoCodec } from '../core/session/contract.ts';
 import { hbb } from '../core/wire/index.ts';
 import { discoverLan, formatHostPort, LanDiscoveryResponder, plainSecured, TcpLink } from '../net/index.ts';
 import type { LanPeerInfo } from '../net/index.ts';
+import { AdmissionGate } from './admission.ts';
 import { Acceptor } from './acceptor.ts';
 import type { IncomingLink, IncomingPath } from './acceptor.ts';
 import { connectAddress, connectPeer } from './connector.ts';
@@ -121,6 +123,7 @@ export class Peer extends Emitter<PeerEvents> {
   readonly #settings: SettingsStore;
   readonly #authenticator: HostAuthenticator;
   readonly #incoming = new Map<string, Incoming>();
+  readonly #gate = new AdmissionGate();
   readonly #outgoing = new Set<ControllerSession>();
   #mediator: Mediator | null = null;
   #acceptor: Acceptor | null = null;
@@ -325,6 +328,7 @@ export class Peer extends Emitter<PeerEvents> {
         nat: () => mediator.nat,
         serverAddress: () => mediator.address,
         allowPlaintext: false,
+        gate: this.#gate,
         onKeyDoubted: () => mediator.unconfirmKey(),
         onLink: (incoming) => this.#onIncoming(incoming),
         onFailure: (step, error) => this.#log(`incoming connection failed (${step}): ${(error as Error).message}`),
@@ -380,9 +384,12 @@ export class Peer extends Emitter<PeerEvents> {
 
   /** Direct access (rendezvous §12): off unless the user switched it on, since this wire has no encryption there. */
   #startDirectServer(port: number): void {
-    const server = createServer({ noDelay: true, keepAlive: true }, (socket) =>
-      this.#onIncoming({ link: plainSecured(new TcpLink(socket)), path: 'direct' }),
-    );
+    const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+      const link = plainSecured(new TcpLink(socket, { maxPayload: PAYLOAD_LIMITS.login }));
+      const admission = this.#gate.admit(socket.remoteAddress ?? '', () => link.destroy());
+      if (admission) this.#onIncoming({ link, path: 'direct', admission });
+      else link.destroy();
+    });
     server.maxConnections = MAX_INCOMING;
     server.on('error', (error) => this.#log(`direct access on port ${port} is not available: ${error.message}`));
     server.listen({ port, host: '::' });
@@ -400,8 +407,9 @@ export class Peer extends Emitter<PeerEvents> {
     this.#lan = lan;
   }
 
-  #onIncoming({ link, path }: IncomingLink): void {
+  #onIncoming({ link, path, admission }: IncomingLink): void {
     if (this.#incoming.size >= MAX_INCOMING) {
+      admission.release();
       link.destroy();
       return;
     }
@@ -446,6 +454,7 @@ export class Peer extends Emitter<PeerEvents> {
       this.emit('changed', undefined);
     });
     session.on('opened', (who) => {
+      admission.release();
       entry.info = {
         ...entry.info,
         peerId: who.peerId,
@@ -460,6 +469,7 @@ export class Peer extends Emitter<PeerEvents> {
       this.emit('changed', undefined);
     });
     session.on('closed', (closed) => {
+      admission.release();
       const reason = closed.reason || CLOSED_BY[closed.by];
       this.#incoming.delete(sessionId);
       if (opened) this.emit('session-closed', { sessionId, peerId: entry.info.peerId, reason });

@@ -1,4 +1,5 @@
 /** The relay leg of both sides (rendezvous §7, §9.2b, §9.4). */
+import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { encodeRendezvous } from '../core/wire/index.ts';
 import type { hbb } from '../core/wire/index.ts';
 import { dialTcp, formatHostPort, parseHostPort, TcpLink } from '../net/index.ts';
@@ -23,7 +24,7 @@ export async function joinRelay(
 ): Promise<NetLink> {
   try {
     const socket = await dialTcp({ ...relay, timeoutMs: RELAY_CONNECT_TIMEOUT_MS, signal });
-    const link = new TcpLink(socket);
+    const link = new TcpLink(socket, { maxPayload: PAYLOAD_LIMITS.handshake });
     link.send(encodeRendezvous({ requestRelay: request }));
     return link;
   } catch (cause) {

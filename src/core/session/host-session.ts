@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { RandomBytes } from '../crypto/random.ts';
 import { Emitter } from '../emitter.ts';
 import { type ErrorData, WireError } from '../errors.ts';
-import type { Link, LinkClose } from '../link.ts';
+import { type Link, type LinkClose, PAYLOAD_LIMITS } from '../link.ts';
 import { decodeMessage, encodeMessage, hbb } from '../wire/proto.ts';
 import { addressHost } from './attempt-limits.ts';
 import type { HostAuthenticator, RecentSession } from './authenticator.ts';
@@ -177,6 +177,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#state = 'login';
     this.#startedAt = this.#clock.now();
     this.#receivedAt = this.#startedAt;
+    this.#link.setMaxPayload(PAYLOAD_LIMITS.login);
     this.#challenge = this.#o.authenticator.challenge();
     this.#send({ hash: { salt: this.#o.authenticator.salt, challenge: this.#challenge } });
     for (const name of PERMISSION_NAMES)
@@ -227,10 +228,6 @@ export class HostSession extends Emitter<HostSessionEvents> {
   #onFrame(payload: Uint8Array): void {
     if (this.#finished || this.#state === 'raw') return;
     this.#receivedAt = this.#clock.now();
-    if (this.#state !== 'open' && payload.length > limits.UNAUTHORISED_FRAME_BYTES) {
-      this.#fail('error', sessionErrors.protocol('a message before login is too large'));
-      return;
-    }
     let message: hbb.Message;
     try {
       message = decodeMessage(payload);
@@ -346,6 +343,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
   #authorise(request: hbb.ILoginRequest, recentH1: Uint8Array | null): void {
     this.emit('login-attempt', { ...identity(request), result: 'authorised' });
     if (this.#finished) return;
+    this.#link.setMaxPayload(PAYLOAD_LIMITS.session);
     if (recentH1)
       this.#recent = this.#o.authenticator.openRecent(
         { myId: request.myId ?? '', myName: request.myName ?? '', sessionId: request.sessionId ?? 0n },
