@@ -64,6 +64,8 @@ export interface ConnectPeerOptions {
   readonly server: ServerAddress | null;
   readonly peerId: string;
   readonly nat: NatType;
+  /** A test of the NAT that is under way already, for this server. */
+  readonly natProbe?: Promise<NatType>;
   readonly path: PathChoice;
   readonly connType: hbb.ConnType;
   /** The user allowed an unencrypted connection to this peer. */
@@ -141,6 +143,8 @@ class Connector {
     race.task(async () => {
       const address = await resolveServer(this.#server, race.signal);
       if (path !== 'udp') race.task(() => this.#introduceTcp(address));
+      // Behind the first dial, and on a short way to the server behind the first request: what would hold them up waits.
+      if (path !== 'udp') await new Promise((resolve) => setImmediate(resolve));
       if (path === 'auto' || path === 'udp' || path === 'ipv6') race.task(() => this.#introduceUdp(address));
       if (path === 'auto' && this.#nat === 'unknown') void this.#learnNat(address);
     });
@@ -167,7 +171,7 @@ class Connector {
   /** Behind a symmetric NAT the punch rarely works: the relay then needs no head start of direct paths. */
   async #learnNat(address: HostPort): Promise<void> {
     try {
-      this.#nat = await testNat(address, this.#serverName, this.#race.signal);
+      this.#nat = await (this.#options.natProbe ?? testNat(address, this.#serverName, this.#race.signal));
     } catch {
       // The introductions meet the same server and report what is wrong with it.
       return;

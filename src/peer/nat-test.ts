@@ -1,7 +1,8 @@
 /** The NAT test of the wire (rendezvous §8): two TCP connections from one local port, two observed ports. */
 import { hbb } from '../core/wire/index.ts';
 import type { HostPort } from '../core/wire/index.ts';
-import { RendezvousConnection } from './rendezvous-client.ts';
+import { RendezvousConnection, resolveServer } from './rendezvous-client.ts';
+import type { ServerAddress } from './rendezvous-client.ts';
 
 const ANSWER_TIMEOUT_MS = 4_000;
 
@@ -19,6 +20,15 @@ export async function testNat(server: HostPort, serverName: string, signal: Abor
   );
   if (first.port === 0 || second.port === 0) return 'unknown';
   return first.port === second.port ? 'asymmetric' : 'symmetric';
+}
+
+/** Looks the server up and runs the test; `unknown` for whatever goes wrong, since a connection will say it better. */
+export function probeNat(server: ServerAddress): { result: Promise<NatType>; stop(): void } {
+  const abort = new AbortController();
+  const result = resolveServer(server, abort.signal)
+    .then((address) => testNat(address, `${server.host}:${server.port}`, abort.signal))
+    .catch((): NatType => 'unknown');
+  return { result, stop: () => abort.abort() };
 }
 
 async function observedPort(

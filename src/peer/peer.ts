@@ -7,7 +7,7 @@ import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { systemClock } from '../core/clock.ts';
-import { initCrypto, passwordHash } from '../core/crypto/index.ts';
+import { passwordHash } from '../core/crypto/index.ts';
 import { Emitter } from '../core/emitter.ts';
 import type { ErrorData } from '../core/errors.ts';
 import { PAYLOAD_LIMITS } from '../core/link.ts';
@@ -25,12 +25,14 @@ import type { ConnectStep, PathChoice } from './connector.ts';
 import { IdentityStore } from './identity.ts';
 import { Mediator } from './mediator.ts';
 import type { MediatorState } from './mediator.ts';
+import { probeNat } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
 import type { Attempt, ConnectionPath } from './race.ts';
 import type { ServerAddress } from './rendezvous-client.ts';
 import { SettingsStore } from './settings.ts';
 import type { PeerSettings } from './settings.ts';
 import { parseTarget } from './target.ts';
+import { warmUp } from './warm-up.ts';
 import { WIRE_VERSION } from './version.ts';
 
 /** Sessions that may exist at once, logged in or not; each holds a socket and buffers. */
@@ -47,6 +49,8 @@ export interface PeerOptions {
     readonly permanentPassword?: string;
     readonly share?: boolean;
   };
+  /** Tests the NAT of the server in `overrides` while the rest is loaded, for a process that will only connect. */
+  readonly probeNat?: boolean;
   /** One line of diagnosis; never contains secrets. */
   readonly log?: (line: string) => void;
 }
@@ -130,6 +134,9 @@ export class Peer extends Emitter<PeerEvents> {
   #directServer: Server | null = null;
   #lan: LanDiscoveryResponder | null = null;
   #started = false;
+  #natProbe: Promise<NatType> | null = null;
+  #probedNat: NatType = 'unknown';
+  #stopProbe: () => void = () => {};
 
   private constructor(options: PeerOptions) {
     super();
@@ -144,8 +151,18 @@ export class Peer extends Emitter<PeerEvents> {
 
   /** Reads or makes the identity of the data folder. Errors: IDENTITY_UNREADABLE, file system errors. */
   static async open(options: PeerOptions): Promise<Peer> {
-    await initCrypto();
-    return new Peer(options);
+    const server = options.overrides?.server;
+    const probe = options.probeNat && server ? probeNat(server) : null;
+    await warmUp();
+    const peer = new Peer(options);
+    if (probe) {
+      peer.#natProbe = probe.result;
+      peer.#stopProbe = () => probe.stop();
+      void probe.result.then((nat) => {
+        peer.#probedNat = nat;
+      });
+    }
+    return peer;
   }
 
   get id(): string {
@@ -195,6 +212,7 @@ export class Peer extends Emitter<PeerEvents> {
   /** Ends everything: sessions are told, sockets are closed. */
   async stop(): Promise<void> {
     this.#started = false;
+    this.#stopProbe();
     for (const { session } of [...this.#incoming.values()]) session.disconnect();
     for (const session of [...this.#outgoing]) session.close();
     await this.#stopNetwork();
@@ -264,7 +282,8 @@ export class Peer extends Emitter<PeerEvents> {
             server: parsed.server ?? this.server,
             peerId: parsed.id,
             // A label that was stored in another network is worse than none.
-            nat: this.#mediator?.nat ?? 'unknown',
+            nat: this.#mediator?.nat ?? (parsed.server ? 'unknown' : this.#probedNat),
+            ...(this.#natProbe && !parsed.server ? { natProbe: this.#natProbe } : {}),
             path: parsed.forceRelay ? 'relay' : (options.path ?? 'auto'),
             connType: hbb.ConnType.DEFAULT_CONN,
             allowPlaintext,
