@@ -41,6 +41,8 @@ export type PathChoice = 'auto' | 'lan' | 'tcp' | 'udp' | 'ipv6' | 'relay';
 
 /** Waits for the peer's answer; the request is sent again each time, since its push to the peer may be lost. */
 const LOOKUP_WAITS_MS = [1_500, 3_000, 4_500] as const;
+/** What is looked into beside the first request starts after this time, if that is still on its way. */
+const FIRST_REQUEST_MS = 5;
 /** How long direct paths run alone before the relay joins the race. */
 const RELAY_HEAD_START_MS = { min: 1_000, max: 3_000 } as const;
 const LAN_TIMEOUT_MS = 3_000;
@@ -126,6 +128,7 @@ class Connector {
   #relayTimer: NodeJS.Timeout | null = null;
   #directRunning = 0;
   #nat: NatType;
+  #onRequested: () => void = () => {};
   /** Where the relay would be asked for, once the peer has answered. */
   #relayWanted: (() => void) | null = null;
 
@@ -143,8 +146,9 @@ class Connector {
     race.task(async () => {
       const address = await resolveServer(this.#server, race.signal);
       if (path !== 'udp') race.task(() => this.#introduceTcp(address));
-      // Behind the first dial, and on a short way to the server behind the first request: what would hold them up waits.
-      if (path !== 'udp') await new Promise((resolve) => setImmediate(resolve));
+      // Where the server is near, its answer is the next thing to wait for, and the rest is prepared meanwhile.
+      if (path !== 'udp') await this.#requestedOr(FIRST_REQUEST_MS);
+      if (race.decided) return;
       if (path === 'auto' || path === 'udp' || path === 'ipv6') race.task(() => this.#introduceUdp(address));
       if (path === 'auto' && this.#nat === 'unknown') void this.#learnNat(address);
     });
@@ -154,6 +158,18 @@ class Connector {
     } finally {
       if (this.#relayTimer) clearTimeout(this.#relayTimer);
     }
+  }
+
+  /** Until the first request has left (or could not), at most `limitMs`. */
+  async #requestedOr(limitMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, limitMs);
+      this.#onRequested = () => {
+        clearTimeout(timer);
+        // The bytes leave at the end of this turn.
+        setImmediate(resolve);
+      };
+    });
   }
 
   #progress(step: ConnectStep['step'], detail: string): void {
@@ -182,7 +198,10 @@ class Connector {
   }
 
   async #introduceTcp(address: HostPort): Promise<void> {
-    const connection = await this.#open(address);
+    const connection = await this.#open(address).catch((error: unknown) => {
+      this.#onRequested();
+      throw error;
+    });
     try {
       await this.#introduce(connection, address, null);
     } finally {
@@ -242,6 +261,7 @@ class Connector {
     };
     for (const waitMs of LOOKUP_WAITS_MS) {
       connection.send(request);
+      this.#onRequested();
       const answer = await connection.receive(waitMs, this.#race.signal);
       if (!answer) continue;
       if (answer.punchHoleResponse) {
