@@ -72,6 +72,19 @@ describe.skipIf(unavailable !== null)('server, host and connect as separate proc
     }
   });
 
+  test('two symmetric gateways, but IPv6 on both sides: direct over IPv6', async () => {
+    world = await World.create({ b: 'symmetric', a: 'symmetric' }, { ipv6: 'everywhere' });
+    const host = await world.startHost('b');
+    for (const path of ['auto', 'ipv6']) {
+      const result = await world.connect('a', host.id, ['--path', path, '--ping', '3']);
+      const connected = eventOf(result, 'connected');
+      expect(connected, JSON.stringify(connected)).toMatchObject({ path: 'ipv6', encrypted: true, peerVerified: true });
+      expect(connected['remoteAddress']).toMatch(/^\[2001:db8:113::/);
+      expect(Number(connected['elapsedMs'])).toBeLessThan(SOON_MS);
+    }
+    expect(await host.process.waitFor('session-opened')).toMatchObject({ path: 'ipv6' });
+  });
+
   test('one path asked for and not there is an error, not another path', async () => {
     world = await World.create({ b: 'symmetric', a: 'symmetric' });
     const host = await world.startHost('b');

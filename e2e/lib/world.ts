@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createLab, type HostPlace, type Lab } from '../natlab/index.ts';
+import { createLab, type HostPlace, type Lab, type LabOptions } from '../natlab/index.ts';
 import { CliProcess, type CliEvent, type CliResult } from './cli-process.ts';
 
 export const PASSWORD = 'correct horse battery';
@@ -16,8 +16,11 @@ export class World {
     this.lab = lab;
   }
 
-  static async create(hosts: Record<string, HostPlace>): Promise<World> {
-    const world = new World(await createLab({ hosts: { server: 'open', ...hosts } }));
+  static async create(
+    hosts: Record<string, HostPlace>,
+    options: Pick<LabOptions, 'ipv6'> = {},
+  ): Promise<World> {
+    const world = new World(await createLab({ hosts: { server: 'open', ...hosts }, ...options }));
     try {
       await world.startServer();
       return world;

@@ -17,6 +17,7 @@ import type { Identity } from './identity.ts';
 import { natTypeToWire } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
 import { acceptOne, PUNCH_TIMEOUT_MS, punchTcpAsControlled } from './punch-tcp.ts';
+import { IPv6Hole, ipv6Of } from './punch-v6.ts';
 import { joinRelay, relayAddress } from './relay.ts';
 import { RendezvousConnection } from './rendezvous-client.ts';
 import type { ServerAddress } from './rendezvous-client.ts';
@@ -27,12 +28,13 @@ const DUPLICATE_MS = 100;
 /** Introductions handled at the same time; each holds a socket or two for up to 18 s. */
 const MAX_PENDING = 64;
 const HANDSHAKE_TIMEOUT_MS = 18_000;
+const NO_BYTES = new Uint8Array(0);
 /** Nobody has proven anything on a fresh link. */
 const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
 /** §9.3: PunchHoleSent leaves three times, since UDP may lose it. */
 const PUNCH_SENT_REPEAT_MS = [0, 15, 40] as const;
 
-export type IncomingPath = 'lan' | 'tcp' | 'udp' | 'relay' | 'direct';
+export type IncomingPath = 'lan' | 'tcp' | 'udp' | 'ipv6' | 'relay' | 'direct';
 
 export interface IncomingLink {
   readonly link: SecuredLink;
@@ -59,6 +61,8 @@ export class Acceptor {
   readonly #options: AcceptorOptions;
   readonly #abort = new AbortController();
   readonly #seen = new Map<string, number>();
+  /** Holes over IPv6 that are open now, and the address of each for the answer. */
+  readonly #holes = new Map<string, Promise<Uint8Array>>();
   #pending = 0;
 
   constructor(options: AcceptorOptions) {
@@ -110,14 +114,45 @@ export class Acceptor {
 
   async #punchHole(message: hbb.PunchHole, controller: HostPort): Promise<void> {
     const symmetric = hbb.NatType.SYMMETRIC;
+    const v6 = message.forceRelay ? NO_BYTES : await this.#listenV6(message.socketAddrV6);
     if (message.natType === symmetric || this.#options.nat() === 'symmetric' || message.forceRelay)
-      return await this.#createRelay({ socketAddr: message.socketAddr, relayServer: message.relayServer }, controller);
+      return await this.#createRelay(
+        { socketAddr: message.socketAddr, relayServer: message.relayServer, v6 },
+        controller,
+      );
     if (message.udpPort > 0 && message.udpPort < 65536)
-      return await this.#punchUdp(message, { host: normalizeHost(controller.host), port: message.udpPort });
-    await this.#punchTcp(message, { host: normalizeHost(controller.host), port: controller.port });
+      return await this.#punchUdp(message, v6, { host: normalizeHost(controller.host), port: message.udpPort });
+    await this.#punchTcp(message, v6, { host: normalizeHost(controller.host), port: controller.port });
   }
 
-  async #punchUdp(message: hbb.PunchHole, remote: HostPort): Promise<void> {
+  /** Opens the hole towards the controller's IPv6 address and gives our own for the answer; empty where there is no such path. */
+  async #listenV6(field: Uint8Array | null | undefined): Promise<Uint8Array> {
+    const remote = ipv6Of(field);
+    const key = remote ? `v6 ${remote.host} ${remote.port}` : '';
+    // The controller names one socket in each of its requests; one hole of ours serves them all.
+    const known = this.#holes.get(key);
+    if (known) return await known;
+    if (!remote) return NO_BYTES;
+    const opened = this.#openV6(remote, key);
+    this.#holes.set(key, opened);
+    return await opened;
+  }
+
+  async #openV6(remote: HostPort, key: string): Promise<Uint8Array> {
+    const hole = await IPv6Hole.open();
+    const link = hole?.punch(remote, 'acceptor', this.#abort.signal);
+    if (!hole || !link) {
+      this.#holes.delete(key);
+      return NO_BYTES;
+    }
+    // Most controllers take another path meanwhile: that nobody came is not worth a word.
+    link
+      .then((through) => this.#secure(through, 'ipv6', remote), () => {})
+      .finally(() => this.#holes.delete(key));
+    return hole.wireAddress;
+  }
+
+  async #punchUdp(message: hbb.PunchHole, v6: Uint8Array, remote: HostPort): Promise<void> {
     const server = this.#options.serverAddress();
     if (!server) return;
     const socket = createPunchSocket(isIPv6(remote.host) ? 'udp6' : 'udp4');
@@ -146,6 +181,7 @@ export class Acceptor {
         relayServer: message.relayServer,
         natType: natTypeToWire(this.#options.nat()),
         version: WIRE_VERSION,
+        ...offerV6(v6),
       },
     });
     let open = true;
@@ -167,7 +203,7 @@ export class Acceptor {
     }
   }
 
-  async #punchTcp(message: hbb.PunchHole, controller: HostPort): Promise<void> {
+  async #punchTcp(message: hbb.PunchHole, v6: Uint8Array, controller: HostPort): Promise<void> {
     const connection = await this.#openServer();
     const socket = await punchTcpAsControlled({
       remote: controller,
@@ -181,6 +217,7 @@ export class Acceptor {
             relayServer: message.relayServer,
             natType: natTypeToWire(this.#options.nat()),
             version: WIRE_VERSION,
+            ...offerV6(v6),
           },
         });
         connection.close();
@@ -190,7 +227,7 @@ export class Acceptor {
   }
 
   async #fetchLocalAddr(message: hbb.FetchLocalAddr, controller: HostPort): Promise<void> {
-    const connection = await this.#openServer();
+    const [v6, connection] = await Promise.all([this.#listenV6(message.socketAddrV6), this.#openServer()]);
     const local = { host: normalizeHost(connection.local.host), port: connection.local.port };
     let socket: Socket;
     try {
@@ -205,6 +242,7 @@ export class Acceptor {
               relayServer: message.relayServer,
               id: this.#options.identity().id,
               version: WIRE_VERSION,
+              ...offerV6(v6),
             },
           });
           connection.close();
@@ -228,7 +266,7 @@ export class Acceptor {
 
   /** §9.4. Without `uuid` we are the ones who propose the relay. */
   async #createRelay(
-    request: { socketAddr: Uint8Array; relayServer: string; uuid?: string },
+    request: { socketAddr: Uint8Array; relayServer: string; uuid?: string; v6?: Uint8Array },
     controller: HostPort,
   ): Promise<void> {
     const connection = await this.#openServer();
@@ -237,6 +275,7 @@ export class Acceptor {
       relayResponse: {
         socketAddr: request.socketAddr,
         version: WIRE_VERSION,
+        ...offerV6(request.v6 ?? NO_BYTES),
         ...(request.uuid === undefined
           ? { uuid, relayServer: request.relayServer, id: this.#options.identity().id }
           : {}),
@@ -277,4 +316,9 @@ export class Acceptor {
       },
     );
   }
+}
+
+/** A field that is absent, not empty, where there is no such path. */
+function offerV6(wireAddress: Uint8Array): { socketAddrV6?: Uint8Array } {
+  return wireAddress.length > 0 ? { socketAddrV6: wireAddress } : {};
 }

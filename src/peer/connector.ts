@@ -30,6 +30,7 @@ import {
 import { natTypeToWire, testNat } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
 import { PUNCH_TIMEOUT_MS, punchTcpAsController } from './punch-tcp.ts';
+import { IPv6Hole, ipv6Of } from './punch-v6.ts';
 import { PathRace } from './race.ts';
 import type { Attempt, ConnectionPath } from './race.ts';
 import { joinRelay, relayAddress } from './relay.ts';
@@ -45,6 +46,8 @@ const LOOKUP_WAITS_MS = [1_500, 3_000, 4_500] as const;
 const FIRST_REQUEST_MS = 5;
 /** How long direct paths run alone before the relay joins the race. */
 const RELAY_HEAD_START_MS = { min: 1_000, max: 3_000 } as const;
+/** A relay that the peer proposes together with an IPv6 address waits for so many of the server's round trips. */
+const IPV6_HEAD_START = { roundTrips: 2, minMs: 100, maxMs: 1_000 } as const;
 const LAN_TIMEOUT_MS = 3_000;
 const RELAY_ANSWER_TIMEOUT_MS = 6_000;
 /** Pairing at a relay can fail by chance when both ends arrive in the same instant (§7.3). */
@@ -128,6 +131,8 @@ class Connector {
   #relayTimer: NodeJS.Timeout | null = null;
   #directRunning = 0;
   #nat: NatType;
+  #ipv6: IPv6Hole | null = null;
+  #ipv6Running = false;
   #onRequested: () => void = () => {};
   /** Where the relay would be asked for, once the peer has answered. */
   #relayWanted: (() => void) | null = null;
@@ -143,6 +148,9 @@ class Connector {
     const { path, peerId } = this.#options;
     const race = this.#race;
     this.#progress('lookup', peerId);
+    if (path === 'auto' || path === 'ipv6') {
+      this.#ipv6 = await IPv6Hole.open();
+    }
     race.task(async () => {
       const address = await resolveServer(this.#server, race.signal);
       if (path !== 'udp') race.task(() => this.#introduceTcp(address));
@@ -157,6 +165,7 @@ class Connector {
       return { ...result, elapsedMs: Math.round(race.elapsedMs * 10) / 10 };
     } finally {
       if (this.#relayTimer) clearTimeout(this.#relayTimer);
+      this.#ipv6?.close();
     }
   }
 
@@ -257,6 +266,7 @@ class Connector {
         version: WIRE_VERSION,
         ...(udp ? { udpPort: udp.port } : {}),
         ...(wantRelay ? { forceRelay: true } : {}),
+        ...(this.#ipv6 ? { socketAddrV6: this.#ipv6.wireAddress } : {}),
       },
     };
     for (const waitMs of LOOKUP_WAITS_MS) {
@@ -269,7 +279,7 @@ class Connector {
         return this.#onPunchResponse(response, connection, address, udp, performance.now() - started);
       }
       if (answer.relayResponse) {
-        this.#onRelayProposed(answer.relayResponse as hbb.RelayResponse, address);
+        this.#onRelayProposed(answer.relayResponse as hbb.RelayResponse, address, performance.now() - started);
         return false;
       }
     }
@@ -298,6 +308,7 @@ class Connector {
       this.#requestRelay(introduction, address);
       return false;
     }
+    if (this.#tryIPv6(response.socketAddrV6, introduction.hostKey) && path === 'ipv6') return false;
     const lan = response.isLocal === true;
     const direct: ConnectionPath = lan ? 'lan' : isIPv6(remote.host) ? 'ipv6' : response.isUdp ? 'udp' : 'tcp';
     if (remote.port === 0 || (path !== 'auto' && path !== direct)) {
@@ -346,27 +357,66 @@ class Connector {
     return useUdp;
   }
 
+  /** Punches over IPv6 when both sides have named an address; once. */
+  #tryIPv6(field: Uint8Array, hostKey: Uint8Array | null): boolean {
+    const remote = ipv6Of(field);
+    const hole = this.#ipv6;
+    if (!remote || !hole || this.#race.decided) return false;
+    const link = hole.punch(remote, 'connector', this.#race.signal);
+    if (!link) return this.#ipv6Running;
+    this.#ipv6Running = true;
+    this.#progress('punch', `ipv6 ${formatHostPort(remote)}`);
+    this.#race.attempt(
+      'ipv6',
+      async (signal) => await this.#secure(await link, hostKey, signal),
+      () => {
+        this.#ipv6Running = false;
+      },
+    );
+    return true;
+  }
+
   /** The peer asks us to meet at a relay (§9.2b, B-initiated). */
-  #onRelayProposed(response: hbb.RelayResponse, address: HostPort): void {
+  #onRelayProposed(response: hbb.RelayResponse, address: HostPort, punchMs: number): void {
     if (response.refuseReason !== '') {
       this.#race.fail(relayRefused(response.refuseReason));
       return;
     }
     const { path } = this.#options;
+    const hostKey = this.#hostKey(response.pk ?? new Uint8Array(0));
+    const ipv6 = path !== 'relay' && this.#tryIPv6(response.socketAddrV6, hostKey);
+    if (ipv6 && path === 'ipv6') return;
     if (path !== 'auto' && path !== 'relay')
       throw pathImpossible(path, 'one of the two networks lets no direct connection in, so the peer chose the relay');
-    const hostKey = this.#hostKey(response.pk ?? new Uint8Array(0));
     const relayServer = response.relayServer;
     if (this.#relayStarted) return;
     this.#relayStarted = true;
     this.#race.attempt(
       'relay',
-      (signal) => this.#joinRelay(relayServer, response.uuid, hostKey, signal),
+      async (signal) => {
+        if (ipv6) await this.#ipv6HeadStart(punchMs);
+        return await this.#joinRelay(relayServer, response.uuid, hostKey, signal);
+      },
       () => {
         this.#relayStarted = false;
         this.#requestRelay({ hostKey, relayServer }, address, 1);
       },
     );
+  }
+
+  /** The relay pairs whoever came first and costs the operator; a direct path that is as near deserves its chance. */
+  async #ipv6HeadStart(punchMs: number): Promise<void> {
+    const { roundTrips, minMs, maxMs } = IPV6_HEAD_START;
+    const waitMs = Math.min(maxMs, Math.max(minMs, roundTrips * punchMs));
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      const stop = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#race.signal.addEventListener('abort', stop, { once: true });
+    });
+    if (this.#race.decided) throw aborted();
   }
 
   #requestRelay(introduction: Introduction, address: HostPort, triesUsed = 0): void {
