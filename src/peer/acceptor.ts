@@ -205,6 +205,13 @@ export class Acceptor {
 
   async #punchTcp(message: hbb.PunchHole, v6: Uint8Array, controller: HostPort): Promise<void> {
     const connection = await this.#openServer();
+    if (connection.isWebSocket) {
+      connection.destroy();
+      return await this.#createRelay(
+        { socketAddr: message.socketAddr, relayServer: message.relayServer, v6 },
+        controller,
+      );
+    }
     const socket = await punchTcpAsControlled({
       remote: controller,
       localPort: connection.local.port,
@@ -228,6 +235,13 @@ export class Acceptor {
 
   async #fetchLocalAddr(message: hbb.FetchLocalAddr, controller: HostPort): Promise<void> {
     const [v6, connection] = await Promise.all([this.#listenV6(message.socketAddrV6), this.#openServer()]);
+    if (connection.isWebSocket) {
+      connection.destroy();
+      return await this.#createRelay(
+        { socketAddr: message.socketAddr, relayServer: message.relayServer, v6 },
+        controller,
+      );
+    }
     const local = { host: normalizeHost(connection.local.host), port: connection.local.port };
     let socket: Socket;
     try {

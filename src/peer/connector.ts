@@ -255,7 +255,7 @@ class Connector {
   ): Promise<boolean> {
     const { peerId, path, connType } = this.#options;
     const nat = this.#nat;
-    const wantRelay = path === 'relay';
+    const wantRelay = path === 'relay' || connection.isWebSocket;
     const started = performance.now();
     const request: hbb.IRendezvousMessage = {
       punchHoleRequest: {
@@ -304,7 +304,8 @@ class Connector {
       hostKey: this.#hostKey(response.pk),
       relayServer: response.relayServer,
     };
-    if (path === 'relay') {
+    if (path === 'relay' || (connection.isWebSocket && path === 'auto' && response.isLocal !== true)) {
+      this.#tryIPv6(response.socketAddrV6, introduction.hostKey);
       this.#requestRelay(introduction, address);
       return false;
     }

@@ -37,7 +37,7 @@ async function observedPort(
   localPort: number,
   signal: AbortSignal,
 ): Promise<{ port: number; localPort: number }> {
-  const connection = await RendezvousConnection.open({ address, serverName, localPort, signal });
+  const connection = await RendezvousConnection.open({ address, serverName, localPort, webSocket: false, signal });
   try {
     connection.send({ testNatRequest: { serial: 3 } });
     const answer = await connection.receive(ANSWER_TIMEOUT_MS, signal);

@@ -2,9 +2,10 @@
 import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { encodeRendezvous } from '../core/wire/index.ts';
 import type { hbb } from '../core/wire/index.ts';
-import { dialTcp, formatHostPort, parseHostPort, TcpLink } from '../net/index.ts';
+import { formatHostPort, parseHostPort } from '../net/index.ts';
 import type { NetLink } from '../net/index.ts';
 import { aborted, relayUnreachable } from './errors.ts';
+import { dialServer } from './server-link.ts';
 
 const RELAY_CONNECT_TIMEOUT_MS = 6_000;
 /** Upstream's relay port: the rendezvous port plus one. */
@@ -23,8 +24,13 @@ export async function joinRelay(
   signal: AbortSignal,
 ): Promise<NetLink> {
   try {
-    const socket = await dialTcp({ ...relay, timeoutMs: RELAY_CONNECT_TIMEOUT_MS, signal });
-    const link = new TcpLink(socket, { maxPayload: PAYLOAD_LIMITS.handshake });
+    const { link } = await dialServer({
+      address: relay,
+      timeoutMs: RELAY_CONNECT_TIMEOUT_MS,
+      signal,
+      maxPayload: PAYLOAD_LIMITS.handshake,
+      webSocket: true,
+    });
     link.send(encodeRendezvous({ requestRelay: request }));
     return link;
   } catch (cause) {

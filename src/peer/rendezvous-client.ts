@@ -3,8 +3,9 @@ import { isIPv6 } from 'node:net';
 import type { Link } from '../core/link.ts';
 import { decodeRendezvous, encodeRendezvous } from '../core/wire/index.ts';
 import type { HostPort, hbb } from '../core/wire/index.ts';
-import { dialTcp, resolveHost, TcpLink } from '../net/index.ts';
+import { resolveHost } from '../net/index.ts';
 import { aborted, serverSilent, serverUnreachable } from './errors.ts';
+import { dialServer } from './server-link.ts';
 
 /** Messages that wait for a reader; a server has no reason to send more unasked. */
 const MAX_WAITING = 64;
@@ -39,6 +40,8 @@ export interface OpenOptions {
   readonly serverName: string;
   /** Bind to this local port; 0 or absent lets the system choose one that can be dialled from again (§12.1). */
   readonly localPort?: number;
+  /** Take the server's WebSocket where its TCP port is not reached. Default true, but false with a local port. */
+  readonly webSocket?: boolean;
   readonly timeoutMs?: number;
   readonly signal: AbortSignal;
 }
@@ -68,22 +71,26 @@ export class RendezvousConnection {
   static async open(options: OpenOptions): Promise<RendezvousConnection> {
     const started = performance.now();
     try {
-      const socket = await dialTcp({
-        host: options.address.host,
-        port: options.address.port,
+      const { link, local } = await dialServer({
+        address: options.address,
+        webSocket: options.webSocket ?? !options.localPort,
+        maxPayload: MAX_MESSAGE_BYTES,
         localAddress: isIPv6(options.address.host) ? '::' : '0.0.0.0',
         ...(options.localPort ? { localPort: options.localPort } : {}),
         reusable: true,
         timeoutMs: options.timeoutMs ?? SERVER_CONNECT_TIMEOUT_MS,
         signal: options.signal,
       });
-      const local = { host: socket.localAddress ?? '', port: socket.localPort ?? 0 };
-      const link = new TcpLink(socket, { maxPayload: MAX_MESSAGE_BYTES });
       return new RendezvousConnection(link, local, performance.now() - started, options.serverName);
     } catch (cause) {
       if (options.signal.aborted) throw aborted();
       throw serverUnreachable(options.serverName, cause);
     }
+  }
+
+  /** Over a WebSocket nothing can be punched: there is no local port to dial from (§9.3: relay only). */
+  get isWebSocket(): boolean {
+    return this.#link.transport === 'websocket';
   }
 
   get closed(): boolean {

@@ -1,0 +1,98 @@
+/**
+ * A link to a server's TCP port, or to its WebSocket two ports above where the network lets nothing else through
+ * (rendezvous §1, §9.6).
+ */
+import type { Socket } from 'node:net';
+import { isIPv6 } from 'node:net';
+import type { HostPort } from '../core/wire/index.ts';
+import { dialTcp, formatHostPort, TcpLink } from '../net/index.ts';
+import type { NetLink } from '../net/index.ts';
+import { dialWebSocket } from '../net/ws.ts';
+
+/** A TCP connection that is not there after this time gets the WebSocket beside it; most are there after one round trip. */
+export const WEBSOCKET_AFTER_MS = 800;
+/** rendezvous §1: the WebSocket of both servers. */
+const WEBSOCKET_PORT_OFFSET = 2;
+
+export interface ServerLinkOptions {
+  readonly address: HostPort;
+  /** Largest payload taken, in bytes. */
+  readonly maxPayload: number;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** As of dialTcp. */
+  readonly localAddress?: string;
+  readonly localPort?: number;
+  readonly reusable?: boolean;
+  /** False: TCP or nothing, because the local port matters. */
+  readonly webSocket: boolean;
+}
+
+export interface ServerLink {
+  readonly link: NetLink;
+  readonly local: HostPort;
+}
+
+/** Errors: those of dialTcp, for TCP; that the WebSocket failed too adds nothing. */
+export async function dialServer(options: ServerLinkOptions): Promise<ServerLink> {
+  if (!options.webSocket) return await byTcp(options, options.signal);
+  return await new Promise<ServerLink>((resolve, reject) => {
+    const abort = new AbortController();
+    const signal = AbortSignal.any([options.signal, abort.signal]);
+    let failures = 0;
+    let tcpError: unknown;
+    let started = false;
+    let settled = false;
+    const settle = (done: () => void): void => {
+      if (settled) return;
+      settled = true;
+      clearTimeout(timer);
+      done();
+      abort.abort();
+    };
+    const won = (result: ServerLink): void => {
+      if (settled) result.link.destroy();
+      else settle(() => resolve(result));
+    };
+    const lost = (): void => {
+      failures++;
+      if (failures === 2 || options.signal.aborted) settle(() => reject(tcpError));
+    };
+    const startWebSocket = (): void => {
+      if (started || settled) return;
+      started = true;
+      byWebSocket(options, signal).then(won, lost);
+    };
+    const timer = setTimeout(startWebSocket, WEBSOCKET_AFTER_MS);
+    byTcp(options, signal).then(won, (error: unknown) => {
+      tcpError = error;
+      startWebSocket();
+      lost();
+    });
+  });
+}
+
+async function byTcp(options: ServerLinkOptions, signal: AbortSignal): Promise<ServerLink> {
+  const { address, timeoutMs, localAddress, localPort, reusable, maxPayload } = options;
+  const socket: Socket = await dialTcp({
+    ...address,
+    ...(localAddress === undefined ? {} : { localAddress }),
+    ...(localPort ? { localPort } : {}),
+    ...(reusable ? { reusable } : {}),
+    timeoutMs,
+    signal,
+  });
+  const local = { host: socket.localAddress ?? '', port: socket.localPort ?? 0 };
+  return { link: new TcpLink(socket, { maxPayload }), local };
+}
+
+async function byWebSocket(options: ServerLinkOptions, signal: AbortSignal): Promise<ServerLink> {
+  const { host, port } = options.address;
+  const link = await dialWebSocket(`ws://${formatHostPort({ host, port: port + WEBSOCKET_PORT_OFFSET })}/`, {
+    timeoutMs: options.timeoutMs,
+    maxPayload: options.maxPayload,
+    signal,
+  });
+  // Nothing can be dialled from or listened on beside a WebSocket: its port is nobody's business.
+  return { link, local: { host: isIPv6(host) ? '::' : '0.0.0.0', port: 0 } };
+}
