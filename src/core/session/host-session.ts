@@ -117,6 +117,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
   readonly #rate = new RateControl();
   readonly #watch: WriteWatch;
   readonly #abort = new AbortController();
+  #letGoOfVideo: (() => void) | null = null;
   #state: State = 'idle';
   #challenge = '';
   #login: hbb.ILoginRequest | null = null;
@@ -184,6 +185,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
       if (!this.#permissions[name])
         this.#send({ misc: { permissionInfo: { permission: permissionNumber(name), enabled: false } } });
     this.#cancelTick = this.#clock.setTimer(limits.FIRST_TEST_DELAY_MS, () => this.#tick());
+    this.#letGoOfVideo = this.#o.desktop?.prepareVideo?.() ?? null;
     this.#link.setHandlers({
       onFrame: (payload) => this.#onFrame(payload),
       onDrain: () => this.#desk?.video.pump(),
@@ -371,6 +373,8 @@ export class HostSession extends Emitter<HostSessionEvents> {
     });
     this.emit('opened', identity(request));
     if (!this.#finished) this.#desk.start(request.option ?? null);
+    this.#letGoOfVideo?.();
+    this.#letGoOfVideo = null;
   }
 
   async #openTunnel(request: hbb.ILoginRequest): Promise<void> {
@@ -486,6 +490,8 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#target?.cancel();
     this.#target = null;
     this.#desk?.stop();
+    this.#letGoOfVideo?.();
+    this.#letGoOfVideo = null;
     // A stalled or silent peer would keep an orderly close waiting.
     if (closed.by === 'timeout') this.#link.destroy();
     else this.#link.close();
