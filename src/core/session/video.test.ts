@@ -180,7 +180,7 @@ test('rate control falls with delay, not below ten frames, and comes back', () =
   rate.waiting(2500);
   expect(rate.rate.fps).toBe(2);
   feed(20, 60);
-  expect(rate.rate).toEqual({ fps: 30, ratio: 0.67 });
+  expect(rate.rate).toEqual({ fps: 30, ratio: 0.67, headroom: 6 });
 });
 
 test('bitrates and quality of the wire', () => {
