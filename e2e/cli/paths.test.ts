@@ -72,6 +72,43 @@ describe.skipIf(unavailable !== null)('server, host and connect as separate proc
     }
   });
 
+  test('two symmetric gateways, but IPv6 on both sides: direct over IPv6', async () => {
+    world = await World.create({ b: 'symmetric', a: 'symmetric' }, [], { ipv6: 'everywhere' });
+    const host = await world.startHost('b');
+    for (const path of ['auto', 'ipv6']) {
+      const result = await world.connect('a', host.id, ['--path', path, '--ping', '3']);
+      const connected = eventOf(result, 'connected');
+      expect(connected, JSON.stringify(connected)).toMatchObject({ path: 'ipv6', encrypted: true, peerVerified: true });
+      expect(connected['remoteAddress']).toMatch(/^\[2001:db8:113::/);
+      expect(Number(connected['elapsedMs'])).toBeLessThan(SOON_MS);
+    }
+    expect(await host.process.waitFor('session-opened')).toMatchObject({ path: 'ipv6' });
+  });
+
+  /** What a strict company network leaves of the server's ports: the two WebSockets. */
+  const ONLY_WEBSOCKETS = `
+    insert rule ip lab passing iifname "lan" meta l4proto udp drop
+    insert rule ip lab passing iifname "lan" tcp dport { 21115, 21116, 21117 } drop
+  `;
+
+  test('with the relay port blocked at both, the relay is reached over its WebSocket', async () => {
+    world = await World.create({ b: 'symmetric', a: 'symmetric' });
+    for (const name of ['a', 'b']) world.lab.changeGateway(name, 'insert rule ip lab passing iifname "lan" tcp dport 21117 drop');
+    const host = await world.startHost('b');
+    const connected = eventOf(await world.connect('a', host.id, ['--ping', '3']), 'connected');
+    expect(connected).toMatchObject({ path: 'relay', encrypted: true, peerVerified: true });
+    expect(connected['remoteAddress']).toMatch(/:21119$/);
+  });
+
+  test('with nothing but WebSockets let through, both register, find each other and meet at the relay', async () => {
+    world = await World.create({ b: 'port-restricted', a: 'port-restricted' });
+    for (const name of ['a', 'b']) world.lab.changeGateway(name, ONLY_WEBSOCKETS);
+    const host = await world.startHost('b');
+    const result = await world.connect('a', host.id, ['--ping', '3']);
+    expect(eventOf(result, 'connected')).toMatchObject({ path: 'relay', encrypted: true, peerVerified: true });
+    expect(result.code).toBe(0);
+  });
+
   test('one path asked for and not there is an error, not another path', async () => {
     world = await World.create({ b: 'symmetric', a: 'symmetric' });
     const host = await world.startHost('b');

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createLab, type HostPlace, type Lab } from '../natlab/index.ts';
+import { createLab, type HostPlace, type Lab, type LabOptions } from '../natlab/index.ts';
 import { CliProcess, type CliEvent, type CliResult } from './cli-process.ts';
 
 export const PASSWORD = 'correct horse battery';
@@ -20,8 +20,9 @@ export class World {
   static async create(
     hosts: Record<string, HostPlace>,
     serverArgs: readonly string[] | ((directory: string) => readonly string[]) = [],
+    options: Pick<LabOptions, 'ipv6'> = {},
   ): Promise<World> {
-    const world = new World(await createLab({ hosts: { server: 'open', ...hosts } }));
+    const world = new World(await createLab({ hosts: { server: 'open', ...hosts }, ...options }));
     try {
       await world.startServer(typeof serverArgs === 'function' ? serverArgs(world.lab.directory) : serverArgs);
       return world;

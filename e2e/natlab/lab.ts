@@ -12,8 +12,11 @@ export type HostPlace = NatKind | { readonly behind: string };
 export interface LabOptions {
   /** Name → place. A `{ behind: name }` must come after the host it names. */
   readonly hosts: Readonly<Record<string, HostPlace>>;
-  /** Gives the public segment and open hosts 2001:db8:113::/64 as well. Default false. */
-  readonly ipv6?: boolean;
+  /**
+   * Gives the public segment and open hosts 2001:db8:113::/64 as well; with `everywhere` hosts behind gateways too, which
+   * then reach each other over IPv6 whatever their gateways do to IPv4. Default false.
+   */
+  readonly ipv6?: boolean | 'everywhere';
 }
 
 /** Namespaces of labs are named `ldlab-<pid of the owner>-<serial>-…`, so that those of dead owners can be told. */
@@ -57,10 +60,10 @@ export class Lab {
       sh(`
         ip -n ${segment} link add br0 type bridge
         ip -n ${segment} addr add 203.0.113.1/24 dev br0
-        ${options.ipv6 === true ? `ip netns exec ${segment} sysctl -qw net.ipv6.conf.br0.disable_ipv6=0; ip -n ${segment} addr add 2001:db8:113::1/64 dev br0 nodad` : ''}
+        ${options.ipv6 ? `ip netns exec ${segment} sysctl -qw net.ipv6.conf.br0.disable_ipv6=0; ip -n ${segment} addr add 2001:db8:113::1/64 dev br0 nodad` : ''}
         ip -n ${segment} link set br0 up
       `);
-      for (const [name, place] of Object.entries(options.hosts)) this.#addHost(name, place, options.ipv6 === true);
+      for (const [name, place] of Object.entries(options.hosts)) this.#addHost(name, place, options.ipv6 ?? false);
     } catch (error) {
       this.#teardown();
       throw error;
@@ -163,11 +166,23 @@ RULES
     return { namespace, subnet, publicAddress, kind, hosts: 0 };
   }
 
-  #addHost(name: string, place: HostPlace, ipv6: boolean): void {
+  /** A second interface of a host behind a gateway, for IPv6 alone. */
+  #joinSegmentByIPv6(namespace: string): void {
+    const number = this.#nextPublic++;
+    sh(`
+      ip -n ${namespace} link add eth6 type veth peer name p${number} netns ${this.segment}
+      ip -n ${this.segment} link set p${number} master br0 up
+      ip netns exec ${namespace} sysctl -qw net.ipv6.conf.eth6.disable_ipv6=0
+      ip -n ${namespace} addr add 2001:db8:113::${number}/64 dev eth6 nodad
+      ip -n ${namespace} link set eth6 up
+    `);
+  }
+
+  #addHost(name: string, place: HostPlace, ipv6: boolean | 'everywhere'): void {
     if (!/^[a-z0-9]{1,12}$/.test(name)) throw new Error(`${name} cannot name a host of the lab`);
     const namespace = this.#addNamespace(name);
     if (place === 'open') {
-      const address = this.#joinSegment(namespace, 'eth0', ipv6);
+      const address = this.#joinSegment(namespace, 'eth0', ipv6 !== false);
       this.#hosts.set(name, new LabHost({ name, namespace, kind: 'open', address, publicAddress: address }));
       return;
     }
@@ -188,6 +203,7 @@ RULES
       ip -n ${namespace} link set eth0 up
       ip -n ${namespace} route add default via 192.168.${site.subnet}.1
     `);
+    if (ipv6 === 'everywhere') this.#joinSegmentByIPv6(namespace);
     this.#hosts.set(
       name,
       new LabHost({ name, namespace, kind: site.kind, address, publicAddress: site.publicAddress }),

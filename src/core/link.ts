@@ -4,6 +4,19 @@
  */
 export type Transport = 'tcp' | 'kcp' | 'websocket';
 
+/**
+ * Largest payloads taken, in bytes, by how far the other end has proven itself: a stranger can make us hold no more than
+ * this for each connection. Links start at `session`; who accepts strangers lowers it (`setMaxPayload`).
+ */
+export const PAYLOAD_LIMITS = {
+  /** The key exchange: SignedId and PublicKey have about 100 bytes, and an id is a name (session §2.2). */
+  handshake: 64 * 1024,
+  /** Until the login is accepted: the picture in a login request is the largest thing that anybody sends (session §2.5). */
+  login: 1024 * 1024,
+  /** A big clipboard picture or a 4K key frame, with room to spare (session §0.1). */
+  session: 64 * 1024 * 1024,
+} as const;
+
 /** Why a link ended. `remote` closed in order, `local` was closed by us, `error` broke (see `error`). */
 export interface LinkClose {
   readonly by: 'remote' | 'local' | 'error';
@@ -43,6 +56,8 @@ export interface Link {
   setHandlers(handlers: LinkHandlers): void;
   /** Queues one frame payload. False: above the high-water mark, wait for onDrain before sending bulk data. */
   send(payload: Uint8Array): boolean;
+  /** Sets the largest payload taken from now on, in bytes; a larger one that is announced breaks the link. */
+  setMaxPayload(bytes: number): void;
   /** Stops and restarts reading; used for back-pressure towards the sender. */
   pause(): void;
   resume(): void;

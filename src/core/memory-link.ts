@@ -24,6 +24,7 @@ export class MemoryLink implements Link {
   #paused = false;
   #wantDrain = false;
   #buffered = 0;
+  #maxPayload = Infinity;
   readonly #out: Uint8Array[] = [];
   readonly #in: Uint8Array[] = [];
   #pendingClose: LinkClose | null = null;
@@ -84,6 +85,10 @@ export class MemoryLink implements Link {
     return count;
   }
 
+  setMaxPayload(bytes: number): void {
+    this.#maxPayload = bytes;
+  }
+
   pause(): void {
     this.#paused = true;
   }
@@ -121,6 +126,10 @@ export class MemoryLink implements Link {
     while (this.#handlers && !this.#paused) {
       const payload = this.#in.shift();
       if (!payload) break;
+      if (payload.length > this.#maxPayload) {
+        this.destroy(new Error('a frame is larger than this end takes'));
+        return;
+      }
       this.#handlers.onFrame(payload);
     }
     if (this.#pendingClose && this.#handlers && this.#in.length === 0) {

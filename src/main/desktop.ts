@@ -12,6 +12,9 @@ const CLIPBOARD_POLL_MS = 500;
 /** Longer texts are left alone: they would hold up the session. */
 const MAX_CLIPBOARD_TEXT = 1024 * 1024;
 
+/** Where capturing shows no dialog and no sign on the screen, it may begin while a viewer still logs in. */
+const PREPARES = process.platform === 'win32' || (process.platform === 'linux' && !process.env.WAYLAND_DISPLAY);
+
 export interface OwnDesktop {
   readonly host: DesktopHost;
   close(): void;
@@ -55,14 +58,18 @@ export async function createDesktop(options: DesktopOptions): Promise<OwnDesktop
     platform: PLATFORMS[process.platform] ?? 'Linux',
     injector: {
       inject: (event) => {
-        window.wake();
         injector.inject(event);
+        window.wake(event.type === 'move' || event.type === 'move-relative');
       },
       releaseAll: () => injector.releaseAll(),
     },
     codecs,
     displays,
     startVideo: (request, sink) => new CaptureStream(window, request, sink, () => displays()[request.display]),
+    ...(PREPARES ? { prepareVideo: () => {
+            const [first] = displays();
+            return first ? window.prepare(first) : () => {};
+          } } : {}),
     screenshot: async (display) => {
       const geometry = displays()[display];
       if (!geometry) throw new Error(`there is no display ${display}`);

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { WireError } from '../core/errors.ts';
 import type { KcpEndpoint } from '../core/kcp/index.ts';
-import type { LinkHandlers, LinkStats } from '../core/link.ts';
+import { type LinkHandlers, type LinkStats, PAYLOAD_LIMITS } from '../core/link.ts';
 import { FrameDecoder, encodeFrame } from '../core/wire/index.ts';
 import { formatHostPort, plainAddress } from './endpoint.ts';
 import { linkError, overflowError, protocolError, truncatedError } from './errors.ts';
@@ -13,7 +13,6 @@ import {
   CLOSE_FLUSH_MS,
   DEFAULT_MARKS,
   MAX_BUFFERED_BYTES,
-  MAX_PAYLOAD_BYTES,
   type NetLink,
   type WaterMarks,
 } from './net-link.ts';
@@ -53,7 +52,7 @@ export class KcpLink implements NetLink {
 
   constructor(socket: Socket, endpoint: KcpEndpoint, options: KcpLinkOptions = {}) {
     this.#endpoint = endpoint;
-    this.#decoder = new FrameDecoder({ maxPayload: options.maxPayload ?? MAX_PAYLOAD_BYTES });
+    this.#decoder = new FrameDecoder({ maxPayload: options.maxPayload ?? PAYLOAD_LIMITS.session });
     this.#marks = options.marks ?? DEFAULT_MARKS;
     this.#maxBuffered = options.maxBuffered ?? MAX_BUFFERED_BYTES;
     this.#closeFlushMs = options.closeFlushMs ?? CLOSE_FLUSH_MS;
@@ -111,6 +110,10 @@ export class KcpLink implements NetLink {
     if (kcp.bufferedBytes <= this.#marks.high) return true;
     this.#needDrain = true;
     return false;
+  }
+
+  setMaxPayload(bytes: number): void {
+    this.#decoder.maxPayload = bytes;
   }
 
   pause(): void {

@@ -180,6 +180,22 @@ export function linkCompliance(
       expect(atB.frames.map((frame) => frame[0])).toEqual([0, 1, 2, 3, 4]);
     });
 
+    bothWays('takes no frame beyond the limit, which may be raised between two frames', async (a, b) => {
+      const [atA, atB] = [new Probe().attach(a), new Probe()];
+      b.setMaxPayload(1000);
+      atB.onFrame = () => b.setMaxPayload(atB.frames.length === 1 ? 3000 : 1000);
+      atB.attach(b);
+      for (const size of [1000, 3000]) {
+        a.send(pattern(size, size));
+        await atB.until(() => atB.frames.length === (size === 1000 ? 1 : 2));
+      }
+      a.send(pattern(1001, 3));
+      await atB.closed();
+      await atA.closed();
+      expect(atB.frames.map((frame) => frame.length)).toEqual([1000, 3000]);
+      expect(atB.closes.map((close) => close.by)).toEqual(['error']);
+    });
+
     bothWays('hands over to new handlers between two frames', async (a, b) => {
       const second = new Probe();
       const first = new Probe();

@@ -25,8 +25,5 @@ export const DEFAULT_MARKS: WaterMarks = { high: 1024 * 1024, low: 256 * 1024 };
 /** A sender that goes on after send() said no is stopped here, before it eats the machine's memory. */
 export const MAX_BUFFERED_BYTES = 128 * 1024 * 1024;
 
-/** Largest payload taken from a peer: a big clipboard picture or a 4K key frame fit with room to spare (session §0.1). */
-export const MAX_PAYLOAD_BYTES = 64 * 1024 * 1024;
-
 /** How long an orderly close may take to get the last bytes out before the connection is cut; a program ends within 2 s. */
 export const CLOSE_FLUSH_MS = 1500;

@@ -129,6 +129,9 @@ class Attempt {
         if (this.#over) return;
         if (error) return this.#fail('PUNCH_FAILED', error);
         this.#connected = true;
+        // The acceptor opens its NAT before it lets itself be named, so our first SYN may pass already; what is heard of
+        // the other's punching comes up to an interval later. Until then both go on (§10.1, §10.3).
+        if (this.#options.role === 'connector') this.#endpoint ??= this.#newEndpoint();
         const early = this.#early;
         this.#early = [];
         for (const datagram of early) this.#take(datagram);
@@ -156,18 +159,22 @@ class Attempt {
   #take(datagram: Buffer): void {
     if (this.#over) return;
     const now = this.#clock.now();
+    const first = this.#punch.handle(datagram);
     if (this.#endpoint) this.#endpoint.handle(now, datagram);
     else {
-      const first = this.#punch.handle(datagram);
       if (this.#punch.state !== 'through') return;
-      this.#endpoint = new KcpEndpoint({
-        role: this.#options.role,
-        nowMs: now,
-        conv: randomBytes(4).readUInt32LE(),
-      });
+      this.#endpoint = this.#newEndpoint();
       if (first) this.#endpoint.handle(now, datagram);
     }
     this.#tick();
+  }
+
+  #newEndpoint(): KcpEndpoint {
+    return new KcpEndpoint({
+      role: this.#options.role,
+      nowMs: this.#clock.now(),
+      conv: randomBytes(4).readUInt32LE(),
+    });
   }
 
   #tick(): void {
@@ -186,10 +193,9 @@ class Attempt {
       if (endpoint.state === 'established') return this.#done(endpoint);
       if (endpoint.state !== 'opening') return this.#fail('PUNCH_REFUSED');
       next = endpoint.pollTimeout(now);
-    } else {
-      if (this.#punch.pollTransmit(now)) this.#sendEmpty();
-      next = this.#punch.pollTimeout();
-    }
+    } else next = Infinity;
+    if (this.#punch.pollTransmit(now)) this.#sendEmpty();
+    next = Math.min(next, this.#punch.pollTimeout());
     this.#cancelTimer?.();
     this.#cancelTimer = this.#clock.setTimer(
       Math.max(1, Math.ceil(Math.min(next, this.#deadline) - now)),

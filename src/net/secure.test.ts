@@ -65,6 +65,7 @@ class ScriptLink implements NetLink {
     this.sent.push(payload);
     return true;
   }
+  setMaxPayload(): void {}
   pause(): void {
     this.#paused = true;
   }

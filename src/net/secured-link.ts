@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { SealedStream } from '../core/crypto/sealed-stream.ts';
+import { type SealedStream, TAG_BYTES } from '../core/crypto/sealed-stream.ts';
 import type { LinkClose, LinkHandlers, LinkStats, Transport } from '../core/link.ts';
 import { sealError } from './handshake-errors.ts';
 import type { NetLink } from './net-link.ts';
@@ -85,6 +85,10 @@ export class SecuredNetLink implements SecuredLink {
     // A frame that cannot leave must not use up a nonce, and a closed link needs no cipher.
     if (this.#link.closed) return false;
     return this.#link.send(this.#stream ? this.#stream.seal(payload) : payload);
+  }
+
+  setMaxPayload(bytes: number): void {
+    this.#link.setMaxPayload(this.#stream ? bytes + TAG_BYTES : bytes);
   }
 
   pause(): void {

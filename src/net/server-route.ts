@@ -44,6 +44,7 @@ export async function dialServer(options: RouteDialOptions): Promise<{ link: Net
   const link = await dialWebSocket(`ws://${host}:${options.port}${route.path}`, {
     socket: stream,
     timeoutMs,
+    ...(maxPayload === undefined ? {} : { maxPayload }),
     ...(options.signal ? { signal: options.signal } : {}),
     ...(options.stage ? { stage: options.stage } : {}),
   });

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WireError } from '../core/errors.ts';
-import type { LinkHandlers, LinkStats } from '../core/link.ts';
+import { type LinkHandlers, type LinkStats, PAYLOAD_LIMITS } from '../core/link.ts';
 import { FrameDecoder, frameHeader } from '../core/wire/frame.ts';
 import { formatHostPort, plainAddress } from './endpoint.ts';
 import { linkError, overflowError, protocolError, truncatedError } from './errors.ts';
@@ -9,7 +9,6 @@ import {
   CLOSE_FLUSH_MS,
   DEFAULT_MARKS,
   MAX_BUFFERED_BYTES,
-  MAX_PAYLOAD_BYTES,
   type NetLink,
   type WaterMarks,
 } from './net-link.ts';
@@ -59,7 +58,7 @@ export class TcpLink implements NetLink {
 
   constructor(socket: Socket, options: TcpLinkOptions = {}) {
     this.#socket = socket;
-    this.#decoder = new FrameDecoder({ maxPayload: options.maxPayload ?? MAX_PAYLOAD_BYTES });
+    this.#decoder = new FrameDecoder({ maxPayload: options.maxPayload ?? PAYLOAD_LIMITS.session });
     this.#marks = options.marks ?? DEFAULT_MARKS;
     this.#maxBuffered = options.maxBuffered ?? MAX_BUFFERED_BYTES;
     this.#closeFlushMs = options.closeFlushMs ?? CLOSE_FLUSH_MS;
@@ -125,6 +124,10 @@ export class TcpLink implements NetLink {
     if (socket.writableLength <= this.#marks.high) return true;
     this.#needDrain = true;
     return false;
+  }
+
+  setMaxPayload(bytes: number): void {
+    this.#decoder.maxPayload = bytes;
   }
 
   pause(): void {

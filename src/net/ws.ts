@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
-import type { LinkHandlers, LinkStats } from '../core/link.ts';
+import { type LinkHandlers, type LinkStats, PAYLOAD_LIMITS } from '../core/link.ts';
 import type { Stage } from '../core/errors.ts';
 import { formatHostPort, plainAddress } from './endpoint.ts';
 import { abortError, dialError, dialTimeout, linkError, overflowError } from './errors.ts';
@@ -9,7 +9,6 @@ import {
   CLOSE_FLUSH_MS,
   DEFAULT_MARKS,
   MAX_BUFFERED_BYTES,
-  MAX_PAYLOAD_BYTES,
   type NetLink,
   type WaterMarks,
 } from './net-link.ts';
@@ -96,6 +95,13 @@ export class WebSocketLink implements NetLink {
     if (ws.bufferedAmount <= this.#marks.high) return true;
     this.#needDrain = true;
     return false;
+  }
+
+  setMaxPayload(bytes: number): void {
+    // The library takes this limit at construction only. It looks at it when a message's header is there, before it
+    // buffers anything; a test of ours notices if an update ever moves it.
+    const receiver: unknown = Reflect.get(this.#ws, '_receiver');
+    if (typeof receiver === 'object' && receiver !== null) Reflect.set(receiver, '_maxPayload', bytes);
   }
 
   pause(): void {
@@ -210,6 +216,8 @@ export interface DialWebSocketOptions {
   /** For the connection and the WebSocket handshake, in milliseconds. */
   timeoutMs?: number;
   stage?: Stage;
+  /** Largest message taken, in bytes; a larger one breaks the link before it is buffered. */
+  maxPayload?: number;
   link?: WebSocketLinkOptions;
   /** A connection that stands already, perhaps with TLS on it: `url` then only names host and path. */
   socket?: Socket;
@@ -229,7 +237,7 @@ export async function dialWebSocket(url: string, options: DialWebSocketOptions =
     try {
       ws = new WebSocket(url, {
         perMessageDeflate: false,
-        maxPayload: MAX_PAYLOAD_BYTES,
+        maxPayload: options.maxPayload ?? PAYLOAD_LIMITS.session,
         followRedirects: false,
         ...(socket ? { createConnection: () => socket } : {}),
       });

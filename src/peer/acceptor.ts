@@ -5,15 +5,19 @@
 import { randomUUID } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import type { Socket } from 'node:net';
+import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { encodeRendezvous, hbb, mangleAddress, normalizeHost, unmangleAddress } from '../core/wire/index.ts';
 import type { HostPort } from '../core/wire/index.ts';
 import { secureAsHost, TcpLink } from '../net/index.ts';
 import type { NetLink, SecuredLink } from '../net/index.ts';
 import { createPunchSocket, punchUdp } from '../net/punch-udp.ts';
+import type { Admission, AdmissionGate } from './admission.ts';
+import { tooManyStrangers } from './errors.ts';
 import type { Identity } from './identity.ts';
 import { natTypeToWire } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
 import { acceptOne, PUNCH_TIMEOUT_MS, punchTcpAsControlled } from './punch-tcp.ts';
+import { IPv6Hole, ipv6Of } from './punch-v6.ts';
 import { joinRelay } from './relay.ts';
 import { RendezvousConnection } from './rendezvous-client.ts';
 import { relayAddress, routeTo } from './server-address.ts';
@@ -27,14 +31,19 @@ const MAX_PENDING = 64;
 /** For the server's answer with our relay ticket; it comes within a round trip or never. */
 const TICKET_TIMEOUT_MS = 1_500;
 const HANDSHAKE_TIMEOUT_MS = 18_000;
+const NO_BYTES = new Uint8Array(0);
+/** Nobody has proven anything on a fresh link. */
+const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
 /** §9.3: PunchHoleSent leaves three times, since UDP may lose it. */
 const PUNCH_SENT_REPEAT_MS = [0, 15, 40] as const;
 
-export type IncomingPath = 'lan' | 'tcp' | 'udp' | 'relay' | 'direct';
+export type IncomingPath = 'lan' | 'tcp' | 'udp' | 'ipv6' | 'relay' | 'direct';
 
 export interface IncomingLink {
   readonly link: SecuredLink;
   readonly path: IncomingPath;
+  /** The place among those who have not logged in; the owner of the link gives it back. */
+  readonly admission: Admission;
 }
 
 export interface AcceptorOptions {
@@ -43,6 +52,8 @@ export interface AcceptorOptions {
   readonly nat: () => NatType;
   readonly serverAddress: () => HostPort | null;
   readonly allowPlaintext: boolean;
+  /** Shared by every way in, the direct access port too. */
+  readonly gate: AdmissionGate;
   readonly onLink: (incoming: IncomingLink) => void;
   /** A controller could not verify our key: the server should be told it again (§11.2). */
   readonly onKeyDoubted: () => void;
@@ -53,6 +64,8 @@ export class Acceptor {
   readonly #options: AcceptorOptions;
   readonly #abort = new AbortController();
   readonly #seen = new Map<string, number>();
+  /** Holes over IPv6 that are open now, and the address of each for the answer. */
+  readonly #holes = new Map<string, Promise<Uint8Array>>();
   #pending = 0;
 
   constructor(options: AcceptorOptions) {
@@ -71,7 +84,9 @@ export class Acceptor {
         this.#fetchLocalAddr(message.fetchLocalAddr as hbb.FetchLocalAddr, a),
       );
     else if (message.requestRelay)
-      this.#introduce('relay', message.requestRelay.socketAddr, () => this.#requestRelay(message.requestRelay as hbb.RequestRelay));
+      this.#introduce('relay', message.requestRelay.socketAddr, (a) =>
+        this.#requestRelay(message.requestRelay as hbb.RequestRelay, a),
+      );
   }
 
   #introduce(kind: string, socketAddr: Uint8Array, work: (controller: HostPort) => Promise<void>): void {
@@ -103,14 +118,45 @@ export class Acceptor {
 
   async #punchHole(message: hbb.PunchHole, controller: HostPort): Promise<void> {
     const symmetric = hbb.NatType.SYMMETRIC;
+    const v6 = message.forceRelay ? NO_BYTES : await this.#listenV6(message.socketAddrV6);
     if (message.natType === symmetric || this.#options.nat() === 'symmetric' || message.forceRelay)
-      return await this.#createRelay({ socketAddr: message.socketAddr, relayServer: message.relayServer });
+      return await this.#createRelay(
+        { socketAddr: message.socketAddr, relayServer: message.relayServer, v6 },
+        controller,
+      );
     if (message.udpPort > 0 && message.udpPort < 65536)
-      return await this.#punchUdp(message, { host: normalizeHost(controller.host), port: message.udpPort });
-    await this.#punchTcp(message, { host: normalizeHost(controller.host), port: controller.port });
+      return await this.#punchUdp(message, v6, { host: normalizeHost(controller.host), port: message.udpPort });
+    await this.#punchTcp(message, v6, { host: normalizeHost(controller.host), port: controller.port });
   }
 
-  async #punchUdp(message: hbb.PunchHole, remote: HostPort): Promise<void> {
+  /** Opens the hole towards the controller's IPv6 address and gives our own for the answer; empty where there is no such path. */
+  async #listenV6(field: Uint8Array | null | undefined): Promise<Uint8Array> {
+    const remote = ipv6Of(field);
+    const key = remote ? `v6 ${remote.host} ${remote.port}` : '';
+    // The controller names one socket in each of its requests; one hole of ours serves them all.
+    const known = this.#holes.get(key);
+    if (known) return await known;
+    if (!remote) return NO_BYTES;
+    const opened = this.#openV6(remote, key);
+    this.#holes.set(key, opened);
+    return await opened;
+  }
+
+  async #openV6(remote: HostPort, key: string): Promise<Uint8Array> {
+    const hole = await IPv6Hole.open();
+    const link = hole?.punch(remote, 'acceptor', this.#abort.signal);
+    if (!hole || !link) {
+      this.#holes.delete(key);
+      return NO_BYTES;
+    }
+    // Most controllers take another path meanwhile: that nobody came is not worth a word.
+    link
+      .then((through) => this.#secure(through, 'ipv6', remote), () => {})
+      .finally(() => this.#holes.delete(key));
+    return hole.wireAddress;
+  }
+
+  async #punchUdp(message: hbb.PunchHole, v6: Uint8Array, remote: HostPort): Promise<void> {
     const server = this.#options.serverAddress();
     if (!server) return;
     const socket = createPunchSocket(isIPv6(remote.host) ? 'udp6' : 'udp4');
@@ -130,6 +176,7 @@ export class Acceptor {
       allowPortChange: true,
       timeoutMs: PUNCH_TIMEOUT_MS,
       signal: this.#abort.signal,
+      link: STRANGER,
     });
     const announcement = encodeRendezvous({
       punchHoleSent: {
@@ -138,6 +185,7 @@ export class Acceptor {
         relayServer: message.relayServer,
         natType: natTypeToWire(this.#options.nat()),
         version: WIRE_VERSION,
+        ...offerV6(v6),
       },
     });
     let open = true;
@@ -152,19 +200,22 @@ export class Acceptor {
       }, delayMs);
     try {
       const link = await punched;
-      this.#secure(link, 'udp');
+      this.#secure(link, 'udp', remote);
     } finally {
       // The socket belongs to the link or is closed from here on; what was to be said has been said.
       open = false;
     }
   }
 
-  async #punchTcp(message: hbb.PunchHole, controller: HostPort): Promise<void> {
+  async #punchTcp(message: hbb.PunchHole, v6: Uint8Array, controller: HostPort): Promise<void> {
     const connection = await this.#openServer();
     // Whose address a web proxy hides cannot be dialled, and behind one we cannot say where the hole is.
-    if (controller.port === 0 || connection.viaWeb) {
-      connection.close();
-      return await this.#createRelay({ socketAddr: message.socketAddr, relayServer: message.relayServer });
+    if (controller.port === 0 || connection.isWebSocket) {
+      connection.destroy();
+      return await this.#createRelay(
+        { socketAddr: message.socketAddr, relayServer: message.relayServer, v6 },
+        controller,
+      );
     }
     const socket = await punchTcpAsControlled({
       remote: controller,
@@ -178,16 +229,24 @@ export class Acceptor {
             relayServer: message.relayServer,
             natType: natTypeToWire(this.#options.nat()),
             version: WIRE_VERSION,
+            ...offerV6(v6),
           },
         });
         connection.close();
       },
     });
-    this.#secure(new TcpLink(socket), 'tcp');
+    this.#secure(new TcpLink(socket, STRANGER), 'tcp', controller);
   }
 
   async #fetchLocalAddr(message: hbb.FetchLocalAddr, controller: HostPort): Promise<void> {
-    const connection = await this.#openServer();
+    const [v6, connection] = await Promise.all([this.#listenV6(message.socketAddrV6), this.#openServer()]);
+    if (connection.isWebSocket) {
+      connection.destroy();
+      return await this.#createRelay(
+        { socketAddr: message.socketAddr, relayServer: message.relayServer, v6 },
+        controller,
+      );
+    }
     const local = { host: normalizeHost(connection.local.host), port: connection.local.port };
     let socket: Socket;
     try {
@@ -202,6 +261,7 @@ export class Acceptor {
               relayServer: message.relayServer,
               id: this.#options.identity().id,
               version: WIRE_VERSION,
+              ...offerV6(v6),
             },
           });
           connection.close();
@@ -211,21 +271,23 @@ export class Acceptor {
       connection.destroy();
       if ((error as NodeJS.ErrnoException).code === undefined || controller.port === 0) throw error;
       // The address could not be listened on: the relay is what is left (§9.3).
-      return await this.#createRelay({ socketAddr: message.socketAddr, relayServer: message.relayServer });
+      return await this.#createRelay({ socketAddr: message.socketAddr, relayServer: message.relayServer }, controller);
     }
-    this.#secure(new TcpLink(socket), 'lan');
+    this.#secure(new TcpLink(socket, STRANGER), 'lan', { host: socket.remoteAddress ?? '' });
   }
 
-  async #requestRelay(message: hbb.RequestRelay): Promise<void> {
-    await this.#createRelay({
-      socketAddr: message.socketAddr,
-      relayServer: message.relayServer,
-      uuid: message.uuid,
-    });
+  async #requestRelay(message: hbb.RequestRelay, controller: HostPort): Promise<void> {
+    await this.#createRelay(
+      { socketAddr: message.socketAddr, relayServer: message.relayServer, uuid: message.uuid },
+      controller,
+    );
   }
 
   /** §9.4. Without `uuid` we are the ones who propose the relay. */
-  async #createRelay(request: { socketAddr: Uint8Array; relayServer: string; uuid?: string }): Promise<void> {
+  async #createRelay(
+    request: { socketAddr: Uint8Array; relayServer: string; uuid?: string; v6?: Uint8Array },
+    controller: HostPort,
+  ): Promise<void> {
     const connection = await this.#openServer();
     const uuid = request.uuid ?? randomUUID();
     connection.send({
@@ -233,6 +295,7 @@ export class Acceptor {
         socketAddr: request.socketAddr,
         version: WIRE_VERSION,
         wantTicket: true,
+        ...offerV6(request.v6 ?? NO_BYTES),
         ...(request.uuid === undefined
           ? { uuid, relayServer: request.relayServer, id: this.#options.identity().id }
           : {}),
@@ -243,7 +306,8 @@ export class Acceptor {
       this.#withTicket(connection, { licenceKey: this.#options.server.key, uuid }),
       this.#abort.signal,
     );
-    this.#secure(link, 'relay');
+    // The relay's own address stands for everybody who comes through it.
+    this.#secure(link, 'relay', controller);
   }
 
   /** What the relay is told: with our ticket, if the server gives one (a stock server closes the connection instead). */
@@ -260,7 +324,13 @@ export class Acceptor {
   }
 
   /** Finishes the key exchange; a failure concerns this link only. */
-  #secure(link: NetLink, path: IncomingPath): void {
+  #secure(link: NetLink, path: IncomingPath, from: { readonly host: string }): void {
+    const admission = this.#options.gate.admit(from.host, () => link.destroy());
+    if (!admission) {
+      link.destroy();
+      this.#options.onFailure('handshake', tooManyStrangers(from.host));
+      return;
+    }
     const { id, secretKey } = this.#options.identity();
     secureAsHost(link, {
       id,
@@ -270,11 +340,17 @@ export class Acceptor {
       allowPlaintext: this.#options.allowPlaintext,
       onKeyDoubted: this.#options.onKeyDoubted,
     }).then(
-      (secured) => this.#options.onLink({ link: secured, path }),
+      (secured) => this.#options.onLink({ link: secured, path, admission }),
       (error: unknown) => {
+        admission.release();
         link.destroy();
         if (!this.#abort.signal.aborted) this.#options.onFailure('handshake', error);
       },
     );
   }
+}
+
+/** A field that is absent, not empty, where there is no such path. */
+function offerV6(wireAddress: Uint8Array): { socketAddrV6?: Uint8Array } {
+  return wireAddress.length > 0 ? { socketAddrV6: wireAddress } : {};
 }

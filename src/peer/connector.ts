@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { isIPv6 } from 'node:net';
 import { openIdPk } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
+import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { decodeRendezvous, encodeRendezvous, hbb, normalizeHost, unmangleAddress } from '../core/wire/index.ts';
 import type { HostPort } from '../core/wire/index.ts';
 import { dialTcp, formatHostPort, plainSecured, secureAsController, TcpLink } from '../net/index.ts';
@@ -29,6 +30,7 @@ import {
 import { natTypeToWire, testNat } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
 import { PUNCH_TIMEOUT_MS, punchTcpAsController } from './punch-tcp.ts';
+import { IPv6Hole, ipv6Of } from './punch-v6.ts';
 import { PathRace } from './race.ts';
 import type { Attempt, ConnectionPath } from './race.ts';
 import { joinRelay } from './relay.ts';
@@ -41,8 +43,12 @@ export type PathChoice = 'auto' | 'lan' | 'tcp' | 'udp' | 'ipv6' | 'relay';
 
 /** Waits for the peer's answer; the request is sent again each time, since its push to the peer may be lost. */
 const LOOKUP_WAITS_MS = [1_500, 3_000, 4_500] as const;
+/** What is looked into beside the first request starts after this time, if that is still on its way. */
+const FIRST_REQUEST_MS = 5;
 /** How long direct paths run alone before the relay joins the race. */
 const RELAY_HEAD_START_MS = { min: 1_000, max: 3_000 } as const;
+/** A relay that the peer proposes together with an IPv6 address waits for so many of the server's round trips. */
+const IPV6_HEAD_START = { roundTrips: 2, minMs: 100, maxMs: 1_000 } as const;
 const LAN_TIMEOUT_MS = 3_000;
 const RELAY_ANSWER_TIMEOUT_MS = 6_000;
 /** Pairing at a relay can fail by chance when both ends arrive in the same instant (§7.3). */
@@ -52,6 +58,8 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const UDP_PROBE_MS = [0, 5, 20, 50, 95, 160, 260, 400] as const;
 const UDP_PROBE_TIMEOUT_MS = 700;
 const DIRECT_CONNECT_TIMEOUT_MS = 6_000;
+/** Whoever answers is a stranger until the key exchange has shown the host's key. */
+const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
 
 export interface ConnectStep {
   readonly step: 'lookup' | 'punch' | 'relay' | 'handshake' | 'login';
@@ -62,6 +70,8 @@ export interface ConnectPeerOptions {
   readonly server: ServerAddress | null;
   readonly peerId: string;
   readonly nat: NatType;
+  /** A test of the NAT that is under way already, for this server. */
+  readonly natProbe?: Promise<NatType>;
   readonly path: PathChoice;
   readonly connType: hbb.ConnType;
   /** The user allowed an unencrypted connection to this peer. */
@@ -99,7 +109,7 @@ export async function connectAddress(
     const socket = await dialTcp({ ...address, timeoutMs: DIRECT_CONNECT_TIMEOUT_MS, signal: options.signal });
     const ms = Math.round(performance.now() - started);
     return {
-      link: plainSecured(new TcpLink(socket)),
+      link: plainSecured(new TcpLink(socket, { maxPayload: PAYLOAD_LIMITS.login })),
       path: 'direct',
       attempts: [{ path: 'direct', outcome: 'ok', ms, reason: '' }],
       elapsedMs: ms,
@@ -124,6 +134,9 @@ class Connector {
   #relayTimer: NodeJS.Timeout | null = null;
   #directRunning = 0;
   #nat: NatType;
+  #ipv6: IPv6Hole | null = null;
+  #ipv6Running = false;
+  #onRequested: () => void = () => {};
   /** Where the relay would be asked for, once the peer has answered. */
   #relayWanted: (() => void) | null = null;
 
@@ -138,9 +151,15 @@ class Connector {
     const { path, peerId } = this.#options;
     const race = this.#race;
     this.#progress('lookup', peerId);
+    if (path === 'auto' || path === 'ipv6') {
+      this.#ipv6 = await IPv6Hole.open();
+    }
     race.task(async () => {
       const address = await resolveServer(this.#server, race.signal);
       if (path !== 'udp') race.task(() => this.#introduceTcp(address));
+      // Where the server is near, its answer is the next thing to wait for, and the rest is prepared meanwhile.
+      if (path !== 'udp') await this.#requestedOr(FIRST_REQUEST_MS);
+      if (race.decided) return;
       if (path === 'auto' || path === 'udp' || path === 'ipv6') race.task(() => this.#introduceUdp(address));
       if (path === 'auto' && this.#nat === 'unknown' && !this.#server.single) void this.#learnNat(address);
     });
@@ -149,7 +168,20 @@ class Connector {
       return { ...result, elapsedMs: Math.round(race.elapsedMs * 10) / 10 };
     } finally {
       if (this.#relayTimer) clearTimeout(this.#relayTimer);
+      this.#ipv6?.close();
     }
+  }
+
+  /** Until the first request has left (or could not), at most `limitMs`. */
+  async #requestedOr(limitMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, limitMs);
+      this.#onRequested = () => {
+        clearTimeout(timer);
+        // The bytes leave at the end of this turn.
+        setImmediate(resolve);
+      };
+    });
   }
 
   #progress(step: ConnectStep['step'], detail: string): void {
@@ -167,7 +199,7 @@ class Connector {
   /** Behind a symmetric NAT the punch rarely works: the relay then needs no head start of direct paths. */
   async #learnNat(address: HostPort): Promise<void> {
     try {
-      this.#nat = await testNat(address, this.#serverName, this.#race.signal);
+      this.#nat = await (this.#options.natProbe ?? testNat(address, this.#serverName, this.#race.signal));
     } catch {
       // The introductions meet the same server and report what is wrong with it.
       return;
@@ -178,7 +210,10 @@ class Connector {
   }
 
   async #introduceTcp(address: HostPort): Promise<void> {
-    const connection = await this.#open(address);
+    const connection = await this.#open(address).catch((error: unknown) => {
+      this.#onRequested();
+      throw error;
+    });
     try {
       await this.#introduce(connection, address, null);
     } finally {
@@ -224,7 +259,7 @@ class Connector {
   ): Promise<boolean> {
     const { peerId, path, connType } = this.#options;
     const nat = this.#nat;
-    const wantRelay = path === 'relay';
+    const wantRelay = path === 'relay' || connection.isWebSocket;
     const started = performance.now();
     const request: hbb.IRendezvousMessage = {
       punchHoleRequest: {
@@ -236,10 +271,12 @@ class Connector {
         wantTicket: true,
         ...(udp ? { udpPort: udp.port } : {}),
         ...(wantRelay ? { forceRelay: true } : {}),
+        ...(this.#ipv6 ? { socketAddrV6: this.#ipv6.wireAddress } : {}),
       },
     };
     for (const waitMs of LOOKUP_WAITS_MS) {
       connection.send(request);
+      this.#onRequested();
       const answer = await connection.receive(waitMs, this.#race.signal);
       if (!answer) continue;
       if (answer.punchHoleResponse) {
@@ -247,7 +284,7 @@ class Connector {
         return this.#onPunchResponse(response, connection, address, udp, performance.now() - started);
       }
       if (answer.relayResponse) {
-        this.#onRelayProposed(answer.relayResponse as hbb.RelayResponse, address);
+        this.#onRelayProposed(answer.relayResponse as hbb.RelayResponse, address, performance.now() - started);
         return false;
       }
     }
@@ -273,10 +310,12 @@ class Connector {
       hostKey: this.#hostKey(response.pk),
       relayServer: response.relayServer,
     };
-    if (path === 'relay') {
+    if (path === 'relay' || (connection.isWebSocket && path === 'auto' && response.isLocal !== true)) {
+      this.#tryIPv6(response.socketAddrV6, introduction.hostKey);
       this.#requestRelay(introduction, address);
       return false;
     }
+    if (this.#tryIPv6(response.socketAddrV6, introduction.hostKey) && path === 'ipv6') return false;
     const lan = response.isLocal === true;
     const direct: ConnectionPath = lan ? 'lan' : isIPv6(remote.host) ? 'ipv6' : response.isUdp ? 'udp' : 'tcp';
     if (remote.port === 0 || (path !== 'auto' && path !== direct)) {
@@ -296,11 +335,18 @@ class Connector {
       async (signal) => {
         let link: NetLink;
         if (useUdp)
-          link = await punchUdp({ socket: udp.socket, remote, role: 'connector', timeoutMs: PUNCH_TIMEOUT_MS, signal });
+          link = await punchUdp({
+            socket: udp.socket,
+            remote,
+            role: 'connector',
+            timeoutMs: PUNCH_TIMEOUT_MS,
+            signal,
+            link: STRANGER,
+          });
         else {
           const localPort = lan ? 0 : connection.local.port;
           const timeoutMs = lan ? LAN_TIMEOUT_MS : PUNCH_TIMEOUT_MS;
-          link = new TcpLink(await punchTcpAsController({ remote, localPort, timeoutMs, signal }));
+          link = new TcpLink(await punchTcpAsController({ remote, localPort, timeoutMs, signal }), STRANGER);
         }
         return await this.#secure(link, introduction.hostKey, signal);
       },
@@ -318,27 +364,66 @@ class Connector {
     return useUdp;
   }
 
+  /** Punches over IPv6 when both sides have named an address; once. */
+  #tryIPv6(field: Uint8Array, hostKey: Uint8Array | null): boolean {
+    const remote = ipv6Of(field);
+    const hole = this.#ipv6;
+    if (!remote || !hole || this.#race.decided) return false;
+    const link = hole.punch(remote, 'connector', this.#race.signal);
+    if (!link) return this.#ipv6Running;
+    this.#ipv6Running = true;
+    this.#progress('punch', `ipv6 ${formatHostPort(remote)}`);
+    this.#race.attempt(
+      'ipv6',
+      async (signal) => await this.#secure(await link, hostKey, signal),
+      () => {
+        this.#ipv6Running = false;
+      },
+    );
+    return true;
+  }
+
   /** The peer asks us to meet at a relay (§9.2b, B-initiated). */
-  #onRelayProposed(response: hbb.RelayResponse, address: HostPort): void {
+  #onRelayProposed(response: hbb.RelayResponse, address: HostPort, punchMs: number): void {
     if (response.refuseReason !== '') {
       this.#race.fail(relayRefused(response.refuseReason));
       return;
     }
     const { path } = this.#options;
+    const hostKey = this.#hostKey(response.pk ?? new Uint8Array(0));
+    const ipv6 = path !== 'relay' && this.#tryIPv6(response.socketAddrV6, hostKey);
+    if (ipv6 && path === 'ipv6') return;
     if (path !== 'auto' && path !== 'relay')
       throw pathImpossible(path, 'one of the two networks lets no direct connection in, so the peer chose the relay');
-    const hostKey = this.#hostKey(response.pk ?? new Uint8Array(0));
     const relayServer = response.relayServer;
     if (this.#relayStarted) return;
     this.#relayStarted = true;
     this.#race.attempt(
       'relay',
-      (signal) => this.#joinRelay({ relayServer, hostKey }, response.uuid, response.relayTicket, signal),
+      async (signal) => {
+        if (ipv6) await this.#ipv6HeadStart(punchMs);
+        return await this.#joinRelay({ relayServer, hostKey }, response.uuid, response.relayTicket, signal);
+      },
       () => {
         this.#relayStarted = false;
         this.#requestRelay({ hostKey, relayServer }, address, 1);
       },
     );
+  }
+
+  /** The relay pairs whoever came first and costs the operator; a direct path that is as near deserves its chance. */
+  async #ipv6HeadStart(punchMs: number): Promise<void> {
+    const { roundTrips, minMs, maxMs } = IPV6_HEAD_START;
+    const waitMs = Math.min(maxMs, Math.max(minMs, roundTrips * punchMs));
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      const stop = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#race.signal.addEventListener('abort', stop, { once: true });
+    });
+    if (this.#race.decided) throw aborted();
   }
 
   #requestRelay(introduction: Introduction, address: HostPort, triesUsed = 0): void {

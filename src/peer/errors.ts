@@ -188,3 +188,12 @@ export function aborted(): LiteDeskError {
     hint: 'Connect again when you like.',
   });
 }
+
+export function tooManyStrangers(address: string): LiteDeskError {
+  return new LiteDeskError({
+    code: 'HANDSHAKE_TOO_MANY',
+    stage: 'handshake',
+    message: `A connection from ${address} was refused: too many others have not logged in yet.`,
+    hint: 'They end by themselves; if it goes on, somebody floods this computer from that address.',
+  });
+}

@@ -2,7 +2,9 @@
 import { hbb } from '../core/wire/index.ts';
 import type { HostPort } from '../core/wire/index.ts';
 import type { ServerRoute } from '../net/index.ts';
-import { RendezvousConnection } from './rendezvous-client.ts';
+import { RendezvousConnection, resolveServer } from './rendezvous-client.ts';
+import { routeTo } from './server-address.ts';
+import type { ServerAddress } from './server-address.ts';
 
 const ANSWER_TIMEOUT_MS = 4_000;
 
@@ -26,6 +28,15 @@ export async function testNat(server: HostPort, serverName: string, signal: Abor
   return first.port === second.port ? 'asymmetric' : 'symmetric';
 }
 
+/** Looks the server up and runs the test; `unknown` for whatever goes wrong, since a connection will say it better. */
+export function probeNat(server: ServerAddress): { result: Promise<NatType>; stop(): void } {
+  const abort = new AbortController();
+  const result = resolveServer(server, abort.signal)
+    .then((address) => testNat(address, `${server.host}:${server.port}`, abort.signal, routeTo(server, 'id')))
+    .catch((): NatType => 'unknown');
+  return { result, stop: () => abort.abort() };
+}
+
 async function observedPort(
   address: HostPort,
   serverName: string,
@@ -33,7 +44,7 @@ async function observedPort(
   signal: AbortSignal,
   route?: ServerRoute,
 ): Promise<{ port: number; localPort: number }> {
-  const connection = await RendezvousConnection.open({ address, serverName, localPort, signal, route });
+  const connection = await RendezvousConnection.open({ address, serverName, localPort, webSocket: false, signal, route });
   try {
     connection.send({ testNatRequest: { serial: 3 } });
     const answer = await connection.receive(ANSWER_TIMEOUT_MS, signal);

@@ -7,15 +7,17 @@ import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { systemClock } from '../core/clock.ts';
-import { fingerprint, initCrypto, passwordHash } from '../core/crypto/index.ts';
+import { fingerprint, passwordHash } from '../core/crypto/index.ts';
 import { Emitter } from '../core/emitter.ts';
 import type { ErrorData } from '../core/errors.ts';
+import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { ControllerSession, HostAuthenticator, HostSession } from '../core/session/index.ts';
 import type { HostClosed } from '../core/session/index.ts';
 import type { DesktopHost, PlatformName, SessionKind, SessionPermissions, VideoCodec } from '../core/session/contract.ts';
 import { hbb } from '../core/wire/index.ts';
 import { discoverLan, formatHostPort, LanDiscoveryResponder, plainSecured, TcpLink } from '../net/index.ts';
 import type { LanPeerInfo } from '../net/index.ts';
+import { AdmissionGate } from './admission.ts';
 import { Acceptor } from './acceptor.ts';
 import type { IncomingLink, IncomingPath } from './acceptor.ts';
 import { connectAddress, connectPeer } from './connector.ts';
@@ -24,6 +26,7 @@ import { keyMismatch } from './errors.ts';
 import { IdentityStore } from './identity.ts';
 import { Mediator } from './mediator.ts';
 import type { MediatorState } from './mediator.ts';
+import { probeNat } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
 import type { Attempt, ConnectionPath } from './race.ts';
 import { formatServer, parseServer } from './server-address.ts';
@@ -32,6 +35,7 @@ import { followServerKey } from './server-key.ts';
 import { SettingsStore } from './settings.ts';
 import type { PeerSettings } from './settings.ts';
 import { parseTarget } from './target.ts';
+import { warmUp } from './warm-up.ts';
 import { WIRE_VERSION } from './version.ts';
 
 /** Sessions that may exist at once, logged in or not; each holds a socket and buffers. */
@@ -50,6 +54,8 @@ export interface PeerOptions {
     readonly permanentPassword?: string;
     readonly share?: boolean;
   };
+  /** Tests the NAT of the server in `overrides` while the rest is loaded, for a process that will only connect. */
+  readonly probeNat?: boolean;
   /** One line of diagnosis; never contains secrets. */
   readonly log?: (line: string) => void;
 }
@@ -126,6 +132,7 @@ export class Peer extends Emitter<PeerEvents> {
   readonly #settings: SettingsStore;
   readonly #authenticator: HostAuthenticator;
   readonly #incoming = new Map<string, Incoming>();
+  readonly #gate = new AdmissionGate();
   readonly #outgoing = new Set<ControllerSession>();
   #mediator: Mediator | null = null;
   #acceptor: Acceptor | null = null;
@@ -134,6 +141,9 @@ export class Peer extends Emitter<PeerEvents> {
   #started = false;
   #following = false;
   #stopping = new AbortController();
+  #natProbe: Promise<NatType> | null = null;
+  #probedNat: NatType = 'unknown';
+  #stopProbe: () => void = () => {};
 
   private constructor(options: PeerOptions) {
     super();
@@ -148,8 +158,18 @@ export class Peer extends Emitter<PeerEvents> {
 
   /** Reads or makes the identity of the data folder. Errors: IDENTITY_UNREADABLE, file system errors. */
   static async open(options: PeerOptions): Promise<Peer> {
-    await initCrypto();
-    return new Peer(options);
+    const server = options.overrides?.server;
+    const probe = options.probeNat && server ? probeNat(server) : null;
+    await warmUp();
+    const peer = new Peer(options);
+    if (probe) {
+      peer.#natProbe = probe.result;
+      peer.#stopProbe = () => probe.stop();
+      void probe.result.then((nat) => {
+        peer.#probedNat = nat;
+      });
+    }
+    return peer;
   }
 
   get id(): string {
@@ -225,6 +245,7 @@ export class Peer extends Emitter<PeerEvents> {
   async stop(): Promise<void> {
     this.#started = false;
     this.#stopping.abort();
+    this.#stopProbe();
     for (const { session } of [...this.#incoming.values()]) session.disconnect();
     for (const session of [...this.#outgoing]) session.close();
     await this.#stopNetwork();
@@ -294,7 +315,8 @@ export class Peer extends Emitter<PeerEvents> {
             server: parsed.server ?? this.server,
             peerId: parsed.id,
             // A label that was stored in another network is worse than none.
-            nat: this.#mediator?.nat ?? 'unknown',
+            nat: this.#mediator?.nat ?? (parsed.server ? 'unknown' : this.#probedNat),
+            ...(this.#natProbe && !parsed.server ? { natProbe: this.#natProbe } : {}),
             path: parsed.forceRelay ? 'relay' : (options.path ?? 'auto'),
             connType: hbb.ConnType.DEFAULT_CONN,
             allowPlaintext,
@@ -391,6 +413,7 @@ export class Peer extends Emitter<PeerEvents> {
         nat: () => mediator.nat,
         serverAddress: () => mediator.address,
         allowPlaintext: false,
+        gate: this.#gate,
         onKeyDoubted: () => mediator.unconfirmKey(),
         onLink: (incoming) => this.#onIncoming(incoming),
         onFailure: (step, error) => this.#log(`incoming connection failed (${step}): ${(error as Error).message}`),
@@ -447,9 +470,12 @@ export class Peer extends Emitter<PeerEvents> {
 
   /** Direct access (rendezvous §12): off unless the user switched it on, since this wire has no encryption there. */
   #startDirectServer(port: number): void {
-    const server = createServer({ noDelay: true, keepAlive: true }, (socket) =>
-      this.#onIncoming({ link: plainSecured(new TcpLink(socket)), path: 'direct' }),
-    );
+    const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+      const link = plainSecured(new TcpLink(socket, { maxPayload: PAYLOAD_LIMITS.login }));
+      const admission = this.#gate.admit(socket.remoteAddress ?? '', () => link.destroy());
+      if (admission) this.#onIncoming({ link, path: 'direct', admission });
+      else link.destroy();
+    });
     server.maxConnections = MAX_INCOMING;
     server.on('error', (error) => this.#log(`direct access on port ${port} is not available: ${error.message}`));
     server.listen({ port, host: '::' });
@@ -467,8 +493,9 @@ export class Peer extends Emitter<PeerEvents> {
     this.#lan = lan;
   }
 
-  #onIncoming({ link, path }: IncomingLink): void {
+  #onIncoming({ link, path, admission }: IncomingLink): void {
     if (this.#incoming.size >= MAX_INCOMING) {
+      admission.release();
       link.destroy();
       return;
     }
@@ -513,6 +540,7 @@ export class Peer extends Emitter<PeerEvents> {
       this.emit('changed', undefined);
     });
     session.on('opened', (who) => {
+      admission.release();
       entry.info = {
         ...entry.info,
         peerId: who.peerId,
@@ -527,6 +555,7 @@ export class Peer extends Emitter<PeerEvents> {
       this.emit('changed', undefined);
     });
     session.on('closed', (closed) => {
+      admission.release();
       const reason = closed.reason || CLOSED_BY[closed.by];
       this.#incoming.delete(sessionId);
       if (opened) this.emit('session-closed', { sessionId, peerId: entry.info.peerId, reason });

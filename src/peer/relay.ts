@@ -1,10 +1,12 @@
 /** The relay leg of both sides (rendezvous §7, §9.2b, §9.4). */
+import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { encodeRendezvous } from '../core/wire/index.ts';
 import type { hbb } from '../core/wire/index.ts';
-import { dialServer, formatHostPort } from '../net/index.ts';
+import { formatHostPort } from '../net/index.ts';
 import type { NetLink } from '../net/index.ts';
 import { aborted, relayUnreachable } from './errors.ts';
 import type { RelayAddress } from './server-address.ts';
+import { dialServer } from './server-link.ts';
 
 const RELAY_CONNECT_TIMEOUT_MS = 6_000;
 
@@ -15,9 +17,17 @@ export async function joinRelay(
   signal: AbortSignal,
 ): Promise<NetLink> {
   try {
+    const { host, port, route } = relay;
     // What is to be said may still be on its way while we dial.
     const [{ link }, requestRelay] = await Promise.all([
-      dialServer({ ...relay, timeoutMs: RELAY_CONNECT_TIMEOUT_MS, signal }),
+      dialServer({
+        address: { host, port },
+        route,
+        timeoutMs: RELAY_CONNECT_TIMEOUT_MS,
+        signal,
+        maxPayload: PAYLOAD_LIMITS.handshake,
+        webSocket: true,
+      }),
       request,
     ]);
     link.send(encodeRendezvous({ requestRelay }));

@@ -3,10 +3,11 @@ import { isIPv6 } from 'node:net';
 import type { Link } from '../core/link.ts';
 import { decodeRendezvous, encodeRendezvous } from '../core/wire/index.ts';
 import type { HostPort, hbb } from '../core/wire/index.ts';
-import { dialServer, resolveHost } from '../net/index.ts';
+import { resolveHost } from '../net/index.ts';
 import type { ServerRoute } from '../net/index.ts';
 import { aborted, serverSilent, serverUnreachable } from './errors.ts';
 import type { ServerAddress } from './server-address.ts';
+import { dialServer } from './server-link.ts';
 
 /** Messages that wait for a reader; a server has no reason to send more unasked. */
 const MAX_WAITING = 64;
@@ -37,6 +38,8 @@ export interface OpenOptions {
   readonly route?: ServerRoute | undefined;
   /** Bind to this local port; 0 or absent lets the system choose one that can be dialled from again (§12.1). */
   readonly localPort?: number;
+  /** Take the server's WebSocket where its TCP port is not reached. Default true, but false with a local port. */
+  readonly webSocket?: boolean;
   readonly timeoutMs?: number;
   readonly signal: AbortSignal;
 }
@@ -67,8 +70,8 @@ export class RendezvousConnection {
     const started = performance.now();
     try {
       const { link, local } = await dialServer({
-        host: options.address.host,
-        port: options.address.port,
+        address: options.address,
+        webSocket: options.webSocket ?? !options.localPort,
         localAddress: isIPv6(options.address.host) ? '::' : '0.0.0.0',
         ...(options.localPort ? { localPort: options.localPort } : {}),
         reusable: true,
@@ -84,13 +87,16 @@ export class RendezvousConnection {
     }
   }
 
-  get closed(): boolean {
-    return this.#closed !== null;
+  /**
+   * Over a WebSocket nothing can be punched: there is no local port to dial from (§9.3: relay only), and behind a web
+   * proxy the server may see another address than others could reach us at.
+   */
+  get isWebSocket(): boolean {
+    return this.#link.transport === 'websocket';
   }
 
-  /** Perhaps through a web proxy: the server may see another address and port than others could reach us at. */
-  get viaWeb(): boolean {
-    return this.#link.transport === 'websocket';
+  get closed(): boolean {
+    return this.#closed !== null;
   }
 
   send(message: hbb.IRendezvousMessage): void {

@@ -258,13 +258,18 @@ export const captureCommandSchema = z.discriminatedUnion('type', [
     codec: codecSchema,
     maxFps: z.number().min(1).max(120),
     bitrateBps: z.number().min(10_000).max(1e9),
+    peakBps: z.number().min(10_000).max(1e10),
   }),
+  /** Somebody is about to log in: captures this monitor until `unprepare`, so that the first picture is there at once. */
+  z.object({ type: z.literal('prepare'), display: displayIndex, width: z.number().int().positive(), height: z.number().int().positive() }),
+  z.object({ type: z.literal('unprepare') }),
   z.object({
     type: z.literal('reconfigure'),
     stream: z.number().int(),
     codec: codecSchema.optional(),
     maxFps: z.number().min(1).max(120).optional(),
     bitrateBps: z.number().min(10_000).max(1e9).optional(),
+    peakBps: z.number().min(10_000).max(1e10).optional(),
   }),
   z.object({ type: z.literal('key-frame'), stream: z.number().int() }),
   /** The next display request will be answered with this monitor. */
@@ -272,6 +277,8 @@ export const captureCommandSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('taken'), stream: z.number().int() }),
   /** The screen changed, or will at once. Until the first of these every captured picture counts as a change. */
   z.object({ type: z.literal('changed') }),
+  /** The screen may change soon: captures that rest start again. */
+  z.object({ type: z.literal('wake') }),
   /** Changes are not reported any more. */
   z.object({ type: z.literal('ungated') }),
   z.object({ type: z.literal('stop'), stream: z.number().int() }),

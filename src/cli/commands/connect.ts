@@ -52,6 +52,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
     dataDir: values.data ?? defaultDataDir(io.env),
     desktop: null,
     overrides: { ...(server ? { server } : {}), share: false },
+    probeNat: path === 'auto',
     log: (line) => output.note(line),
   });
   try {

@@ -73,6 +73,8 @@ export interface VideoRequest {
   maxFps: number;
   /** Bits per second to aim for. */
   bitrateBps: number;
+  /** Bits per second that may be spent while pictures cost more than the encoder was told, at least `bitrateBps`. */
+  peakBps: number;
 }
 
 export interface VideoSink {
@@ -105,6 +107,8 @@ export interface DesktopHost {
   readonly codecs: readonly VideoCodec[];
   displays(): Display[];
   startVideo(request: VideoRequest, sink: VideoSink): VideoStream;
+  /** Somebody is about to log in: has the first picture ready sooner. The returned function lets go of it. */
+  prepareVideo?(): () => void;
   /** Watches the pointer; the returned function ends it. Absent: the pointer is painted into the video. */
   watchCursor?(sink: CursorSink): () => void;
   /** PNG of one display, for ScreenshotRequest (§8.9). */

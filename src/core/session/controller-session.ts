@@ -2,7 +2,7 @@ import { passwordHash, passwordProof } from '../crypto/password.ts';
 import { Emitter } from '../emitter.ts';
 import { type ErrorData, LiteDeskError, WireError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
-import type { Link, LinkClose } from '../link.ts';
+import { type Link, type LinkClose, PAYLOAD_LIMITS } from '../link.ts';
 import { decodeMessage, encodeMessage, hbb } from '../wire/proto.ts';
 import { clipboardMessage, clipboardText } from './clipboard.ts';
 import { encodeDecoding, type Decoding, readVideoFrame } from './codecs.ts';
@@ -114,6 +114,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   start(): void {
     if (this.#state !== 'idle') return;
     this.#state = 'waiting-hash';
+    this.#link.setMaxPayload(PAYLOAD_LIMITS.login);
     this.#startedAt = this.#clock.now();
     this.#receivedAt = this.#startedAt;
     this.#cancelTick = this.#clock.setTimer(limits.TEST_DELAY_INTERVAL_MS, () => this.#tick());
@@ -455,6 +456,8 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   }
 
   #onPeerInfo(message: hbb.IPeerInfo): void {
+    // Whoever accepted our login is the host that we asked for; before that it was anybody.
+    this.#link.setMaxPayload(PAYLOAD_LIMITS.session);
     const info = readRemoteInfo(message);
     this.#info = info;
     this.#input.setTarget(info);

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { RandomBytes } from '../crypto/random.ts';
 import { Emitter } from '../emitter.ts';
 import { type ErrorData, WireError } from '../errors.ts';
-import type { Link, LinkClose } from '../link.ts';
+import { type Link, type LinkClose, PAYLOAD_LIMITS } from '../link.ts';
 import { decodeMessage, encodeMessage, hbb } from '../wire/proto.ts';
 import { addressHost } from './attempt-limits.ts';
 import type { HostAuthenticator, RecentSession } from './authenticator.ts';
@@ -117,6 +117,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
   readonly #rate = new RateControl();
   readonly #watch: WriteWatch;
   readonly #abort = new AbortController();
+  #letGoOfVideo: (() => void) | null = null;
   #state: State = 'idle';
   #challenge = '';
   #login: hbb.ILoginRequest | null = null;
@@ -177,12 +178,14 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#state = 'login';
     this.#startedAt = this.#clock.now();
     this.#receivedAt = this.#startedAt;
+    this.#link.setMaxPayload(PAYLOAD_LIMITS.login);
     this.#challenge = this.#o.authenticator.challenge();
     this.#send({ hash: { salt: this.#o.authenticator.salt, challenge: this.#challenge } });
     for (const name of PERMISSION_NAMES)
       if (!this.#permissions[name])
         this.#send({ misc: { permissionInfo: { permission: permissionNumber(name), enabled: false } } });
     this.#cancelTick = this.#clock.setTimer(limits.FIRST_TEST_DELAY_MS, () => this.#tick());
+    this.#letGoOfVideo = this.#o.desktop?.prepareVideo?.() ?? null;
     this.#link.setHandlers({
       onFrame: (payload) => this.#onFrame(payload),
       onDrain: () => this.#desk?.video.pump(),
@@ -227,10 +230,6 @@ export class HostSession extends Emitter<HostSessionEvents> {
   #onFrame(payload: Uint8Array): void {
     if (this.#finished || this.#state === 'raw') return;
     this.#receivedAt = this.#clock.now();
-    if (this.#state !== 'open' && payload.length > limits.UNAUTHORISED_FRAME_BYTES) {
-      this.#fail('error', sessionErrors.protocol('a message before login is too large'));
-      return;
-    }
     let message: hbb.Message;
     try {
       message = decodeMessage(payload);
@@ -346,6 +345,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
   #authorise(request: hbb.ILoginRequest, recentH1: Uint8Array | null): void {
     this.emit('login-attempt', { ...identity(request), result: 'authorised' });
     if (this.#finished) return;
+    this.#link.setMaxPayload(PAYLOAD_LIMITS.session);
     if (recentH1)
       this.#recent = this.#o.authenticator.openRecent(
         { myId: request.myId ?? '', myName: request.myName ?? '', sessionId: request.sessionId ?? 0n },
@@ -373,6 +373,8 @@ export class HostSession extends Emitter<HostSessionEvents> {
     });
     this.emit('opened', identity(request));
     if (!this.#finished) this.#desk.start(request.option ?? null);
+    this.#letGoOfVideo?.();
+    this.#letGoOfVideo = null;
   }
 
   async #openTunnel(request: hbb.ILoginRequest): Promise<void> {
@@ -488,6 +490,8 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#target?.cancel();
     this.#target = null;
     this.#desk?.stop();
+    this.#letGoOfVideo?.();
+    this.#letGoOfVideo = null;
     // A stalled or silent peer would keep an orderly close waiting.
     if (closed.by === 'timeout') this.#link.destroy();
     else this.#link.close();

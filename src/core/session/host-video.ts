@@ -98,15 +98,16 @@ export class HostVideo {
     this.#codec = codec;
     for (const capture of this.#captures.values()) {
       capture.needKey = true;
-      capture.stream?.reconfigure({ codec, bitrateBps: this.#bitrate(capture) });
+      capture.stream?.reconfigure({ codec, ...this.#bits(capture) });
     }
   }
 
   setRate(rate: Rate): void {
-    if (rate.fps === this.#rate.fps && rate.ratio === this.#rate.ratio) return;
+    const { fps, ratio, headroom } = this.#rate;
+    if (rate.fps === fps && rate.ratio === ratio && rate.headroom === headroom) return;
     this.#rate = rate;
     for (const capture of this.#captures.values())
-      capture.stream?.reconfigure({ maxFps: rate.fps, bitrateBps: this.#bitrate(capture) });
+      capture.stream?.reconfigure({ maxFps: rate.fps, ...this.#bits(capture) });
   }
 
   /** A key frame for one display or for all; requests close together become one (session §3.5). */
@@ -166,7 +167,7 @@ export class HostVideo {
     this.#captures.set(display, capture);
     try {
       capture.stream = this.#o.desktop.startVideo(
-        { display, codec: this.#codec, maxFps: this.#rate.fps, bitrateBps: this.#bitrate(capture) },
+        { display, codec: this.#codec, maxFps: this.#rate.fps, ...this.#bits(capture) },
         {
           onFrame: (frame) => this.#onFrame(capture, frame),
           onGeometry: (_display, next) => this.#onGeometry(capture, next),
@@ -223,7 +224,7 @@ export class HostVideo {
     capture.geometry = geometry;
     capture.needKey = true;
     this.#o.send(switchDisplayMessage(capture.display, geometry, !this.#o.desktop.watchCursor));
-    capture.stream?.reconfigure({ bitrateBps: this.#bitrate(capture) });
+    capture.stream?.reconfigure(this.#bits(capture));
   }
 
   #block(capture: Capture): void {
@@ -244,6 +245,11 @@ export class HostVideo {
     if (this.#o.congested()) return true;
     const bytes = (this.bitrateBps / 8) * QUEUE_SECONDS;
     return this.#o.bufferedBytes() > Math.min(MAX_QUEUE_BYTES, Math.max(MIN_QUEUE_BYTES, bytes)) * share;
+  }
+
+  #bits(capture: Capture): { bitrateBps: number; peakBps: number } {
+    const bitrate = this.#bitrate(capture);
+    return { bitrateBps: bitrate, peakBps: bitrate * this.#rate.headroom };
   }
 
   #bitrate(capture: Capture): number {

@@ -12,8 +12,6 @@ export const FIRST_TEST_DELAY_MS = 25;
 export const SLOW_ECHO_MS = 2_000;
 /** A connection may stay without authorisation for this long: the protocol itself has no limit (session §2.6). */
 export const UNAUTHORISED_MS = 10 * 60_000;
-/** Before login only small messages make sense; an avatar in the login request is the largest of them. */
-export const UNAUTHORISED_FRAME_BYTES = 256 * 1024;
 /** `hash` must follow the handshake within this time (session §9.2, handshake steps). */
 export const HASH_TIMEOUT_MS = 18_000;
 /** Credentials of a broken session stay good for this long (session §2.8). */

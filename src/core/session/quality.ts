@@ -12,11 +12,15 @@ const START_FPS = 24;
 const DEFAULT_MAX_FPS = 30;
 /** Floor of the bitrate ratio: at 1920×1080 about 400 kbit/s, enough for text that scrolls at 10 fps. */
 const MIN_RATIO = 0.2;
+/** More delay than this above the path's own means that something queues. */
+const QUEUED_MS = 50;
 /** Buffers below the link hold at most this much video time before the source is stopped. */
 const LATE_MS = 700;
 /** The smallest delay of the last two minutes counts as the path's own: paths change while a session lasts. */
 const BASE_SAMPLES = 120;
 const RATIO_INTERVAL_MS = 3_000;
+/** While nothing queues in the path, frames are not held back for what the encoder overshot. */
+const FREE_HEADROOM = 6;
 
 // base bitrates in kbit/s by pixels (session §3.7)
 const BASES: readonly (readonly [pixels: number, kbps: number])[] = [
@@ -54,6 +58,8 @@ export function customRatio(wire: number): number {
 export interface Rate {
   fps: number;
   ratio: number;
+  /** How many times the bit rate may really be spent for a moment that needs it: encoders overshoot when text scrolls. */
+  headroom: number;
 }
 
 /**
@@ -70,12 +76,15 @@ export class RateControl {
   #history: number[] = [];
   #good = 0;
   #stalled = false;
+  /** Nothing queued when it was last measured. */
+  #free = true;
   #ratioAt = 0;
 
   get rate(): Rate {
     return {
       fps: this.#stalled ? Math.min(STALLED_FPS, this.#maxFps) : Math.min(this.#fps, this.#maxFps),
       ratio: this.#ratio,
+      headroom: this.#free ? FREE_HEADROOM : 1,
     };
   }
 
@@ -100,6 +109,7 @@ export class RateControl {
   /** A heartbeat is unanswered since `ms`. */
   waiting(ms: number): void {
     if (ms > SLOW_ECHO_MS) this.#stalled = true;
+    if (ms > this.#base + QUEUED_MS) this.#free = false;
   }
 
   /** An echo came back after `ms`; `nowMs` from the clock. */
@@ -111,7 +121,8 @@ export class RateControl {
     const mean = this.#samples.reduce((sum, value) => sum + value, 0) / this.#samples.length;
     const delay = Math.max(0, mean - this.#base);
     const floor = Math.min(MIN_FPS, this.#maxFps);
-    if (delay < 50) {
+    this.#free = delay < QUEUED_MS;
+    if (this.#free) {
       this.#good++;
       this.#fps += this.#good >= 3 ? 5 : 1;
     } else {
@@ -122,7 +133,7 @@ export class RateControl {
     if (nowMs - this.#ratioAt < RATIO_INTERVAL_MS) return;
     this.#ratioAt = nowMs;
     const factor =
-      delay < 50
+      delay < QUEUED_MS
         ? 1.15
         : delay < 100
           ? 1.1

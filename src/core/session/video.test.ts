@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { FakeDesktop, setUpPair } from './fixtures.ts';
+import { FakeDesktop, setUpHost, setUpPair } from './fixtures.ts';
 import { baseBitrate, customRatio, RateControl } from './quality.ts';
 import { chooseCodec } from './codecs.ts';
 
@@ -173,14 +173,14 @@ test('rate control falls with delay, not below ten frames, and comes back', () =
     for (let index = 0; index < count; index++) rate.sample(ms, (now += 1000));
   };
   feed(20, 30);
-  expect(rate.rate).toEqual({ fps: 30, ratio: 0.67 });
+  expect(rate.rate).toEqual({ fps: 30, ratio: 0.67, headroom: 6 });
   feed(900, 60);
-  expect(rate.rate.fps).toBe(10);
+  expect(rate.rate).toMatchObject({ fps: 10, headroom: 1 });
   expect(rate.rate.ratio).toBeCloseTo(0.2);
   rate.waiting(2500);
   expect(rate.rate.fps).toBe(2);
   feed(20, 60);
-  expect(rate.rate).toEqual({ fps: 30, ratio: 0.67 });
+  expect(rate.rate).toEqual({ fps: 30, ratio: 0.67, headroom: 6 });
 });
 
 test('bitrates and quality of the wire', () => {
@@ -233,4 +233,13 @@ test('the end of a session stops every stream and watcher', () => {
   expect(pair.desktop.cursor).toBeNull();
   expect(pair.desktop.clipboardWatcher).toBeNull();
   expect(pair.clock.pending).toBe(0);
+});
+
+test('the first picture is made ready as soon as somebody connects, and let go of at the end', async () => {
+  let prepared = 0;
+  const desktop = Object.assign(new FakeDesktop(), { prepareVideo: () => (prepared++, () => void prepared--) });
+  const { host } = setUpHost({ desktop });
+  expect(prepared).toBe(1);
+  host.disconnect();
+  expect(prepared).toBe(0);
 });

@@ -57,7 +57,7 @@ const KEEP_BUFFER = 256 * 1024;
  * than one large one.
  */
 export class FrameDecoder {
-  readonly #maxPayload: number;
+  #maxPayload: number;
   #buffer = new Uint8Array(0);
   #start = 0;
   #end = 0;
@@ -65,6 +65,11 @@ export class FrameDecoder {
 
   constructor(options: FrameDecoderOptions = {}) {
     this.#maxPayload = Math.min(options.maxPayload ?? DEFAULT_MAX_PAYLOAD, MAX_FRAME_PAYLOAD);
+  }
+
+  /** Changes the limit for every frame that has not been returned yet. */
+  set maxPayload(bytes: number) {
+    this.#maxPayload = Math.min(bytes, MAX_FRAME_PAYLOAD);
   }
 
   /** Bytes held for a frame that is not complete yet, header included. */

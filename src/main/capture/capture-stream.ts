@@ -36,7 +36,7 @@ export class CaptureStream implements VideoStream {
             hint: 'Check on the shared computer that screen recording is allowed.',
           }),
       },
-      { display: request.display, codec: request.codec, maxFps: request.maxFps, bitrateBps: request.bitrateBps },
+      request,
     );
   }
 

@@ -24,6 +24,8 @@ export interface CaptureWindowOptions {
 
 /** Restarts of a crashed capture process until it is left alone: one that keeps crashing would only burn the machine. */
 const MAX_RESTARTS = 5;
+/** A connection that has not logged in after this long gets its first picture a little later. */
+const PREPARED_MS = 10_000;
 
 export class CaptureWindow {
   readonly #options: CaptureWindowOptions;
@@ -33,6 +35,7 @@ export class CaptureWindow {
   #onCodecs: (codecs: Extract<CaptureMessage, { type: 'codecs' }>['codecs']) => void = () => {};
   #window: BrowserWindow | null = null;
   #port: MessagePortMain | null = null;
+  readonly #preparing = new Set<object>();
   #nextStream = 1;
   #restarts = 0;
   /** Null where nobody can tell that the screen changed. */
@@ -72,14 +75,30 @@ export class CaptureWindow {
     return stream;
   }
 
+  /** Captures the first monitor, with nobody to see it yet, until the returned function is called or time is up. */
+  prepare(size: { readonly width: number; readonly height: number }): () => void {
+    const handle = {};
+    this.#preparing.add(handle);
+    const release = (): void => {
+      clearTimeout(timer);
+      if (this.#preparing.delete(handle) && this.#preparing.size === 0) this.command({ type: 'unprepare' });
+    };
+    const timer = setTimeout(release, PREPARED_MS);
+    if (this.#preparing.size === 1) this.command({ type: 'prepare', display: 0, width: size.width, height: size.height });
+    return release;
+  }
+
   stop(stream: number): void {
     if (this.#listeners.delete(stream)) this.command({ type: 'stop', stream });
     this.#watch();
   }
 
-  /** The screen is about to change: input is being injected. Captures that rest start again at once. */
-  wake(): void {
-    if (this.#activity && this.#listeners.size > 0) this.command({ type: 'changed' });
+  /**
+   * Input is being injected. Captures that rest start again at once; that something changed is for the X server to say,
+   * except for the pointer, which is no damage. A picture from before the change would only be in the way of the next.
+   */
+  wake(pointerMoved: boolean): void {
+    if (this.#activity && this.#listeners.size > 0) this.command({ type: pointerMoved ? 'changed' : 'wake' });
   }
 
   command(command: CaptureCommand): void {

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import type { XClient, XDamage, XDisplay } from 'x11';
 
 /** After a report the next one comes no sooner: a video would else make one for each of its drawings. */
-const REPORT_INTERVAL_MS = 8;
+const REPORT_INTERVAL_MS = 30;
 const POINTER_INTERVAL_MS = 100;
 
 export class X11Activity {

@@ -1,7 +1,7 @@
 /** One viewer's stream: the newest picture, encoded when the viewer has room, at its frame rate and bit rate. */
 import type { CaptureMessage } from '../../shared/schemas.ts';
-import type { Codec } from './codecs.ts';
-import { usableConfig } from './codecs.ts';
+import type { Codec, EncoderSettings } from './codecs.ts';
+import { Encoder } from './encoder.ts';
 import { Pacer } from './pacer.ts';
 import type { ScreenListener, ScreenSource } from './screen-source.ts';
 
@@ -18,6 +18,7 @@ export interface StreamRequest {
   codec: Codec;
   maxFps: number;
   bitrateBps: number;
+  peakBps: number;
 }
 
 export class EncoderStream implements ScreenListener {
@@ -26,8 +27,9 @@ export class EncoderStream implements ScreenListener {
   readonly #send: (message: CaptureMessage) => void;
   readonly #pacer: Pacer;
   readonly #startedAt = performance.now();
-  #encoder: VideoEncoder | null = null;
-  #config: VideoEncoderConfig | null = null;
+  #encoder: Encoder | null = null;
+  /** Made beforehand; used if it turns out to fit. */
+  #ready: Encoder | null;
   #configuring = false;
   #stale = true;
   #needKey = true;
@@ -37,15 +39,16 @@ export class EncoderStream implements ScreenListener {
   #refined = 0;
   #lastBytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #lastTimestampUs = -1;
+  #lastTimestampUs = 0;
   #closed = false;
 
-  constructor(request: StreamRequest, source: ScreenSource, send: (message: CaptureMessage) => void) {
+  constructor(request: StreamRequest, source: ScreenSource, ready: Encoder | null, send: (message: CaptureMessage) => void) {
+    this.#ready = ready;
     this.#request = { ...request };
     this.#source = source;
     this.#send = send;
-    this.#pacer = new Pacer(request.maxFps, request.bitrateBps);
-    source.add(this, request.maxFps);
+    this.#pacer = new Pacer(request.maxFps, request.peakBps);
+    source.add(this);
     this.#pump();
   }
 
@@ -63,14 +66,13 @@ export class EncoderStream implements ScreenListener {
     this.#pump();
   }
 
-  reconfigure(change: Partial<Pick<StreamRequest, 'codec' | 'maxFps' | 'bitrateBps'>>): void {
-    const codecChanged = change.codec !== undefined && change.codec !== this.#request.codec;
+  reconfigure(change: Partial<Pick<StreamRequest, 'codec' | 'maxFps' | 'bitrateBps' | 'peakBps'>>): void {
+    const { codec: oldCodec, bitrateBps: oldBitrate, maxFps: oldFps } = this.#request;
     Object.assign(this.#request, JSON.parse(JSON.stringify(change)));
-    const { maxFps, bitrateBps } = this.#request;
-    this.#pacer.configure(maxFps, bitrateBps);
-    this.#source.add(this, maxFps);
-    if (codecChanged) this.#needKey = true;
-    this.#stale = true;
+    const { codec, maxFps, bitrateBps, peakBps } = this.#request;
+    this.#pacer.configure(maxFps, peakBps);
+    if (codec !== oldCodec) this.#needKey = true;
+    if (codec !== oldCodec || bitrateBps !== oldBitrate || maxFps !== oldFps) this.#stale = true;
     this.#pump();
   }
 
@@ -84,7 +86,8 @@ export class EncoderStream implements ScreenListener {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#source.remove(this);
-    if (this.#encoder && this.#encoder.state !== 'closed') this.#encoder.close();
+    this.#encoder?.close();
+    this.#ready?.close();
   }
 
   #fail(message: string): void {
@@ -117,15 +120,12 @@ export class EncoderStream implements ScreenListener {
   #encodeNow(): void {
     const picture = this.#source.picture;
     if (this.#closed || !picture) return;
-    const { displayWidth: width, displayHeight: height } = picture;
-    const resized = !this.#config || (this.#config.width | 1) !== (width | 1) || (this.#config.height | 1) !== (height | 1);
-    if (this.#stale || resized) {
-      if (resized) this.#needKey = true;
-      void this.#configure(width, height);
+    const settings = this.#settings(picture);
+    if (this.#stale || !this.#encoder?.fits(settings)) {
+      void this.#configure(settings);
       return;
     }
     const encoder = this.#encoder;
-    if (!encoder) return;
     const key = this.#needKey;
     this.#needKey = false;
     this.#shown = this.#source.count;
@@ -135,33 +135,24 @@ export class EncoderStream implements ScreenListener {
     const timestamp = Math.max(this.#lastTimestampUs + 1, Math.round((performance.now() - this.#startedAt) * 1000));
     this.#lastTimestampUs = timestamp;
     const frame = new VideoFrame(picture, { timestamp });
-    encoder.encode(frame, { keyFrame: key });
+    encoder.encode(frame, key);
     frame.close();
     this.#pump();
   }
 
-  async #configure(width: number, height: number): Promise<void> {
+  #settings(picture: VideoFrame): EncoderSettings {
+    const { codec, bitrateBps, maxFps } = this.#request;
+    return { codec, width: picture.displayWidth, height: picture.displayHeight, bitrateBps, maxFps };
+  }
+
+  async #configure(settings: EncoderSettings): Promise<void> {
     if (this.#configuring) return;
     this.#configuring = true;
     this.#stale = false;
     try {
-      const { codec, bitrateBps, maxFps } = this.#request;
-      const config = await usableConfig({ codec, width, height, bitrateBps, maxFps, content: 'text' });
+      if (this.#encoder?.fits(settings)) await this.#encoder.retune(settings);
+      else await this.#replace(settings);
       if (this.#closed) return;
-      if (!config) throw new Error(`this computer cannot encode ${codec} at ${width}×${height}`);
-      const same = this.#config?.codec === config.codec && this.#config.width === config.width && this.#config.height === config.height;
-      if (!same || !this.#encoder) {
-        if (this.#encoder && this.#encoder.state !== 'closed') this.#encoder.close();
-        // Pictures in the old encoder never come out.
-        this.#outstanding = 0;
-        this.#encoder = new VideoEncoder({
-          output: (chunk) => this.#output(chunk, codec, config),
-          error: (error) => this.#fail(error.message),
-        });
-        this.#needKey = true;
-      }
-      this.#config = config;
-      this.#encoder.configure(config);
     } catch (error) {
       this.#fail(error instanceof Error ? error.message : String(error));
       return;
@@ -171,8 +162,31 @@ export class EncoderStream implements ScreenListener {
     this.#encodeNow();
   }
 
-  #output(chunk: EncodedVideoChunk, codec: Codec, config: VideoEncoderConfig): void {
-    if (this.#closed) return;
+  async #replace(settings: EncoderSettings): Promise<void> {
+    const ready = this.#ready;
+    this.#ready = null;
+    this.#encoder?.close();
+    this.#encoder = null;
+    // Pictures in the old encoder never come out.
+    this.#outstanding = 0;
+    this.#needKey = true;
+    let encoder: Encoder;
+    if (ready?.fits(settings)) {
+      encoder = ready;
+      await encoder.retune(settings);
+    } else {
+      ready?.close();
+      encoder = await Encoder.create(settings);
+    }
+    if (this.#closed) return encoder.close();
+    encoder.onChunk = (chunk) => this.#output(chunk, encoder);
+    encoder.onError = (message) => this.#fail(message);
+    this.#encoder = encoder;
+  }
+
+  #output(chunk: EncodedVideoChunk, encoder: Encoder): void {
+    // The black picture of an encoder that was made ready.
+    if (this.#closed || chunk.timestamp === 0) return;
     const data = new ArrayBuffer(chunk.byteLength);
     chunk.copyTo(data);
     this.#pacer.encoded(performance.now(), data.byteLength);
@@ -180,11 +194,11 @@ export class EncoderStream implements ScreenListener {
     this.#send({
       type: 'frame',
       stream: this.#request.stream,
-      codec,
+      codec: encoder.codec,
       key: chunk.type === 'key',
       ptsMs: chunk.timestamp / 1000,
-      width: config.width,
-      height: config.height,
+      width: encoder.config.width,
+      height: encoder.config.height,
       data,
     });
   }

@@ -4,16 +4,24 @@ import { captureCommandSchema } from '../../shared/schemas.ts';
 import type { CaptureCommand, CaptureMessage } from '../../shared/schemas.ts';
 import { usableCodecs } from './codecs.ts';
 import type { Codec } from './codecs.ts';
+import { Encoder } from './encoder.ts';
 import { EncoderStream } from './encoder-stream.ts';
 import { ScreenSource } from './screen-source.ts';
 
 /** Asked of the system whatever a viewer wants at first: a change seen earlier is a change shown earlier. */
 const CAPTURE_FPS = 60;
+/** Of an encoder that is made ready for a viewer whose bit rate is not known yet. */
+const PREPARED_BPS = 2_000_000;
 
 class CapturePage {
   readonly #port: MessagePort;
   readonly #sources = new Map<number, { source: ScreenSource; opening: Promise<void> }>();
   readonly #streams = new Map<number, { display: number; encoder: EncoderStream | null }>();
+  /** The monitor that is captured for somebody who is about to log in. */
+  #prepared: number | null = null;
+  #ready: Promise<Encoder | null> = Promise.resolve(null);
+  /** What the next viewer probably takes. */
+  #codec: Codec | null = null;
   /** Display requests one after the other: the main process answers each for the monitor it granted last. */
   #turn: Promise<unknown> = Promise.resolve();
   #granted: ((display: number) => void) | null = null;
@@ -24,7 +32,10 @@ class CapturePage {
       const parsed = captureCommandSchema.safeParse(data);
       if (parsed.success) this.#handle(parsed.data);
     };
-    void usableCodecs().then((codecs) => this.#send({ type: 'codecs', codecs }));
+    void usableCodecs().then((codecs) => {
+      this.#send({ type: 'codecs', codecs });
+      this.#codec = codecs[0] ?? null;
+    });
   }
 
   // Cloned, not transferred: Electron loses the contents of a transferred buffer on the way to its main process.
@@ -53,6 +64,15 @@ class CapturePage {
       case 'changed':
         for (const { source } of this.#sources.values()) source.changed();
         return;
+      case 'prepare':
+        this.#prepare(command);
+        return;
+      case 'unprepare':
+        this.#unprepare();
+        return;
+      case 'wake':
+        for (const { source } of this.#sources.values()) source.wake();
+        return;
       case 'ungated':
         for (const { source } of this.#sources.values()) source.ungate();
         return;
@@ -62,7 +82,7 @@ class CapturePage {
   }
 
   async #start(command: Extract<CaptureCommand, { type: 'start' }>): Promise<void> {
-    const { stream, display, maxFps, bitrateBps, codec } = command;
+    const { stream, display, maxFps, bitrateBps, peakBps, codec } = command;
     const entry: { display: number; encoder: EncoderStream | null } = { display, encoder: null };
     this.#streams.set(stream, entry);
     try {
@@ -70,7 +90,13 @@ class CapturePage {
       const source = await this.#open(display);
       // Stopped while the capture was opening.
       if (this.#streams.get(stream) !== entry) return this.#release(display);
-      entry.encoder = new EncoderStream({ stream, display, codec, maxFps, bitrateBps }, source, this.#send);
+      this.#codec = codec;
+      const ready = await this.#takeReady();
+      if (this.#streams.get(stream) !== entry) {
+        ready?.close();
+        return this.#release(display);
+      }
+      entry.encoder = new EncoderStream({ stream, display, codec, maxFps, bitrateBps, peakBps }, source, ready, this.#send);
     } catch (error) {
       this.#streams.delete(stream);
       this.#release(display);
@@ -105,8 +131,31 @@ class CapturePage {
     this.#release(entry.display);
   }
 
+  #prepare({ display, width, height }: Extract<CaptureCommand, { type: 'prepare' }>): void {
+    this.#prepared = display;
+    this.#open(display).catch(() => this.#unprepare());
+    if (this.#codec === null) return;
+    const settings = { codec: this.#codec, width, height, bitrateBps: PREPARED_BPS, maxFps: 30 };
+    void this.#takeReady().then((encoder) => encoder?.close());
+    this.#ready = Encoder.createWarm(settings).catch(() => null);
+  }
+
+  #takeReady(): Promise<Encoder | null> {
+    const ready = this.#ready;
+    this.#ready = Promise.resolve(null);
+    return ready;
+  }
+
+  #unprepare(): void {
+    void this.#takeReady().then((encoder) => encoder?.close());
+    const display = this.#prepared;
+    this.#prepared = null;
+    if (display !== null) this.#release(display);
+  }
+
   /** Nobody looks at this monitor any more: stop capturing it. */
   #release(display: number): void {
+    if (display === this.#prepared) return;
     if ([...this.#streams.values()].some((entry) => entry.display === display)) return;
     this.#sources.get(display)?.source.close();
     this.#sources.delete(display);

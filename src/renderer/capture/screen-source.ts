@@ -13,6 +13,8 @@ export interface ScreenListener {
 
 /** Pictures that count as changed after a report: two may have been on their way already, the third shows the change. */
 const PICTURES_PER_CHANGE = 3;
+/** A picture that comes this soon after the first report of a change was captured before it. */
+const CAPTURE_MS = 6;
 /** A capture that shows nothing new for so long is ended until something changes; it needs some 50 ms to begin again. */
 const REST_AFTER_MS = 3_000;
 
@@ -21,10 +23,12 @@ export class ScreenSource {
   readonly #maxFps: number;
   /** Pictures that still count as changed; null: all do. */
   #due: number | null = null;
+  /** Pictures before this time show what was before the change, ms of `performance.now()`. */
+  #staleUntil = 0;
   #restTimer: ReturnType<typeof setTimeout> | undefined;
   #opening = false;
 
-  readonly #listeners = new Map<ScreenListener, number>();
+  readonly #listeners = new Set<ScreenListener>();
   #stream: MediaStream | null = null;
   #reader: ReadableStreamDefaultReader<VideoFrame> | null = null;
   #last: VideoFrame | null = null;
@@ -39,7 +43,13 @@ export class ScreenSource {
 
   /** The screen changed. From the first of these on, only what is captured soon after one counts as a change. */
   changed(): void {
+    if (this.#due === 0) this.#staleUntil = performance.now() + CAPTURE_MS;
     this.#due = PICTURES_PER_CHANGE;
+    this.wake();
+  }
+
+  /** The screen may change soon: capture, if that rests. */
+  wake(): void {
     clearTimeout(this.#restTimer);
     this.#restTimer = setTimeout(() => this.#rest(), REST_AFTER_MS);
     if (this.#stream || this.#opening || this.#closed || this.#count === 0) return;
@@ -106,14 +116,12 @@ export class ScreenSource {
     return this.#listeners.size > 0;
   }
 
-  add(listener: ScreenListener, maxFps: number): void {
-    this.#listeners.set(listener, maxFps);
-    this.#applyRate();
+  add(listener: ScreenListener): void {
+    this.#listeners.add(listener);
   }
 
   remove(listener: ScreenListener): void {
     this.#listeners.delete(listener);
-    this.#applyRate();
   }
 
   close(): void {
@@ -127,14 +135,6 @@ export class ScreenSource {
     this.#last = null;
   }
 
-  /** Capturing faster than anybody wants would only cost. */
-  #applyRate(): void {
-    const [track] = this.#stream?.getVideoTracks() ?? [];
-    if (!track || this.#listeners.size === 0) return;
-    const frameRate = Math.max(...this.#listeners.values());
-    void track.applyConstraints({ frameRate: { ideal: frameRate, max: frameRate } }).catch(() => {});
-  }
-
   async #read(reader: ReadableStreamDefaultReader<VideoFrame>): Promise<void> {
     try {
       for (;;) {
@@ -144,7 +144,7 @@ export class ScreenSource {
           value.close();
           return;
         }
-        if (this.#due === 0) {
+        if (this.#due === 0 || performance.now() < this.#staleUntil) {
           value.close();
           continue;
         }
@@ -152,7 +152,7 @@ export class ScreenSource {
         this.#last?.close();
         this.#last = value;
         this.#count++;
-        for (const listener of [...this.#listeners.keys()]) listener.onPicture();
+        for (const listener of [...this.#listeners]) listener.onPicture();
       }
       if (reader === this.#reader) this.#end('the capture ended');
     } catch (error) {
@@ -162,7 +162,7 @@ export class ScreenSource {
 
   #end(message: string): void {
     if (this.#closed) return;
-    const listeners = [...this.#listeners.keys()];
+    const listeners = [...this.#listeners];
     this.close();
     for (const listener of listeners) listener.onEnd(message);
   }

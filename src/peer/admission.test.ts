@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { AdmissionGate, admissionKey, MAX_STRANGERS, MAX_STRANGERS_PER_ADDRESS } from './admission.ts';
+
+/** Fills all places, eight from each address. */
+function fill(gate: AdmissionGate, evicted: string[]): void {
+  for (let n = 0; n < MAX_STRANGERS; n++) {
+    const host = `198.51.100.${Math.floor(n / MAX_STRANGERS_PER_ADDRESS)}`;
+    expect(gate.admit(host, () => evicted.push(`${host} #${n % MAX_STRANGERS_PER_ADDRESS}`))).not.toBeNull();
+  }
+}
+
+describe('AdmissionGate', () => {
+  it('gives one address a few places and takes them back', () => {
+    const gate = new AdmissionGate();
+    const places = Array.from({ length: MAX_STRANGERS_PER_ADDRESS }, () => gate.admit('192.0.2.1', () => {}));
+    expect(gate.admit('192.0.2.1', () => {})).toBeNull();
+    expect(gate.admit('::ffff:192.0.2.1', () => {})).toBeNull();
+    expect(gate.admit('192.0.2.2', () => {})).not.toBeNull();
+    places[3]?.release();
+    places[3]?.release();
+    expect(gate.size).toBe(MAX_STRANGERS_PER_ADDRESS);
+    expect(gate.admit('192.0.2.1', () => {})).not.toBeNull();
+    expect(gate.admit('192.0.2.1', () => {})).toBeNull();
+  });
+
+  it('lets a newcomer in when it is full, at the cost of the address that has most', () => {
+    const gate = new AdmissionGate();
+    const evicted: string[] = [];
+    fill(gate, evicted);
+    expect(gate.admit('192.0.2.9', () => {})).not.toBeNull();
+    expect(evicted).toEqual(['198.51.100.0 #0']);
+    expect(gate.size).toBe(MAX_STRANGERS);
+  });
+
+  it('never exceeds its bound, whoever comes', () => {
+    const gate = new AdmissionGate();
+    let open = 0;
+    for (let n = 0; n < 10_000; n++) {
+      const place = gate.admit(`203.0.${(n * 7) % 256}.${n % 256}`, () => open--);
+      if (place) open++;
+      expect(gate.size).toBeLessThanOrEqual(MAX_STRANGERS);
+      expect(open).toBe(gate.size);
+    }
+  });
+
+  it('counts an IPv6 /64 as one address', () => {
+    expect(admissionKey('2001:db8:1:2:3:4:5:6')).toBe(admissionKey('2001:0db8:1:2::9'));
+    expect(admissionKey('2001:db8:1:2::1')).not.toBe(admissionKey('2001:db8:1:3::1'));
+    expect(admissionKey('2001:db8::1')).toBe('2001:db8:0:0');
+    expect(admissionKey('::1')).toBe('0:0:0:0');
+  });
+});
