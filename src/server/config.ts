@@ -188,6 +188,10 @@ export const ConfigSchema = z.strictObject({
     arg: 'URL',
     help: 'where computers are kept: sqlite:FILE (default: in the data folder), or redis://… for several nodes',
   }),
+  workers: number(1, 64, 'a number from 1 to 64').default(1).register(info, {
+    arg: 'N',
+    help: 'processes that share the rendezvous ports (default 1); the first one also is the relay',
+  }),
   relayOnly: flag.default(false).register(info, {
     help: 'only a relay, for the servers that share its store, or that name it with --relay and have its key (--key is enough)',
   }),
