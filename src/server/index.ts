@@ -147,6 +147,8 @@ const DEFAULT_PORT = 21116;
 const INVITED_KEY_IDS_PER_DAY = 16;
 /** ms between two rounds of upkeep. */
 const SWEEP_MS = 5_000;
+/** ms for which the number of rows is taken to stay. */
+const ROWS_CACHE_MS = 10_000;
 /** Tries to find five free ports in a row. */
 const MAX_BLOCK_TRIES = 50;
 
@@ -445,12 +447,15 @@ class Parts {
     const { http, bind, dataDir, log, logIds = false, relayOnly = false } = this.#options;
     // A port of this computer only is protected by that; any other needs a token.
     const open = (http !== undefined && !isLoopback(http.host)) || wanted.single > 0;
+    // Counting many rows takes the store a while.
+    const rows = remember(this.#clock, ROWS_CACHE_MS, () => store.count());
     const observer = new Observer({
       counters,
       limits: this.#limits,
       clock: this.#clock,
       write: log,
       wholeIds: logIds,
+      watched: http !== undefined || wanted.single > 0,
       token: http || open ? statusToken(dataDir, open) : '',
       selfTest: (relayOnly ? createRelayTest : createSelfTest)({
         host: bind === undefined || bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind,
@@ -469,14 +474,14 @@ class Parts {
       view: {
         version: SERVER_VERSION,
         startedAt: Date.now(),
-        census: () => peers.census(),
+        census: () => peers.slowCensus(),
         peers: (limit) => peers.here(limit),
         connections: () => admission.total,
         pendingRequests: () => rendezvous.pendingAsks,
         relay: () => ({ pairs: relay.pairs, waiting: relay.waiting, bytes: relay.bytes }),
         relaySessions: (limit) => relay.sessions(limit),
         relays: () => relays.lines,
-        store: () => ({ kind: store.kind, rows: store.count() }),
+        store: () => ({ kind: store.kind, rows: rows() }),
         lobby: () => parts.lobby?.size ?? null,
       },
     });
@@ -573,6 +578,15 @@ class Parts {
 function invitationHost(bind: string | undefined): string {
   if (bind !== undefined && bind !== '::' && bind !== '0.0.0.0' && isIP(bind) !== 0) return bind;
   return firstAddress() || '127.0.0.1';
+}
+
+/** `read`, at most every `forMs`. */
+function remember<T>(clock: Clock, forMs: number, read: () => T): () => T {
+  let kept: { readonly value: T; readonly at: number } | null = null;
+  return () => {
+    if (!kept || clock.now() - kept.at >= forMs) kept = { value: read(), at: clock.now() };
+    return kept.value;
+  };
 }
 
 function statusUrl(bind: string, port: number): string {

@@ -22,6 +22,8 @@ export interface ObserverOptions {
   readonly selfTest: SelfTest;
   readonly write?: WriteLine | undefined;
   readonly wholeIds: boolean;
+  /** Whether anybody can look at all: else nothing is sampled. */
+  readonly watched: boolean;
   /** Whoever shows it may see metrics and status page; '' : only programs on this computer, on the port of their own. */
   readonly token: string;
 }
@@ -47,7 +49,7 @@ export class Observer {
       timeoutMs: limits.selfTestMs,
     });
     this.#metrics = new Metrics(view, this.readiness);
-    this.#status = new Status({ view, clock, limits, ready: this.readiness, wholeIds });
+    this.#status = new Status({ view, clock, limits, ready: this.readiness, wholeIds, watched: options.watched });
     this.#stream = new StatusStream({
       clock,
       limits,

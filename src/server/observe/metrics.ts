@@ -48,8 +48,8 @@ export class Metrics {
       help: 'Computers in memory by how they are registered; transport="none" are offline.',
       labelNames: ['transport', 'state'],
       registers,
-      collect() {
-        const census = view.census();
+      async collect() {
+        const census = await view.census();
         for (const transport of PRESENCES)
           this.set({ transport, state: transport === 'none' ? 'offline' : 'online' }, census[transport]);
       },
