@@ -5,6 +5,7 @@ import { Primary, WORKER_VARIABLE, type WorkerReport } from '../server/cluster/p
 import { isRedisUrl } from '../server/cluster/redis-url.ts';
 import { portSharing, processChannel, WorkerDirectory } from '../server/cluster/worker.ts';
 import { configError, type ServerConfig } from '../server/config.ts';
+import type { NumbersChannel } from '../server/observe/numbers.ts';
 import { type RunningServer, type ServerLog, type ServerOptions, startServer } from '../server/index.ts';
 import { sqliteModule } from '../server/sqlite-store.ts';
 
@@ -58,8 +59,12 @@ export async function runWorker(index: number, options: ServerOptions, signal: A
   const report = (what: WorkerReport): void => void process.send?.(what);
   let server: RunningServer;
   try {
+    const numbers: NumbersChannel = {
+      send: (own) => report({ report: 'numbers', numbers: own }),
+      onNumbers: (listener) => channel.onWord((word) => word.word === 'numbers' && listener(word.worker, word.numbers)),
+    };
     const directory = options.storeUrl === undefined ? { directory: new WorkerDirectory(channel) } : {};
-    server = await startServer({ ...options, worker: { index, sharing: portSharing(), ...directory } });
+    server = await startServer({ ...options, worker: { index, sharing: portSharing(), numbers, ...directory } });
   } catch (error) {
     const data = error instanceof LiteDeskError ? error.toData() : { message: error instanceof Error ? error.message : String(error) };
     await new Promise<void>((resolve) => process.send?.({ report: 'failed', error: data } satisfies WorkerReport, undefined, undefined, () => resolve()));

@@ -444,7 +444,7 @@ class Parts {
 
   #observe(parts: Observed): Observer {
     const { counters, peers, admission, rendezvous, relay, relays, store, keys, wanted } = parts;
-    const { http, bind, dataDir, log, logIds = false, relayOnly = false } = this.#options;
+    const { http, bind, dataDir, log, logIds = false, relayOnly = false, worker } = this.#options;
     // A port of this computer only is protected by that; any other needs a token.
     const open = (http !== undefined && !isLoopback(http.host)) || wanted.single > 0;
     // Counting many rows takes the store a while.
@@ -456,6 +456,7 @@ class Parts {
       write: log,
       wholeIds: logIds,
       watched: http !== undefined || wanted.single > 0,
+      workers: worker?.numbers && { isFirst: worker.index === 0, channel: worker.numbers },
       token: http || open ? statusToken(dataDir, open) : '',
       selfTest: (relayOnly ? createRelayTest : createSelfTest)({
         host: bind === undefined || bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind,

@@ -7,6 +7,7 @@ import { LiteDeskError } from '../../core/errors.ts';
 import { listenError } from '../listen-error.ts';
 import { Hub } from './hub.ts';
 import type { NodeState } from './directory.ts';
+import type { WorkerNumbers } from '../observe/numbers.ts';
 import type { PrimaryWord, WorkerCall } from './worker.ts';
 
 /** In the environment of a worker: its index. */
@@ -17,7 +18,10 @@ const RESTART_MS = 500;
 const STOP_MS = 1_200;
 
 /** What a worker says when it serves, or why it does not. */
-export type WorkerReport = { readonly report: 'ready'; readonly server: unknown } | { readonly report: 'failed'; readonly error: unknown };
+export type WorkerReport =
+  | { readonly report: 'ready'; readonly server: unknown }
+  | { readonly report: 'failed'; readonly error: unknown }
+  | { readonly report: 'numbers'; readonly numbers: WorkerNumbers };
 
 export interface PrimaryOptions {
   readonly workers: number;
@@ -37,6 +41,7 @@ export class Primary {
   /** Nodes of each worker, by its process. */
   readonly #nodes = new Map<Worker, string>();
   readonly #timers = new Set<() => void>();
+  #first: Worker | undefined;
   #closing = false;
 
   private constructor(options: PrimaryOptions) {
@@ -90,9 +95,11 @@ export class Primary {
 
   #launch(index: number): Promise<unknown> {
     const worker = cluster.fork({ [WORKER_VARIABLE]: String(index) });
+    if (index === 0) this.#first = worker;
     return new Promise((resolve, reject) => {
       worker.on('message', (message: WorkerCall | WorkerReport) => {
         if ('call' in message) return this.#onCall(worker, message);
+        if (message.report === 'numbers') return this.#onNumbers(index, message.numbers);
         if (message.report === 'ready') resolve(message.server);
         else reject(message.error instanceof Error ? message.error : asError(message.error));
       });
@@ -110,6 +117,11 @@ export class Primary {
         this.#timers.add(cancel);
       });
     });
+  }
+
+  /** Only the first one serves numbers; it gets those of the others. */
+  #onNumbers(worker: number, numbers: WorkerNumbers): void {
+    if (this.#first?.isConnected()) this.#tell(this.#first, { word: 'numbers', worker, numbers });
   }
 
   #relaunch(index: number): void {

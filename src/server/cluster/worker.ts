@@ -5,6 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
+import type { NumbersChannel, WorkerNumbers } from '../observe/numbers.ts';
 import type { PeerRow, PeerStore } from '../peer-store.ts';
 import type { SharedRows } from './cluster.ts';
 import { type Claim, type Claimed, type Directory, DirectoryDown, type DirectoryEvents, type NodeState } from './directory.ts';
@@ -16,6 +17,8 @@ export interface WorkerPlace {
   /** 0: the one with everything. */
   readonly index: number;
   readonly sharing: PortSharing;
+  /** How the first one learns the numbers of the others. */
+  readonly numbers?: NumbersChannel;
   /** What the workers share; absent when it is Redis. */
   readonly directory?: Directory;
 }
@@ -39,10 +42,11 @@ export type PrimaryWord =
   | { readonly word: 'result'; readonly ref: number; readonly result: unknown }
   | { readonly word: 'message'; readonly from: string; readonly message: Uint8Array }
   | { readonly word: 'nodes'; readonly nodes: readonly NodeState[] }
+  | { readonly word: 'numbers'; readonly worker: number; readonly numbers: WorkerNumbers }
   | { readonly word: 'stop' };
 
 /** Primary and workers are the same program, so that a look at the kind is enough. */
-const Word = z.looseObject({ word: z.enum(['result', 'message', 'nodes', 'stop']) });
+const Word = z.looseObject({ word: z.enum(['result', 'message', 'nodes', 'numbers', 'stop']) });
 
 /** The channel to the primary; `process` in a worker. */
 export interface PrimaryChannel {
@@ -150,6 +154,7 @@ export class WorkerDirectory implements Directory {
       case 'nodes':
         this.#nodes = word.nodes;
         return this.#events?.onNodes();
+      case 'numbers':
       case 'stop':
     }
   }

@@ -25,6 +25,7 @@ const PRESENCES: readonly Presence[] = ['udp', 'tcp', 'ws', 'none'];
 export class Metrics {
   readonly #registry = new Registry();
   readonly #stops: (() => void)[] = [];
+  #observe: (reason: Reason, detail: Detail) => void = () => {};
 
   constructor(view: ServerView, ready: { readonly last: ReadyReport | null }) {
     const registers = [this.#registry];
@@ -85,6 +86,11 @@ export class Metrics {
   /** The page that Prometheus scrapes. */
   text(): Promise<string> {
     return this.#registry.metrics();
+  }
+
+  /** How long something took that another process decided. */
+  observe(reason: Reason, detail: Detail): void {
+    this.#observe(reason, detail);
   }
 
   close(): void {
@@ -168,7 +174,7 @@ export class Metrics {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
       registers,
     });
-    const onDecision = (reason: Reason, { ms }: Detail): void => {
+    this.#observe = (reason, { ms }) => {
       if (ms === undefined) return;
       const outcome = OUTCOMES[reason];
       if (outcome !== undefined) introduction.observe({ outcome }, ms / 1000);
@@ -177,7 +183,7 @@ export class Metrics {
       else if (reason === 'relay-ended') relaySession.observe(ms / 1000);
     };
     this.#stops.push(
-      view.counters.onDecision(onDecision),
+      view.counters.onDecision((reason, detail) => this.#observe(reason, detail)),
       watchEventLoop((seconds) => lag.observe(seconds)),
     );
   }

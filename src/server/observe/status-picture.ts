@@ -70,7 +70,7 @@ export class Status {
       this.#stop = () => {};
       return;
     }
-    const note: DecisionListener = (reason, detail) => this.#note(reason, detail);
+    const note: DecisionListener = (reason, detail) => this.note(reason, detail);
     this.#stop = options.view.counters.onDecision(note);
     const round = (): void => {
       this.#cancel = options.clock.setTimer(options.limits.statusIntervalMs, round);
@@ -142,7 +142,8 @@ export class Status {
     this.#before = now;
   }
 
-  #note(reason: Reason, detail: Detail): void {
+  /** One more for the list of what happened last. */
+  note(reason: Reason, detail: Detail): void {
     if (!SHOWN.has(REASONS[reason].kind) || isSelfTestId(detail.id ?? '')) return;
     this.#recent.push({ at: Date.now(), reason, ...detail });
     if (this.#recent.length > MAX_RECENT) this.#recent.shift();
