@@ -115,6 +115,8 @@ export interface ServerOptions {
   readonly clock?: Clock;
   /** Database of hbbs to take peers over from; absent: `db_v2.sqlite3` in dataDir, when it is there. */
   readonly importDb?: string | undefined;
+  /** SQLite file of the peers; absent: `peers.sqlite3` in dataDir. */
+  readonly storeFile?: string | undefined;
   /** Another store than the one in dataDir; the server closes it. */
   readonly store?: PeerStore;
 }
@@ -124,7 +126,7 @@ export interface RunningServer {
   readonly ports: ServerPorts;
   /** What clients configure as the key: base64 of the public key, unless `key` said otherwise. */
   readonly publicKey: string;
-  /** The line to hand out (src/shared/invitation.ts). */
+  /** The line to hand out (src/shared/invitation.ts); '' for a relay alone, which no client is pointed at. */
   readonly invitation: string;
   /** The address in the invitation. */
   readonly host: string;
@@ -430,7 +432,7 @@ class Parts {
         return keys.publicKey;
       },
       get invitation() {
-        return formatInvitation({ ...entry, key: keys.publicKey });
+        return entry.port > 0 ? formatInvitation({ ...entry, key: keys.publicKey }) : '';
       },
       rotateKey: (overlapMs) => keys.rotate(overlapMs),
       host,
@@ -516,16 +518,17 @@ class Parts {
   }
 
   #store(): PeerStore {
+    const { dataDir, storeFile } = this.#options;
     let store: PeerStore;
     try {
-      store = this.#options.store ?? openPeerStore(this.#options.dataDir, this.#limits.maxQueuedRows);
+      store = this.#options.store ?? openPeerStore(dataDir, this.#limits.maxQueuedRows, undefined, storeFile);
     } catch (cause) {
       if (cause instanceof LiteDeskError) throw cause;
       throw new LiteDeskError(
         {
           code: 'STORE_BROKEN',
           stage: 'server',
-          message: `The list of registered computers in ${this.#options.dataDir} cannot be opened.`,
+          message: `The list of registered computers in ${storeFile ?? dataDir} cannot be opened.`,
           hint: 'Check that the folder is writable and the disk is not full; peers register again if you remove peers.sqlite3.',
         },
         { cause },

@@ -111,7 +111,7 @@ function configure({ data, json: _json, qr: _qr, config: configFile, ...flags }:
     onIneffective: (option, reason) => logger.log('warn', 'option-without-effect', { option, reason }),
   });
   logger.level = config.logLevel;
-  refuseNotYet(config, dataDir);
+  refuseNotYet(config);
   return { options: serverOptions(config, dataDir), config };
 }
 
@@ -122,6 +122,10 @@ function announce(io: ServerCommandIo, json: boolean, server: ServerFacts, qr: b
     return;
   }
   const shown = host.includes(':') ? `[${host}]` : host;
+  if (invitation === '') {
+    io.stdout.write(`The relay is running. Name it to your server: --relay ${shown}${ports.relay === 21117 ? '' : `:${ports.relay}`}\nCtrl+C stops it.\n`);
+    return;
+  }
   const part = (name: string, port: number): string => (port > 0 ? `${name} ${port}` : `${name} off`);
   io.stdout.write(
     [
