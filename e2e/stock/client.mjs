@@ -106,7 +106,9 @@ async function natTest() {
   first.send('testNatRequest', { serial: 3 });
   const one = (await first.next()).port;
   first.close();
-  const second = await dial(o.port - 1, { localPort: first.local.port });
+  // Where a server has no port P-1 the test fails, and the type stays unknown.
+  const second = await dial(o.port - 1, { localPort: first.local.port }).catch(() => null);
+  if (second === null) return 0;
   second.send('testNatRequest', { serial: 3 });
   const two = (await second.next()).port;
   second.close();
@@ -313,7 +315,7 @@ function observedPort(socket) {
 }
 
 async function controller() {
-  const nat = await natTest();
+  const nat = o.transport === 'ws' ? SYMMETRIC : await natTest();
   const started = performance.now();
   const attempts = o.onlyUdp ? [] : [attempt(nat, false)];
   if (o.udpPunch) attempts.push(attempt(nat, true));
@@ -326,7 +328,8 @@ async function controller() {
 async function attempt(nat, withUdp) {
   const u = withUdp ? await udpSocket() : null;
   const port = u ? observedPort(u) : null;
-  const t = await dial(o.port);
+  const byWs = o.transport === 'ws';
+  const t = byWs ? await webSocket(o.wsPort ?? o.port + 2) : await dial(o.port);
   // Stock waits half a round trip, which in the laboratory is nothing at all and on a busy machine less than its own delays.
   const udpPort = port ? await Promise.race([port, pause(1_000).then(() => 0)]) : 0;
   const own = o.v6Punch ? publicIPv6() : undefined;
@@ -337,20 +340,20 @@ async function attempt(nat, withUdp) {
     licenceKey: o.key,
     version: o.version,
     udpPort,
-    forceRelay: o.forceRelay,
+    forceRelay: o.forceRelay ?? byWs,
     socketAddrV6: v6 ? mangle({ host: own, port: v6.address().port }) : undefined,
   };
   t.send('punchHoleRequest', request);
   const timers = [3_000, 9_000].map((ms) => setTimeout(() => t.send('punchHoleRequest', request), ms));
   const reply = await t.next();
   for (const timer of timers) clearTimeout(timer);
-  const local = t.local.port;
+  const local = t.local?.port;
   t.close();
   if (reply === null) throw new Error('closed');
   say('reply', { withUdp, reply: reply.name, isUdp: reply.isUdp ?? 0, isLocal: reply.isLocal ?? 0, failure: reply.failure ?? null, v6: reply.socketAddrV6 !== undefined });
   if (reply.pk) say('key', { signed: signedId(reply.pk) });
   if (reply.name === 'relayResponse') {
-    await atRelay(reply.uuid, reply.relayServer, 'from A', false, { licenceKey: o.key, id: o.id, uuid: reply.uuid });
+    await atRelay(reply.uuid, reply.relayServer, 'from A', byWs, { licenceKey: o.key, id: o.id, uuid: reply.uuid });
     return { path: 'relay' };
   }
   if (!reply.socketAddr?.length) throw new Error(`refused: ${reply.failure ?? 0}`);

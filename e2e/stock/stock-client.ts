@@ -16,8 +16,8 @@ export class StockClient {
   readonly #watchers = new Set<() => void>();
   #stderr = '';
 
-  constructor(host: LabHost, options: Record<string, unknown>) {
-    const child = host.spawn(process.execPath, [SCRIPT, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe'] });
+  constructor(host: LabHost, options: Record<string, unknown>, env: Readonly<Record<string, string>> = {}) {
+    const child = host.spawn(process.execPath, [SCRIPT, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe'], env });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
       this.events.push(JSON.parse(line) as StockEvent);

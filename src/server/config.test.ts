@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { ConfigSchema, OPTIONS, serverOptions } from './config.ts';
+import { ConfigSchema, OPTIONS, refuseNotYet, serverOptions } from './config.ts';
 import { type ConfigInput, parseIni, readConfig, serverDataDir } from './config-sources.ts';
 
 let dir: string;
@@ -128,4 +128,16 @@ it('describes every option', () => {
   for (const { flag, info } of OPTIONS) expect(info.help, flag).not.toBe('');
   const shorts = OPTIONS.flatMap(({ info }) => info.short ?? []);
   expect(new Set(shorts).size).toBe(shorts.length);
+});
+
+it('turns parts off by port 0, and knows which places a store may have', () => {
+  const options = (flags: Record<string, unknown>) => serverOptions(read({ flags }), dir);
+  expect(options({ port: '0', openRelay: true })).toMatchObject({ relayOnly: true, openRelay: true });
+  expect(options({ port: '0', openRelay: true }).ports?.rendezvous).toBeUndefined();
+  expect(options({ port: '0', singlePort: '443' })).toMatchObject({ relayOnly: false, ports: { rendezvous: 0, single: 443 } });
+  expect(options({ relayPort: '0' }).ports).toMatchObject({ relay: 0 });
+  expect(options({ store: 'sqlite:/var/lib/x.sqlite3' })).toMatchObject({ storeFile: '/var/lib/x.sqlite3', storeUrl: undefined });
+  expect(() => options({ store: 'mysql://x' })).toThrow('neither sqlite:FILE nor redis://');
+  expect(() => refuseNotYet(read({ flags: { httpPort: '80' } }))).toThrow('--http-port');
+  refuseNotYet(read({ flags: { port: '0', openRelay: true } }));
 });

@@ -4,7 +4,6 @@
  * serverOptions(), or wherever it is used; `litedesk server --help` and all sources know it from then on.
  */
 import { isIP } from 'node:net';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { LiteDeskError } from '../core/errors.ts';
 import { isRedisUrl } from './cluster/redis-url.ts';
@@ -188,6 +187,10 @@ export const ConfigSchema = z.strictObject({
     arg: 'URL',
     help: 'where computers are kept: sqlite:FILE (default: in the data folder), or redis://… for several nodes',
   }),
+  workers: number(1, 64, 'a number from 1 to 64').default(1).register(info, {
+    arg: 'N',
+    help: 'processes that share the rendezvous ports (default 1); the first one also is the relay',
+  }),
   relayOnly: flag.default(false).register(info, {
     help: 'only a relay, for the servers that share its store, or that name it with --relay and have its key (--key is enough)',
   }),
@@ -238,7 +241,6 @@ export type ServerConfig = z.output<typeof ConfigSchema>;
 
 /** Known from the command's contract, but with nothing behind them yet: better refused than pretended. */
 const NOT_YET: readonly (keyof ServerConfig)[] = [
-  'store',
   'httpPort',
   'httpsPort',
   'publishPorts',
@@ -285,14 +287,23 @@ export function kebab(name: string): string {
 }
 
 /** @throws LiteDeskError USAGE when the option cannot work in this version */
-export function refuseNotYet(config: ServerConfig, dataDir: string): void {
-  const here = config.store === `sqlite:${join(dataDir, 'peers.sqlite3')}`;
-  const shared = isRedisUrl(config.store);
+export function refuseNotYet(config: ServerConfig): void {
   for (const name of NOT_YET)
-    if (name === 'store' && (here || shared)) continue;
-    else if (config[name] !== undefined && config[name] !== 0 && config[name] !== '')
+    if (config[name] !== undefined && config[name] !== 0 && config[name] !== '')
       throw configError(`--${kebab(name)} is not supported in this version.`);
-  if (config.port === 0) throw configError('--port 0 is not supported in this version.');
+}
+
+/** Port 0 turns the rendezvous off; the single port would still serve it. */
+function isRelayOnly(config: ServerConfig): boolean {
+  return config.relayOnly || (config.port === 0 && config.singlePort === 0);
+}
+
+/** `sqlite:FILE`, or undefined for the file in the data folder. @throws LiteDeskError USAGE */
+function sqliteFile(store: string | undefined): string | undefined {
+  if (store === undefined || store === '' || isRedisUrl(store)) return undefined;
+  const file = /^sqlite:(?:\/\/)?(.+)$/.exec(store)?.[1];
+  if (file === undefined) throw configError(`--store ${store} is neither sqlite:FILE nor redis://….`);
+  return file;
 }
 
 /** What startServer() takes, from what was configured. */
@@ -308,7 +319,7 @@ export function serverOptions(config: ServerConfig, dataDir: string): ServerOpti
     proxyProtocol: config.proxyProtocol,
     publicHost: config.publicHost,
     ports: {
-      ...given('rendezvous', config.classicPorts ? config.port : 0),
+      ...given('rendezvous', !config.classicPorts ? 0 : isRelayOnly(config) && config.port === 0 ? undefined : config.port),
       ...given('relay', config.relayPort),
       ...given('ws', config.wsPort),
       ...given('relayWs', config.relayWsPort),
@@ -326,7 +337,8 @@ export function serverOptions(config: ServerConfig, dataDir: string): ServerOpti
     mask: config.mask,
     localIp: config.localIp,
     storeUrl: isRedisUrl(config.store) ? config.store : undefined,
-    relayOnly: config.relayOnly,
+    relayOnly: isRelayOnly(config),
+    storeFile: sqliteFile(config.store),
     relayAddress: config.relayAddress,
     serial: config.serial,
     rendezvousServers: config.rendezvousServers,

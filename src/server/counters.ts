@@ -15,6 +15,11 @@ export class Counters {
     for (const listener of this.#listeners) listener(reason, detail);
   }
 
+  /** Counts what another process decided; nobody is told. */
+  add(reason: Reason, count: number): void {
+    this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + count);
+  }
+
   of(reason: Reason): number {
     return this.#counts.get(reason) ?? 0;
   }

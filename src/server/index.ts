@@ -16,6 +16,7 @@ import { BufferBudget } from './buffer-budget.ts';
 import type { ClientEvents } from './client-base.ts';
 import { joinCluster, refuseOtherKeys } from './cluster/join.ts';
 import { openRedis, type Shared } from './cluster/shared.ts';
+import { localRows, type WorkerPlace } from './cluster/worker.ts';
 import { Counters } from './counters.ts';
 import { addKeyCommands } from './enrolment/commands.ts';
 import { Enrolment, type EnrolmentMode } from './enrolment/enrolment.ts';
@@ -74,6 +75,8 @@ export interface ServerOptions {
   readonly relayOnly?: boolean;
   /** With storeUrl: `host[:port]` at which clients reach this relay; absent: a guess. */
   readonly relayAddress?: string | undefined;
+  /** This process is one of several of one server. */
+  readonly worker?: WorkerPlace | undefined;
   /** Relays `host[:port]` that clients are sent to; none: the built-in one. */
   readonly relays?: readonly string[];
   /** Licence key as in rendezvous §1.6: absent or `-` the key pair's own, '' none, a secret key, or any text. */
@@ -112,6 +115,8 @@ export interface ServerOptions {
   readonly clock?: Clock;
   /** Database of hbbs to take peers over from; absent: `db_v2.sqlite3` in dataDir, when it is there. */
   readonly importDb?: string | undefined;
+  /** SQLite file of the peers; absent: `peers.sqlite3` in dataDir. */
+  readonly storeFile?: string | undefined;
   /** Another store than the one in dataDir; the server closes it. */
   readonly store?: PeerStore;
 }
@@ -121,7 +126,7 @@ export interface RunningServer {
   readonly ports: ServerPorts;
   /** What clients configure as the key: base64 of the public key, unless `key` said otherwise. */
   readonly publicKey: string;
-  /** The line to hand out (src/shared/invitation.ts). */
+  /** The line to hand out (src/shared/invitation.ts); '' for a relay alone, which no client is pointed at. */
   readonly invitation: string;
   /** The address in the invitation. */
   readonly host: string;
@@ -144,6 +149,8 @@ const DEFAULT_PORT = 21116;
 const INVITED_KEY_IDS_PER_DAY = 16;
 /** ms between two rounds of upkeep. */
 const SWEEP_MS = 5_000;
+/** ms for which the number of rows is taken to stay. */
+const ROWS_CACHE_MS = 10_000;
 /** Tries to find five free ports in a row. */
 const MAX_BLOCK_TRIES = 50;
 
@@ -215,8 +222,12 @@ class Parts {
     const admission = new Admission(limits, counters);
     const tls = await this.#tls();
     const httpHandlers = [...(this.#options.httpHandlers ?? [])];
+    const { worker } = this.#options;
+    // What cannot be shared out, or is wanted once.
+    const isFirst = worker === undefined || worker.index === 0;
     const doors = new Doors({
       bind,
+      sharing: worker?.sharing,
       limits,
       clock,
       counters,
@@ -232,11 +243,12 @@ class Parts {
     let onePort: OnePortServices | null = null;
     if (wanted.rendezvous > 0)
       await this.#own(doors.frames('TCP', wanted.rendezvous, (...a) => onTcp(...a)));
-    if (wanted.single > 0) await this.#own(doors.everything(wanted.single, () => onePort));
+    if (wanted.single > 0 && isFirst) await this.#own(doors.everything(wanted.single, () => onePort));
     const shared = await this.#shared();
-    const store = shared?.store ?? this.#store();
-    await this.#takeOver(shared ? sharedTarget(store, (rows) => shared.rows.restore(rows)) : localTarget(store));
-    const peers = new PeerTable(store, limits, clock, shared !== null);
+    const store = shared.store;
+    const target = this.#options.storeUrl === undefined ? localTarget(store) : sharedTarget(store, (rows) => shared.rows.restore(rows));
+    if (isFirst) await this.#takeOver(target);
+    const peers = new PeerTable(store, limits, clock, shared.directory !== null);
     const relays = new RelayChoice(this.#options.relays ?? [], clock);
     this.#closers.push(() => relays.close());
     const introductions = new Introductions(limits, clock);
@@ -262,10 +274,11 @@ class Parts {
     });
     this.#closers.push(() => relay.close());
     const cluster =
-      shared &&
-      joinCluster(shared, {
+      shared.directory &&
+      joinCluster(shared.directory, shared.rows, {
         ...{ peers, counters, introductions, relay, relays, limits, clock, keys },
-        relayPort: wanted.relay || wanted.single,
+        // Workers of one host name it as a single process does.
+        relayPort: worker?.directory || !isFirst ? 0 : wanted.relay || wanted.single,
         relayAddress: this.#options.relayAddress,
         host: this.#options.publicHost || invitationHost(bind),
       });
@@ -339,7 +352,7 @@ class Parts {
     };
     const udpPorts: UdpPort[] = [];
     for (const port of new Set([wanted.rendezvous, wanted.single])) {
-      if (port <= 0) continue;
+      if (port <= 0 || (!isFirst && worker?.sharing !== 'system')) continue;
       const udp = await UdpPort.open({
         bind,
         port,
@@ -348,6 +361,7 @@ class Parts {
         receiveBuffer: this.#options.udpReceiveBuffer,
         onDatagram: rendezvous.onDatagram.bind(rendezvous),
         onError: (error) => log?.('warn', 'udp-socket-failed', { error: error.message }),
+        reusePort: worker?.sharing === 'system',
       });
       this.#closers.push(() => udp.close());
       udpPorts.push(udp);
@@ -361,8 +375,8 @@ class Parts {
     }
     if (wanted.natTest > 0) await this.#own(doors.frames('TCP', wanted.natTest, serveTcp(natTestEvents, false)));
     if (wanted.ws > 0) await this.#own(doors.webSocket('WebSocket', wanted.ws, limits.maxWsMessageBytes, serveWs(events)));
-    if (wanted.relay > 0) await this.#own(doors.frames('TCP', wanted.relay, serveRelay));
-    if (wanted.relayWs > 0)
+    if (wanted.relay > 0 && isFirst) await this.#own(doors.frames('TCP', wanted.relay, serveRelay));
+    if (wanted.relayWs > 0 && isFirst)
       await this.#own(doors.webSocket('WebSocket', wanted.relayWs, limits.maxRelayMessageBytes, serveRelayWs));
     if (cluster) {
       this.#closers.push(() => cluster.close());
@@ -373,14 +387,14 @@ class Parts {
       rendezvous.sweep();
       enrolment.expire();
     });
-    const lobby = wanted.lobby === 0 ? null : new Lobby({ limits, clock, counters });
+    const lobby = wanted.lobby === 0 || !isFirst ? null : new Lobby({ limits, clock, counters });
     if (lobby) {
       this.#closers.push(() => lobby.close());
       await this.#own(doors.frames('TCP', wanted.lobby, (socket, arrival) => lobby.onTcp(socket, arrival.remote, arrival.settle)));
     }
     const observer = this.#observe({ keys, counters, peers, admission, rendezvous, relay, relays, store, wanted, lobby });
     httpHandlers.push(observer.publicHandler);
-    const metricsPort = this.#options.http ? await observer.listen(this.#options.http) : 0;
+    const metricsPort = this.#options.http && isFirst ? await observer.listen(this.#options.http) : 0;
     const stats = (): Record<string, number> => ({
       ...counters.snapshot(),
       connections: admission.total,
@@ -409,7 +423,7 @@ class Parts {
         ? { host, port: wanted.rendezvous }
         : { host, port: wanted.single, single: true, tls: tls !== null };
     addKeyCommands({ admin, enrolment, keys, entry: () => entry });
-    await this.#openAdmin(admin);
+    if (isFirst) await this.#openAdmin(admin);
     const udpHosts = udpPorts.flatMap((udp) => udp.localHosts);
     log?.('info', 'listening', { ...wanted, store: store.kind, peers: store.count(), udp: udpHosts });
     return {
@@ -418,7 +432,7 @@ class Parts {
         return keys.publicKey;
       },
       get invitation() {
-        return formatInvitation({ ...entry, key: keys.publicKey });
+        return entry.port > 0 ? formatInvitation({ ...entry, key: keys.publicKey }) : '';
       },
       rotateKey: (overlapMs) => keys.rotate(overlapMs),
       host,
@@ -432,15 +446,19 @@ class Parts {
 
   #observe(parts: Observed): Observer {
     const { counters, peers, admission, rendezvous, relay, relays, store, keys, wanted } = parts;
-    const { http, bind, dataDir, log, logIds = false, relayOnly = false } = this.#options;
+    const { http, bind, dataDir, log, logIds = false, relayOnly = false, worker } = this.#options;
     // A port of this computer only is protected by that; any other needs a token.
     const open = (http !== undefined && !isLoopback(http.host)) || wanted.single > 0;
+    // Counting many rows takes the store a while.
+    const rows = remember(this.#clock, ROWS_CACHE_MS, () => store.count());
     const observer = new Observer({
       counters,
       limits: this.#limits,
       clock: this.#clock,
       write: log,
       wholeIds: logIds,
+      watched: http !== undefined || wanted.single > 0,
+      workers: worker?.numbers && { isFirst: worker.index === 0, channel: worker.numbers },
       token: http || open ? statusToken(dataDir, open) : '',
       selfTest: (relayOnly ? createRelayTest : createSelfTest)({
         host: bind === undefined || bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind,
@@ -459,14 +477,14 @@ class Parts {
       view: {
         version: SERVER_VERSION,
         startedAt: Date.now(),
-        census: () => peers.census(),
+        census: () => peers.slowCensus(),
         peers: (limit) => peers.here(limit),
         connections: () => admission.total,
         pendingRequests: () => rendezvous.pendingAsks,
         relay: () => ({ pairs: relay.pairs, waiting: relay.waiting, bytes: relay.bytes }),
         relaySessions: (limit) => relay.sessions(limit),
         relays: () => relays.lines,
-        store: () => ({ kind: store.kind, rows: store.count() }),
+        store: () => ({ kind: store.kind, rows: rows() }),
         lobby: () => parts.lobby?.size ?? null,
       },
     });
@@ -487,26 +505,30 @@ class Parts {
     return files;
   }
 
-  /** What is shared with other processes; null: nothing. */
-  async #shared(): Promise<Shared | null> {
-    const { storeUrl, log } = this.#options;
-    if (storeUrl === undefined) return null;
+  /** The rows, and what is shared with other processes: nothing when `directory` is null. */
+  async #shared(): Promise<Shared> {
+    const { storeUrl, log, worker } = this.#options;
+    if (storeUrl === undefined) {
+      const store = this.#store();
+      return { store, rows: localRows(store), directory: worker?.directory ?? null, close: () => {} };
+    }
     const shared = await openRedis(storeUrl, this.#limits, this.#clock, (event, fields) => log?.('warn', event, fields));
     this.#closers.push(() => shared.close());
     return shared;
   }
 
   #store(): PeerStore {
+    const { dataDir, storeFile } = this.#options;
     let store: PeerStore;
     try {
-      store = this.#options.store ?? openPeerStore(this.#options.dataDir, this.#limits.maxQueuedRows);
+      store = this.#options.store ?? openPeerStore(dataDir, this.#limits.maxQueuedRows, undefined, storeFile);
     } catch (cause) {
       if (cause instanceof LiteDeskError) throw cause;
       throw new LiteDeskError(
         {
           code: 'STORE_BROKEN',
           stage: 'server',
-          message: `The list of registered computers in ${this.#options.dataDir} cannot be opened.`,
+          message: `The list of registered computers in ${storeFile ?? dataDir} cannot be opened.`,
           hint: 'Check that the folder is writable and the disk is not full; peers register again if you remove peers.sqlite3.',
         },
         { cause },
@@ -560,6 +582,15 @@ class Parts {
 function invitationHost(bind: string | undefined): string {
   if (bind !== undefined && bind !== '::' && bind !== '0.0.0.0' && isIP(bind) !== 0) return bind;
   return firstAddress() || '127.0.0.1';
+}
+
+/** `read`, at most every `forMs`. */
+function remember<T>(clock: Clock, forMs: number, read: () => T): () => T {
+  let kept: { readonly value: T; readonly at: number } | null = null;
+  return () => {
+    if (!kept || clock.now() - kept.at >= forMs) kept = { value: read(), at: clock.now() };
+    return kept.value;
+  };
 }
 
 function statusUrl(bind: string, port: number): string {

@@ -2,6 +2,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { type HostPort, normalizeHost } from '../core/wire/index.ts';
 import type { Admission } from './admission.ts';
+import type { PortSharing } from './cluster/worker.ts';
 import { listenError } from './listen-error.ts';
 import type { Arrival } from './one-port/arrival.ts';
 import type { TrustedProxies } from './proxy-address.ts';
@@ -13,6 +14,8 @@ export interface ListenOptions {
   readonly admission: Admission;
   /** Their connections are those of many clients. */
   readonly proxies: TrustedProxies;
+  /** Other processes of ours listen there too. */
+  readonly sharing?: PortSharing | undefined;
   /** For errors. */
   readonly what: string;
 }
@@ -68,7 +71,7 @@ async function bind(server: Server, options: ListenOptions): Promise<number> {
   const hosts = options.bind === undefined || options.bind === '::' ? ['::', '0.0.0.0'] : [options.bind];
   for (const host of hosts) {
     try {
-      return await listenOn(server, host, options.port);
+      return await listenOn(server, host, options);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       const noIPv6 = code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL';
@@ -78,10 +81,11 @@ async function bind(server: Server, options: ListenOptions): Promise<number> {
   throw listenError(options.what, '*', options.port, undefined);
 }
 
-function listenOn(server: Server, host: string, port: number): Promise<number> {
+function listenOn(server: Server, host: string, { port, sharing }: ListenOptions): Promise<number> {
+  const sharedBy = { exclusive: sharing !== 'primary', ...(sharing === 'system' ? { reusePort: true } : {}) };
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port, backlog: BACKLOG, exclusive: true }, () => {
+    server.listen({ host, port, backlog: BACKLOG, ...sharedBy }, () => {
       server.off('error', reject);
       // An error of a listener that runs (descriptors used up) passes; the next accept tries again.
       server.on('error', () => {});

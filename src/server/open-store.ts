@@ -9,11 +9,16 @@ import { readStockPeers } from './takeover/stock-peers.ts';
 /**
  * Opens the peers of `dataDir`: `peers.sqlite3` where the runtime has SQLite, else `peers.journal`. What another runtime
  * left behind is taken over, in both directions.
+ * @param database another file than that; the journal stands beside it
  * @throws when the files cannot be opened
  */
-export function openPeerStore(dataDir: string, maxQueuedRows: number, module: SqliteModule | null = sqliteModule()): PeerStore {
-  const journal = join(dataDir, 'peers.journal');
-  const database = join(dataDir, 'peers.sqlite3');
+export function openPeerStore(
+  dataDir: string,
+  maxQueuedRows: number,
+  module: SqliteModule | null = sqliteModule(),
+  database = join(dataDir, 'peers.sqlite3'),
+): PeerStore {
+  const journal = database.replace(/(\.sqlite3?|\.db)?$/, '.journal');
   if (!module) {
     const isNew = !existsSync(journal);
     const store = new JournalStore(journal, maxQueuedRows);

@@ -23,6 +23,8 @@ export interface UdpPortOptions {
   readonly clock: Clock;
   readonly onDatagram: (bytes: Uint8Array, from: HostPort, path: UdpPath) => void;
   readonly onError: (error: Error) => void;
+  /** Other processes of ours are bound there too: each peer stays with the one that the system picks for its address. */
+  readonly reusePort?: boolean;
 }
 
 /** Datagrams of many peers come in bursts after a restart: some 5,000 of them fit, less than half a second's worth. */
@@ -53,7 +55,7 @@ class BoundPath implements UdpPath {
   }
 
   async open(): Promise<void> {
-    const socket = await bindSocket(this.#family, this.#address, this.#options.port, this.#shared);
+    const socket = await bindSocket(this.#family, this.#address, this.#options.port, this.#shared, this.#options.reusePort);
     if (this.#closed) return void socket.close();
     this.#socket = socket;
     const { onDatagram } = this.#options;
@@ -155,7 +157,8 @@ export class UdpPort {
     const { port } = this.#options;
     // Sockets that share a port must all say so, and then nobody notices a second server; so ask without sharing first.
     const probe = async (family: Family, address: string): Promise<void> => {
-      const socket = await bindSocket(family, address, port, false);
+      // Our own other processes are there already; whoever started us has asked.
+      const socket = await bindSocket(family, address, port, false, this.#options.reusePort);
       await new Promise<void>((resolve) => socket.close(() => resolve()));
     };
     if (bind !== '0.0.0.0') {
@@ -184,11 +187,12 @@ function hostOf({ address }: RemoteInfo): string {
   return address.startsWith(MAPPED) && address.includes('.') ? address.slice(MAPPED.length) : normalizeHost(address);
 }
 
-function bindSocket(family: Family, address: string, port: number, shared: boolean): Promise<Socket> {
+function bindSocket(family: Family, address: string, port: number, shared: boolean, reusePort = false): Promise<Socket> {
   const socket = createSocket({
     type: family === 'udp4' ? 'udp4' : 'udp6',
     ipv6Only: family === 'udp6',
     reuseAddr: shared,
+    ...(reusePort ? { reusePort } : {}),
     // Only addresses are sent to; the resolver would put each answer off to a later turn, and allocate for it.
     lookup: (host, _options, callback) => callback(null, host, host.includes(':') ? 6 : 4),
   });

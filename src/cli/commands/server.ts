@@ -3,11 +3,12 @@ import type { Writable } from 'node:stream';
 import { Command, CommanderError, Option } from 'commander';
 import { LiteDeskError } from '../../core/errors.ts';
 import { boundHeap } from '../../server/bound-heap.ts';
-import { configError, OPTIONS, refuseNotYet, serverOptions } from '../../server/config.ts';
+import { configError, OPTIONS, refuseNotYet, type ServerConfig, serverOptions } from '../../server/config.ts';
 import { readConfig, serverDataDir } from '../../server/config-sources.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../server/index.ts';
 import { qrText } from '../../shared/qr.ts';
 import { defaultDataDir } from '../options.ts';
+import { runPrimary, runWorker, type ServerFacts, workerIndex } from '../server-workers.ts';
 import { ServerLogger } from '../server-logger.ts';
 
 export interface ServerCommandIo {
@@ -35,7 +36,12 @@ export async function serverCommand(argv: string[], io: ServerCommandIo): Promis
     json = flags.json === true;
     boundHeap();
     qr = flags.qr === true;
-    server = await startServer({ ...configure(flags, io, logger), log: logger.log });
+    const index = workerIndex(io.env);
+    const { options, config } = configure(flags, io, logger);
+    if (config.workers > 1 && index === null)
+      return await runPrimary({ argv, io, json, config, log: logger.log, announce: (first) => announce(io, json, first, qr) });
+    if (index !== null) return await runWorker(index, { ...options, log: logger.log }, io.signal);
+    server = await startServer({ ...options, log: logger.log });
   } catch (error) {
     return fail(io, json, error instanceof LiteDeskError ? error : unexpected(error));
   }
@@ -95,7 +101,7 @@ function parseArgv(argv: string[], io: ServerCommandIo): Flags | null {
 }
 
 /** @throws LiteDeskError USAGE */
-function configure({ data, json: _json, qr: _qr, config: configFile, ...flags }: Flags, io: ServerCommandIo, logger: ServerLogger): ServerOptions {
+function configure({ data, json: _json, qr: _qr, config: configFile, ...flags }: Flags, io: ServerCommandIo, logger: ServerLogger): { options: ServerOptions; config: ServerConfig } {
   const dataDir = serverDataDir(data as string | undefined, io.env, io.cwd, defaultDataDir(io.env));
   const config = readConfig({
     flags,
@@ -105,17 +111,21 @@ function configure({ data, json: _json, qr: _qr, config: configFile, ...flags }:
     onIneffective: (option, reason) => logger.log('warn', 'option-without-effect', { option, reason }),
   });
   logger.level = config.logLevel;
-  refuseNotYet(config, dataDir);
-  return serverOptions(config, dataDir);
+  refuseNotYet(config);
+  return { options: serverOptions(config, dataDir), config };
 }
 
-function announce(io: ServerCommandIo, json: boolean, server: RunningServer, qr: boolean): void {
+function announce(io: ServerCommandIo, json: boolean, server: ServerFacts, qr: boolean): void {
   const { ports, publicKey, invitation, host } = server;
   if (json) {
     io.stdout.write(`${JSON.stringify({ event: 'ready', key: publicKey, invite: invitation, ports })}\n`);
     return;
   }
   const shown = host.includes(':') ? `[${host}]` : host;
+  if (invitation === '') {
+    io.stdout.write(`The relay is running. Name it to your server: --relay ${shown}${ports.relay === 21117 ? '' : `:${ports.relay}`}\nCtrl+C stops it.\n`);
+    return;
+  }
   const part = (name: string, port: number): string => (port > 0 ? `${name} ${port}` : `${name} off`);
   io.stdout.write(
     [

@@ -75,6 +75,8 @@ export class Cluster {
   readonly #stopListening: () => void;
   /** The note that is being made came from another node, and does not go out again. */
   #noting = false;
+  readonly #toClaim: string[] = [];
+  #claiming: Promise<unknown> | undefined;
   #nextRef = 1;
   #routedSlot = 0;
   #routedCount = 0;
@@ -138,13 +140,18 @@ export class Cluster {
   }
 
   /** The peer has registered here. Resolves when all nodes find it, or the directory is away; then it is told later. */
-  async claim(id: string): Promise<void> {
+  claim(id: string): Promise<void> {
     this.#held.set(id, this.#o.clock.now());
-    try {
-      await this.#claim([id]);
-    } catch {
-      this.#o.counters.count('cluster-claim-late', { id });
-    }
+    this.#toClaim.push(id);
+    // Those that one commit has put on disk are told in one message.
+    this.#claiming ??= Promise.resolve().then(() => {
+      this.#claiming = undefined;
+      const ids = this.#toClaim.splice(0);
+      return Promise.all(batches(ids, BATCH).map((part) => this.#claim(part))).catch(() => {
+        for (const late of ids) this.#o.counters.count('cluster-claim-late', { id: late });
+      });
+    });
+    return this.#claiming.then(() => {});
   }
 
   /** The peer is not registered here any more. */

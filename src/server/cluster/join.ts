@@ -7,9 +7,9 @@ import type { KeyRing } from '../key-ring.ts';
 import type { ServerLimits } from '../limits.ts';
 import type { PeerTable } from '../peer-table.ts';
 import type { RelayChoice } from '../relay-choice.ts';
-import { Cluster } from './cluster.ts';
+import { Cluster, type SharedRows } from './cluster.ts';
+import type { Directory } from './directory.ts';
 import { type MeasuredRelay, RelayGauge } from './relay-gauge.ts';
-import type { Shared } from './shared.ts';
 
 export interface JoinOptions {
   readonly peers: PeerTable;
@@ -28,7 +28,7 @@ export interface JoinOptions {
 }
 
 /** The cluster, not started yet; from its start on `relays` knows the relays of all nodes, ours among them. */
-export function joinCluster({ directory, rows }: Shared, options: JoinOptions): Cluster {
+export function joinCluster(directory: Directory, rows: SharedRows, options: JoinOptions): Cluster {
   const { relay, relays, keys, relayPort, host, limits, clock, peers, counters, introductions } = options;
   const address = options.relayAddress ?? `${host.includes(':') ? `[${host}]` : host}:${relayPort}`;
   const gauge = relayPort > 0 ? new RelayGauge(relay, address, limits, clock) : null;

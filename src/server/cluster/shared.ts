@@ -12,7 +12,8 @@ import { parseRedisUrl } from './redis-url.ts';
 export interface Shared {
   readonly store: PeerStore;
   readonly rows: SharedRows;
-  readonly directory: Directory;
+  /** Null: there are no others. */
+  readonly directory: Directory | null;
   /** Call after everything that uses it is closed. */
   close(): void;
 }

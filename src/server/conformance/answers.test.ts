@@ -181,7 +181,7 @@ describe('the peer that was asked', () => {
 });
 
 it('two controllers behind one proxy address each get their own answer', async () => {
-  await rig.start();
+  await rig.start({ trustedProxies: ['127.0.0.1'] });
   const b = await rig.peer();
   const headers = { 'X-Real-IP': '198.51.100.7' };
   const [first, second] = [await rig.ws('127.0.0.1', { headers }), await rig.ws('127.0.0.1', { headers })];

@@ -109,7 +109,7 @@ describe('PunchHole', () => {
   });
 
   it('goes to whoever is behind the proxy that a WebSocket controller comes through', async () => {
-    await rig.start();
+    await rig.start({ trustedProxies: ['127.0.0.1'] });
     const b = await rig.peer();
     const a = await rig.ws('127.0.0.1', { headers: { 'X-Real-IP': '198.51.100.7' } });
     say(a, rig.punch());

@@ -6,6 +6,7 @@ import { DecisionLog, type WriteLine } from './decision-log.ts';
 import { createHttpHandler, type HttpHandler } from './http-handler.ts';
 import { type HttpPort, openHttpPort } from './http-port.ts';
 import { Metrics } from './metrics.ts';
+import { type NumbersChannel, OtherWorkers, reportNumbers, type TimedDecision } from './numbers.ts';
 import { Readiness, type SelfTest } from './ready.ts';
 import { Status } from './status-picture.ts';
 import { StatusStream } from './status-stream.ts';
@@ -22,6 +23,10 @@ export interface ObserverOptions {
   readonly selfTest: SelfTest;
   readonly write?: WriteLine | undefined;
   readonly wholeIds: boolean;
+  /** Whether anybody can look at all: else nothing is sampled. */
+  readonly watched: boolean;
+  /** This process is one of several; the first one has the numbers of all. */
+  readonly workers?: { readonly isFirst: boolean; readonly channel: NumbersChannel } | undefined;
   /** Whoever shows it may see metrics and status page; '' : only programs on this computer, on the port of their own. */
   readonly token: string;
 }
@@ -34,12 +39,18 @@ export class Observer {
   readonly #status: Status;
   readonly #stream: StatusStream;
   #port: HttpPort | null = null;
+  #stopNumbers: () => void = () => {};
 
   constructor(options: ObserverOptions) {
     const { counters, limits, clock, write, wholeIds } = options;
     this.#o = options;
     this.#log = write ? new DecisionLog({ counters, limits, clock, write, wholeIds }) : null;
-    const view: ServerView = { ...options.view, counters, suppressedLines: () => this.#log?.suppressed ?? 0 };
+    const own: ServerView = { ...options.view, counters, suppressedLines: () => this.#log?.suppressed ?? 0 };
+    const { workers } = options;
+    const others = workers?.isFirst ? new OtherWorkers(clock, counters, (decision) => this.#onOther(decision)) : null;
+    const view = others?.view(own) ?? own;
+    if (workers && others) this.#stopNumbers = workers.channel.onNumbers((worker, numbers) => others.take(worker, numbers));
+    else if (workers) this.#stopNumbers = reportNumbers(own, clock, (numbers) => workers.channel.send(numbers));
     this.readiness = new Readiness({
       test: options.selfTest,
       clock,
@@ -47,7 +58,7 @@ export class Observer {
       timeoutMs: limits.selfTestMs,
     });
     this.#metrics = new Metrics(view, this.readiness);
-    this.#status = new Status({ view, clock, limits, ready: this.readiness, wholeIds });
+    this.#status = new Status({ view, clock, limits, ready: this.readiness, wholeIds, watched: options.watched });
     this.#stream = new StatusStream({
       clock,
       limits,
@@ -69,11 +80,17 @@ export class Observer {
 
   async close(): Promise<void> {
     this.readiness.close();
+    this.#stopNumbers();
     this.#stream.close();
     this.#status.close();
     this.#metrics.close();
     this.#log?.close();
     await this.#port?.close();
+  }
+
+  #onOther({ reason, ...detail }: TimedDecision): void {
+    this.#metrics.observe(reason, detail);
+    this.#status.note(reason, detail);
   }
 
   #handler(trustLoopback: boolean): HttpHandler {

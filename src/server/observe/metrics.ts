@@ -25,6 +25,7 @@ const PRESENCES: readonly Presence[] = ['udp', 'tcp', 'ws', 'none'];
 export class Metrics {
   readonly #registry = new Registry();
   readonly #stops: (() => void)[] = [];
+  #observe: (reason: Reason, detail: Detail) => void = () => {};
 
   constructor(view: ServerView, ready: { readonly last: ReadyReport | null }) {
     const registers = [this.#registry];
@@ -48,8 +49,8 @@ export class Metrics {
       help: 'Computers in memory by how they are registered; transport="none" are offline.',
       labelNames: ['transport', 'state'],
       registers,
-      collect() {
-        const census = view.census();
+      async collect() {
+        const census = await view.census();
         for (const transport of PRESENCES)
           this.set({ transport, state: transport === 'none' ? 'offline' : 'online' }, census[transport]);
       },
@@ -85,6 +86,11 @@ export class Metrics {
   /** The page that Prometheus scrapes. */
   text(): Promise<string> {
     return this.#registry.metrics();
+  }
+
+  /** How long something took that another process decided. */
+  observe(reason: Reason, detail: Detail): void {
+    this.#observe(reason, detail);
   }
 
   close(): void {
@@ -168,7 +174,7 @@ export class Metrics {
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
       registers,
     });
-    const onDecision = (reason: Reason, { ms }: Detail): void => {
+    this.#observe = (reason, { ms }) => {
       if (ms === undefined) return;
       const outcome = OUTCOMES[reason];
       if (outcome !== undefined) introduction.observe({ outcome }, ms / 1000);
@@ -177,7 +183,7 @@ export class Metrics {
       else if (reason === 'relay-ended') relaySession.observe(ms / 1000);
     };
     this.#stops.push(
-      view.counters.onDecision(onDecision),
+      view.counters.onDecision((reason, detail) => this.#observe(reason, detail)),
       watchEventLoop((seconds) => lag.observe(seconds)),
     );
   }

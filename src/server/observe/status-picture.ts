@@ -51,6 +51,7 @@ export interface StatusOptions {
   readonly limits: ServerLimits;
   readonly ready: { readonly last: ReadyReport | null };
   readonly wholeIds: boolean;
+  readonly watched: boolean;
 }
 
 export class Status {
@@ -59,20 +60,23 @@ export class Status {
   readonly #recent: RecentDecision[] = [];
   readonly #stop: () => void;
   #cancel: (() => void) | undefined;
-  #census: Readonly<Record<Presence, number>>;
+  #census: Readonly<Record<Presence, number>> = { udp: 0, tcp: 0, ws: 0, none: 0 };
   #before: { at: number; bytes: number; introductions: number; refusals: number };
 
   constructor(options: StatusOptions) {
     this.#o = options;
-    this.#census = options.view.census();
     this.#before = this.#totals();
-    const note: DecisionListener = (reason, detail) => this.#note(reason, detail);
+    if (!options.watched) {
+      this.#stop = () => {};
+      return;
+    }
+    const note: DecisionListener = (reason, detail) => this.note(reason, detail);
     this.#stop = options.view.counters.onDecision(note);
     const round = (): void => {
       this.#cancel = options.clock.setTimer(options.limits.statusIntervalMs, round);
-      this.#sample();
+      void options.view.census().then((census) => this.#sample(census));
     };
-    this.#cancel = options.clock.setTimer(options.limits.statusIntervalMs, round);
+    this.#cancel = options.clock.setTimer(0, round);
   }
 
   close(): void {
@@ -125,9 +129,9 @@ export class Status {
     return { at: clock.now(), bytes: view.relay().bytes, introductions, refusals };
   }
 
-  #sample(): void {
-    this.#census = this.#o.view.census();
-    const { udp, tcp, ws } = this.#census;
+  #sample(census: Readonly<Record<Presence, number>>): void {
+    this.#census = census;
+    const { udp, tcp, ws } = census;
     const before = this.#before;
     const now = this.#totals();
     const seconds = Math.max(0.001, (now.at - before.at) / 1000);
@@ -138,7 +142,8 @@ export class Status {
     this.#before = now;
   }
 
-  #note(reason: Reason, detail: Detail): void {
+  /** One more for the list of what happened last. */
+  note(reason: Reason, detail: Detail): void {
     if (!SHOWN.has(REASONS[reason].kind) || isSelfTestId(detail.id ?? '')) return;
     this.#recent.push({ at: Date.now(), reason, ...detail });
     if (this.#recent.length > MAX_RECENT) this.#recent.shift();

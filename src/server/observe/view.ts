@@ -32,8 +32,8 @@ export interface ServerView {
   readonly version: string;
   /** Unix ms of the start. */
   readonly startedAt: number;
-  /** Computers in memory by presence. Looks at each: not for a hot path. */
-  census(): Readonly<Record<Presence, number>>;
+  /** Computers in memory by presence, counted in pieces. */
+  census(): Promise<Readonly<Record<Presence, number>>>;
   /** Some of the computers that are here. */
   peers(limit: number): PeerLine[];
   connections(): number;

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Clock } from '../../core/clock.ts';
 import type { Admission } from '../admission.ts';
+import type { PortSharing } from '../cluster/worker.ts';
 import type { Counters } from '../counters.ts';
 import type { ServerLimits } from '../limits.ts';
 import { type Listener, listen } from '../listener.ts';
@@ -17,6 +18,8 @@ import { setMaxPayload } from './ws-payload.ts';
 
 export interface DoorsOptions {
   readonly bind: string | undefined;
+  /** Other processes of ours listen on the same ports. */
+  readonly sharing?: PortSharing | undefined;
   readonly limits: ServerLimits;
   readonly clock: Clock;
   readonly counters: Counters;
@@ -105,7 +108,7 @@ export class Doors {
     front?: WebFront,
   ): Promise<Listener> {
     const { bind, admission, proxies } = this.#o;
-    const listener = await listen({ bind, port, admission, proxies, what }, onConnection);
+    const listener = await listen({ bind, port, admission, proxies, sharing: this.#o.sharing, what }, onConnection);
     return {
       port: listener.port,
       close: async () => {
