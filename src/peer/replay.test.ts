@@ -285,11 +285,12 @@ describe('our acceptor, told what the stock controlled side was told', () => {
     const answered = new Promise<void>((resolve) => {
       controller.on('message', (data, from) => {
         arrived.push({ length: data.length, named: stage.heard.length > 0, port: from.port, flags: data[12] ?? 0 });
-        // The recorded controller's empty datagram and SYN, once each.
-        if (arrived.length === 1) {
-          controller.send(new Uint8Array(0), from.port, HOST);
-          controller.send(Buffer.from('6d48d73800000000000000000100', 'hex'), from.port, HOST);
-        }
+        // The recorded controller's empty datagram and SYN, once each, when it has heard of us.
+        if (arrived.length === 1)
+          void stage.until(1).then(() => {
+            controller.send(new Uint8Array(0), from.port, HOST);
+            controller.send(Buffer.from('6d48d73800000000000000000100', 'hex'), from.port, HOST);
+          });
         if (data.length === 14 && data[12] === 3) resolve();
       });
     });
