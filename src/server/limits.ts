@@ -146,7 +146,11 @@ export interface ServerLimits {
   readonly maxRelayPairs: number;
   /** ms without data in either direction after which a pair ends (rendezvous §7.5). */
   readonly relayIdleMs: number;
-  /** Bits a second of one pair, both directions together, and of all pairs (rendezvous §7.6). 0: no limit. */
+  /**
+   * Bits a second of one pair, both directions together, and of all pairs (rendezvous §7.6). 0: no limit. As it comes, a
+   * pair in a network of 10 Gbit/s is not held up, and all together leave the processor some room for the rendezvous; the
+   * open server's 128 Mbit/s for a pair and 1 Gbit/s in all are for those who pay for their traffic.
+   */
   readonly relayPairBps: number;
   readonly relayTotalBps: number;
   /** The same for a session with an address on the blacklist, or that was downgraded. */
@@ -156,6 +160,9 @@ export interface ServerLimits {
   readonly relayDowngradeShare: number;
   /** Lines of blacklist.txt and of blocklist.txt that count. */
   readonly maxListedAddresses: number;
+  /** Bytes that a busy connection is read by at a time, and how many connections may be busy in this way: 64 MiB in all. */
+  readonly relayReadBytes: number;
+  readonly maxRelayReadBuffers: number;
   /** Unsent bytes at one end of a pair above which the other end is not read. */
   readonly relayBufferBytes: number;
   /** Length of a relay uuid: clients send 36 characters. */
@@ -281,12 +288,14 @@ export const DEFAULT_LIMITS: ServerLimits = {
   relayEarlyBytes: 64 * 1024,
   maxRelayPairs: 8_192,
   relayIdleMs: 30_000,
-  relayPairBps: 128 * 1024 * 1024,
-  relayTotalBps: 1024 * 1024 * 1024,
+  relayPairBps: 10_000_000_000,
+  relayTotalBps: 20_000_000_000,
   relayLimitedBps: 32 * 1024 * 1024,
   relayDowngradeAfterMs: 1_800_000,
   relayDowngradeShare: 0.66,
   maxListedAddresses: 100_000,
+  relayReadBytes: 256 * 1024,
+  maxRelayReadBuffers: 256,
   relayBufferBytes: 256 * 1024,
   maxRelayUuidLength: 256,
   maxLoggedRequests: 1_000,

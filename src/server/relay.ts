@@ -12,6 +12,7 @@ import type { Introductions } from './introductions.ts';
 import type { ServerLimits } from './limits.ts';
 import type { Detail } from './observe/reasons.ts';
 import type { RelaySession } from './observe/view.ts';
+import { ReadBuffers } from './read-buffers.ts';
 import { type RelayEnd, TcpEnd, WsEnd } from './relay-end.ts';
 import { RelayPair } from './relay-pair.ts';
 import type { PairUsage, RelayPolicy } from './relay-policy.ts';
@@ -47,9 +48,11 @@ export class Relay {
   readonly #pairs = new Set<RelayPair>();
   #cancelSweep: (() => void) | undefined;
   #endedBytes = 0;
+  readonly #buffers: ReadBuffers;
 
   constructor(options: RelayOptions) {
     this.#o = options;
+    this.#buffers = new ReadBuffers(options.limits.relayReadBytes, options.limits.maxRelayReadBuffers);
     this.#used = new UsedTickets(options.limits, options.clock);
     this.#waiting = new RelayWaiting({ ...options, onPair: (first, second) => this.#pair(first, second) });
     const sweep = (): void => {
@@ -144,7 +147,7 @@ export class Relay {
       stop();
       settle();
       if (named === 'server') return this.#listenToServer(socket, decoder.takeRest(), host);
-      const end = new TcpEnd(socket, host, limits.maxRelayMessageBytes);
+      const end = new TcpEnd(socket, host, limits.maxRelayMessageBytes, this.#buffers);
       this.#waiting.arrive(named.uuid, end, decoder.takeRest(), named.side);
     };
     socket.on('data', onData).on('end', cut).on('error', cut).on('close', stop);
