@@ -30,10 +30,11 @@ export function adoptSocket(old: Socket, into: ReadInto): { socket: Socket; earl
   if (Object.getPrototypeOf(old) !== Socket.prototype || typeof handle?.useUserBuffer !== 'function') return null;
   if (old.destroyed || old.writableLength > 0 || old.writableEnded || holder._readableState?.ended !== false) return null;
   old.pause();
+  // read() also emits what it returns.
+  old.removeAllListeners('data');
   const early: Buffer[] = [];
   for (let chunk = old.read() as Buffer | null; chunk !== null; chunk = old.read() as Buffer | null) early.push(chunk);
   old.setTimeout(0);
-  old.removeAllListeners('data');
   holder._handle = null;
   const options = {
     handle,
