@@ -1,6 +1,7 @@
 /** How far the clocks of this computer and the server are apart, where the server tells its time. */
 import { get } from 'node:http';
 import { type Finding, ok, skip, warn } from './check.ts';
+import { clocksApart } from './errors.ts';
 import { step, type Target } from './target.ts';
 
 /** Tickets and invitations expire after minutes; below this nothing goes wrong. */
@@ -17,9 +18,8 @@ export async function checkClock(target: Target, ports: readonly number[]): Prom
     const middle = (sentAt + Date.now()) / 2;
     const apart = date + RESOLUTION_MS / 2 - middle;
     if (Math.abs(apart) <= RESOLUTION_MS) return ok('The clocks of this computer and the server agree within a second.');
-    const text = `The clock of the server is ${describe(Math.abs(apart))} ${apart > 0 ? 'ahead of' : 'behind'} this one.`;
-    if (Math.abs(apart) < NOTICEABLE_MS) return ok(text);
-    return warn('DOCTOR_CLOCK', text, 'Set both clocks by the network (NTP): tickets, invitations and certificates depend on the time.');
+    const error = clocksApart(`${describe(Math.abs(apart))} ${apart > 0 ? 'ahead of' : 'behind'}`);
+    return Math.abs(apart) < NOTICEABLE_MS ? ok(error.message) : warn(error);
   }
   return skip('The server does not tell its time.');
 }

@@ -7,7 +7,7 @@ import { formatHostPort, parseHostPort } from '../../net/index.ts';
 import { openTcpProbe, openWsProbe, type ProbeChannel, relayUuid } from '../../net/probe/index.ts';
 import { WIRE_VERSION } from '../../peer/version.ts';
 import { type Finding, fail, findingOf, ok, round, warn } from './check.ts';
-import { keyRefused, keyWrong, notIntroduced, registerRefused, relayCut, relaySilent, silent } from './errors.ts';
+import { keyRefused, keyWrong, notIntroduced, notSigned, registerRefused, relayCut, relaySilent, silent, tooFrequent } from './errors.ts';
 import { type Push, StandIn, type StandInIdentity } from './stand-in.ts';
 import { at, publicKeyOf, step, type Target } from './target.ts';
 
@@ -32,7 +32,7 @@ export async function checkRegistration(
       return { finding: ok(`Registered as ${identity.id} over ${outcome.via.toUpperCase()}.`, performance.now() - started), standIn: outcome };
     if (outcome === Result.TOO_FREQUENT)
       return {
-        finding: warn('DOCTOR_TOO_FREQUENT', 'The server takes no more registrations from here for now.', 'Wait a minute, then run the doctor again.'),
+        finding: warn(tooFrequent()),
         standIn: null,
       };
     return { finding: fail(registerRefused(Result[outcome] ?? String(outcome))), standIn: null };
@@ -94,11 +94,7 @@ function signature(target: Target, id: string, pk: Uint8Array, signed: Uint8Arra
   const publicKey = publicKeyOf(target.key);
   if (!publicKey) return null;
   if (signed.length === 0)
-    return warn(
-      'DOCTOR_NOT_SIGNED',
-      'The server signs no ids.',
-      'Its sessions are not encrypted with stock clients: run it with a key pair (-k _ with hbbs), not with a text as key.',
-    );
+    return warn(notSigned());
   const opened = openIdPk(signed, publicKey);
   if (opened?.id !== id || Buffer.compare(opened.pk, pk) !== 0) return fail(keyWrong('its signature is of another key'));
   return ok('The server signed our id with the secret of the configured key.');

@@ -2,8 +2,8 @@
 import { isIP } from 'node:net';
 import { formatHostPort, resolveHost } from '../../net/index.ts';
 import { openTcpProbe, openWsProbe, type ProbeChannel, UdpProbe } from '../../net/probe/index.ts';
-import { type Finding, findingOf, ok, round, skip, warn } from './check.ts';
-import { silent, wrongSource } from './errors.ts';
+import { fail, type Finding, findingOf, ok, round, skip, warn } from './check.ts';
+import { noUdpNatTest, silent, udpLoss, wrongSource } from './errors.ts';
 import { at, step, type Target } from './target.ts';
 
 /** What one TCP NAT test saw: the port of ours that the server names, and the local one. */
@@ -138,13 +138,13 @@ export async function checkUdp(target: Target, port: number): Promise<{ finding:
         );
         times.push(performance.now() - started);
         if (from.host !== asked.host || from.port !== asked.port)
-          return { finding: { status: 'fail', ...errorFields(wrongSource(name, formatHostPort(from))) }, times: null };
+          return { finding: fail(wrongSource(name, formatHostPort(from))), times: null };
       } catch (error) {
         if (target.signal.aborted) throw error;
       }
     }
     if (times.length === 0)
-      return { finding: { status: 'fail', ...errorFields(silent(`UDP ${name}`, OPEN_UDP)) }, times: null };
+      return { finding: fail(silent(`UDP ${name}`, OPEN_UDP)), times: null };
     const minMs = Math.min(...times);
     const maxMs = Math.max(...times);
     const averageMs = times.reduce((sum, ms) => sum + ms, 0) / times.length;
@@ -153,7 +153,7 @@ export async function checkUdp(target: Target, port: number): Promise<{ finding:
     const detail = `Port ${port} answers over UDP; round trip ${result.minMs} / ${result.averageMs} / ${result.maxMs} ms (least, mean, most).`;
     if (lost > 0)
       return {
-        finding: warn('DOCTOR_UDP_LOSS', `${detail} ${lost} of ${UDP_PROBES} got no answer.`, 'Packets are lost on the way: check the line, or a firewall that limits UDP.'),
+        finding: warn(udpLoss(detail, `${lost} of ${UDP_PROBES}`)),
         times: result,
       };
     return { finding: ok(detail, averageMs), times: result };
@@ -162,10 +162,6 @@ export async function checkUdp(target: Target, port: number): Promise<{ finding:
   } finally {
     probe?.close();
   }
-}
-
-function errorFields(error: { code: string; message: string; hint: string }): { code: string; detail: string; hint: string } {
-  return { code: error.code, detail: error.message, hint: error.hint };
 }
 
 /** The UDP NAT test, which only newer servers answer: without it there is no UDP hole punching between stock clients. */
@@ -179,7 +175,7 @@ export async function checkUdpNatTest(target: Target, port: number): Promise<{ f
   } catch (error) {
     if (late.aborted)
       return {
-        finding: warn('DOCTOR_NO_UDP_NAT_TEST', 'The UDP NAT test is not answered.', 'Stock hbbs does not know it; connections through NATs then use TCP, or the relay. `litedesk server` answers it.'),
+        finding: warn(noUdpNatTest()),
         seen: null,
       };
     return { finding: findingOf(error, silent('The UDP NAT test', OPEN_UDP), late), seen: null };

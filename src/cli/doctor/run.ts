@@ -5,6 +5,7 @@ import type { HostPort } from '../../core/wire/index.ts';
 import { formatHostPort } from '../../net/index.ts';
 import { asWarning, type Check, type Finding, skip, warn } from './check.ts';
 import { checkClock } from './clock.ts';
+import { keyIsText, noKey } from './errors.ts';
 import { checkIntroduction, checkRegistration, checkRelay, type Introduction, relayAddress } from './introduction.ts';
 import { proveKey } from './key-proof.ts';
 import { checkNat, consoleHint } from './nat.ts';
@@ -147,9 +148,9 @@ async function checkSingle(target: Target, port: number, tell: (name: string, fi
 /** The stronger proof first; then what the signature of an introduction says. */
 function keyFinding(target: Target, proof: Finding, signed: Finding | null): Finding {
   if (target.key === '')
-    return warn('DOCTOR_NO_KEY', 'No key is configured.', 'Give --key, or the invitation: without it nobody can tell this server from another one.');
+    return warn(noKey());
   if (!publicKeyOf(target.key))
-    return warn('DOCTOR_KEY_TEXT', 'The configured key is a text and no public key.', 'It admits clients, but proves nothing about the server, and stock clients do not encrypt.');
+    return warn(keyIsText());
   const finding = proof.status !== 'skip' ? proof : (signed ?? skip(`${proof.detail} There was no introduction to prove the key by.`));
   return { ...finding, detail: `${finding.detail} The configured key is ${fingerprint(target.key)}.` };
 }
