@@ -132,6 +132,8 @@ export interface RunningServer {
   readonly host: string;
   /** Where the status page is, for the operator's eyes; '' : it is off. The token, where one is needed, is in a file. */
   readonly statusUrl: string;
+  /** Which new computers may register. */
+  readonly enrolment: EnrolmentMode;
   /** Replaces the key pair; clients with the old key are served for `overlapMs` more (key-ring.ts). */
   rotateKey(overlapMs: number): Rotation;
   /** Decisions by reason since the start, and what is held now. */
@@ -434,6 +436,7 @@ class Parts {
       get invitation() {
         return entry.port > 0 ? formatInvitation({ ...entry, key: keys.publicKey }) : '';
       },
+      enrolment: enrolment.mode,
       rotateKey: (overlapMs) => keys.rotate(overlapMs),
       host,
       statusUrl: metricsPort > 0 ? statusUrl(this.#options.http?.host ?? '', metricsPort) : '',

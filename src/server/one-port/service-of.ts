@@ -9,6 +9,8 @@ import type { Service } from './arrival.ts';
 
 /** Field 18, length-delimited. */
 const REQUEST_RELAY_TAG = [0x92, 0x01] as const;
+/** Field 1003, length-delimited: another server tells the relay what it introduced (relay-links.ts). */
+const RELAY_INTRODUCTION_TAG = [0xda, 0x3e] as const;
 /** Field 23, length-delimited. */
 const ONLINE_REQUEST_TAG = [0xba, 0x01] as const;
 /** A RequestRelay has some 150 bytes, with a token perhaps a few KiB; what is longer is for the rendezvous to refuse. */
@@ -18,10 +20,12 @@ export const MAX_FIRST_BYTES = MAX_REQUEST_RELAY_BYTES + 4;
 
 /** By a whole message. */
 export function serviceOfMessage(message: Uint8Array): Service {
+  if (beginsWith(message, RELAY_INTRODUCTION_TAG)) return 'relay';
   if (!beginsWith(message, REQUEST_RELAY_TAG)) return 'rendezvous';
   try {
     const request = decodeRendezvous(message).requestRelay;
-    if (!request?.uuid || request.relayServer || request.secure || request.socketAddr?.length) return 'rendezvous';
+    if (!request?.uuid || request.relayServer || request.secure || request.socketAddr?.length || request.wantTicket)
+      return 'rendezvous';
     return 'relay';
   } catch {
     return 'rendezvous';
@@ -39,7 +43,9 @@ export function serviceOfFrames(bytes: Uint8Array): Service | null {
   const length = Math.floor(value / 4);
   if (length < REQUEST_RELAY_TAG.length || length > MAX_REQUEST_RELAY_BYTES) return 'rendezvous';
   const message = bytes.subarray(header, header + length);
-  if (!REQUEST_RELAY_TAG.every((byte, i) => message[i] === undefined || message[i] === byte)) return 'rendezvous';
+  const mayBe = (tag: readonly number[]): boolean => tag.every((byte, i) => message[i] === undefined || message[i] === byte);
+  if (mayBe(RELAY_INTRODUCTION_TAG) && message.length >= RELAY_INTRODUCTION_TAG.length) return 'relay';
+  if (!mayBe(REQUEST_RELAY_TAG) && !mayBe(RELAY_INTRODUCTION_TAG)) return 'rendezvous';
   return message.length < length ? null : serviceOfMessage(message);
 }
 

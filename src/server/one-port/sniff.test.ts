@@ -44,6 +44,8 @@ describe('the first bytes', () => {
       { testNatRequest: { serial: fill.length } },
       { onlineRequest: { id: fill } },
       { keyExchange: { keys: [Buffer.from(fill)] } },
+      { serverKeyRequest: { serverKeyId: Buffer.from(fill) } },
+      { relayIntroduction: { signed: [Buffer.from(fill)] } },
     ];
     for (const length of [...Array.from({ length: 300 }, (_, i) => i), 16_570, 16_571, 16_572, 16_573, 16_574, 16_575, 32_957, 49_341, 65_725])
       for (const message of messages('x'.repeat(length))) {
@@ -65,6 +67,7 @@ describe('the first message', () => {
     ['rendezvous', { id: '123456789', uuid: 'u', relayServer: 'r:443' }],
     ['rendezvous', { id: '123456789', uuid: 'u', secure: true }],
     ['rendezvous', { licenceKey: 'k' }],
+    ['rendezvous', { id: '123456789', uuid: 'u', wantTicket: true }],
   ])('goes to the %s: %j', (expected, requestRelay) => {
     expect(service({ requestRelay })).toBe(expected);
   });
@@ -73,6 +76,9 @@ describe('the first message', () => {
     const join = encodeFrame(encodeRendezvous({ requestRelay: { licenceKey: 'k', uuid: 'u' } }));
     for (let length = 0; length < join.length; length++) expect(serviceOfFrames(join.subarray(0, length))).toBeNull();
     expect(serviceOfFrames(Buffer.concat([join, Buffer.from('more')]))).toBe('relay');
+    const told = encodeFrame(encodeRendezvous({ relayIntroduction: {} }));
+    expect([1, 2, 3].map((length) => serviceOfFrames(told.subarray(0, length)))).toEqual([null, null, 'relay']);
+    expect(sniff(told)).toBe('frames');
     const punch = encodeFrame(encodeRendezvous({ punchHoleRequest: { id: '123456789' } }));
     expect(serviceOfFrames(punch.subarray(0, 2))).toBe('rendezvous');
     expect(serviceOfFrames(Buffer.from('00', 'hex'))).toBe('rendezvous');
