@@ -21,6 +21,7 @@ import { Counters } from './counters.ts';
 import { addKeyCommands } from './enrolment/commands.ts';
 import { Enrolment, type EnrolmentMode } from './enrolment/enrolment.ts';
 import { EnrolmentGate } from './enrolment/gate.ts';
+import { decodeNews, encodeNews, type EnrolmentNews } from './enrolment/shared.ts';
 import { EnrolmentFile } from './enrolment/state.ts';
 import { Introductions } from './introductions.ts';
 import { Greetings } from './greetings.ts';
@@ -283,13 +284,28 @@ class Parts {
         relayPort: worker?.directory || !isFirst ? 0 : wanted.relay || wanted.single,
         relayAddress: this.#options.relayAddress,
         host: this.#options.publicHost || invitationHost(bind),
+        onEnrolment: (text) => hear(decodeNews(text)),
       });
+    const reloadKeys = (): void => {
+      try {
+        keys.reload();
+      } catch (error) {
+        log?.('warn', 'keys-not-reloaded', { error: error instanceof Error ? error.message : String(error) });
+      }
+    };
+    const hear = (news: EnrolmentNews | null): void => {
+      if (news?.news === 'keys') reloadKeys();
+      else if (news) enrolment.hear(news);
+    };
+    const tell = (news: EnrolmentNews): void => cluster?.tellEnrolment(encodeNews(news));
+    keys.onRotated(() => tell({ news: 'keys' }));
     const enrolment = new Enrolment({
       mode: this.#options.enrolment ?? 'open',
       store: new EnrolmentFile(this.#options.dataDir),
       limits,
       clock,
       serverKeys: () => keys.list().map(({ key }) => key),
+      tell,
     });
     // Where everybody may come and nothing is counted there is nothing to judge.
     const gate = enrolment.mode === 'open' && limits.keyIdsPerDay === 0 ? null : new EnrolmentGate(enrolment);
@@ -384,6 +400,7 @@ class Parts {
       this.#closers.push(() => cluster.close());
       await cluster.start(rendezvous);
       refuseOtherKeys(cluster, keys);
+      tell({ news: 'asks' });
     }
     this.#sweepRegularly(() => {
       rendezvous.sweep();
@@ -412,6 +429,7 @@ class Parts {
     admin.add({ name: 'stats', help: 'decisions by reason since the start, and what is held now', run: stats });
     const reload = async (): Promise<void> => {
       policy.reload();
+      reloadKeys();
       await tls?.reload();
     };
     admin.addAll(peerCommands({ peers, store, requests }));

@@ -31,7 +31,9 @@ export type BusMessage =
   | { readonly type: 'online'; readonly ref: number; readonly ids: readonly string[] }
   | { readonly type: 'states'; readonly ref: number; readonly online: readonly boolean[] }
   /** Two were introduced to a relay: the ends that name this uuid, expected from these addresses, may be joined. */
-  | { readonly type: 'introduced'; readonly uuid: string; readonly hosts: readonly string[] };
+  | { readonly type: 'introduced'; readonly uuid: string; readonly hosts: readonly string[] }
+  /** Something about keys or enrolment (enrolment/shared.ts), as JSON. */
+  | { readonly type: 'enrolment'; readonly text: string };
 
 /** A client's message is at most one frame; ids come in batches below this. */
 export const MAX_BUS_MESSAGE = 1024 * 1024;
@@ -65,7 +67,7 @@ export function decodeBusMessage(data: Uint8Array): BusMessage | null {
 }
 
 function shaped(head: Record<string, unknown>, bytes: Uint8Array): BusMessage | null {
-  const { type, ref, kind, host, port, localHost, ids, uuid, hosts, online } = head;
+  const { type, ref, kind, host, port, localHost, ids, uuid, hosts, online, text } = head;
   const hasRef = typeof ref === 'number' && Number.isSafeInteger(ref);
   const from = typeof host === 'string' && typeof port === 'number' && port >= 0 && port <= 0xffff ? { host, port } : null;
   switch (type) {
@@ -88,6 +90,8 @@ function shaped(head: Record<string, unknown>, bytes: Uint8Array): BusMessage | 
       return hasRef && Array.isArray(online) ? { type, ref, online: online.map(Boolean) } : null;
     case 'introduced':
       return typeof uuid === 'string' && isStrings(hosts) ? { type, uuid, hosts } : null;
+    case 'enrolment':
+      return typeof text === 'string' ? { type, text } : null;
     default:
       return null;
   }

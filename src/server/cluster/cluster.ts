@@ -45,6 +45,8 @@ export interface ClusterOptions {
   /** What the rendezvous of any node introduced, the relay of any other may join. */
   readonly introductions: Introductions;
   readonly describe: () => Omit<NodeState, 'node'>;
+  /** Another node says something about keys or enrolment. */
+  readonly onEnrolment?: (text: string) => void;
   /** Another node came, went or said something new. */
   readonly onNodes?: (nodes: NodeState[]) => void;
 }
@@ -267,6 +269,11 @@ export class Cluster {
       this.#directory.broadcast(encodeBusMessage({ type: 'introduced', uuid, hosts }));
   }
 
+  /** Tells all other nodes; lost when the directory is not there. */
+  tellEnrolment(text: string): void {
+    if (this.#directory.connected) this.#directory.broadcast(encodeBusMessage({ type: 'enrolment', text }));
+  }
+
   // Messages of other nodes
 
   #onMessage(from: string, data: Uint8Array): void {
@@ -305,6 +312,8 @@ export class Cluster {
         this.#o.introductions.note(message.uuid, message.hosts, true);
         this.#noting = false;
         return;
+      case 'enrolment':
+        return this.#o.onEnrolment?.(message.text);
       case undefined:
         this.#o.counters.count('cluster-not-a-message');
     }

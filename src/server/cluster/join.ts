@@ -25,6 +25,7 @@ export interface JoinOptions {
   /** Where clients reach the relay; absent: `relayPort` at `host`. */
   readonly relayAddress: string | undefined;
   readonly host: string;
+  readonly onEnrolment: (text: string) => void;
 }
 
 /** The cluster, not started yet; from its start on `relays` knows the relays of all nodes, ours among them. */
@@ -35,6 +36,7 @@ export function joinCluster(directory: Directory, rows: SharedRows, options: Joi
   let own = gauge?.read() ?? null;
   const cluster: Cluster = new Cluster({
     ...{ directory, rows, peers, counters, introductions, limits, clock },
+    onEnrolment: options.onEnrolment,
     describe: () => {
       own = gauge?.read() ?? null;
       return { key: keys.publicKey, peers: cluster.held, relay: own };
