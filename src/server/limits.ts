@@ -84,7 +84,9 @@ export interface ServerLimits {
   readonly natTestDedupeMs: number;
   /** UDP NAT test answers in that time over all sources: a ceiling on what can be reflected. */
   readonly maxNatTestsPerSlot: number;
-  /** Addresses whose UDP bytes are counted (address-credit.ts), a power of two: 2 MiB of memory, whatever is forged. */
+  /** NAT tests that wait for a connection from their address, which answers them; the oldest go first. */
+  readonly maxUnansweredNatTests: number;
+  /** Addresses whose UDP bytes are counted (address-credit.ts), a power of two: 3 MiB of memory, whatever is forged. */
   readonly udpCreditSlots: number;
   /** UDP bytes that an address can save up; a long push costs some hundred, and the counter has 16 bits. */
   readonly udpCreditBytes: number;
@@ -253,7 +255,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxLimitedAddresses: 100_000,
   natTestDedupeMs: 40,
   maxNatTestsPerSlot: 4_000,
-  udpCreditSlots: 1 << 18,
+  maxUnansweredNatTests: 1_000,
+  udpCreditSlots: 1 << 19,
   udpCreditBytes: 4_096,
   udpUnprovenPushBytes: 8_192,
   provenAddressMs: 3_600_000,

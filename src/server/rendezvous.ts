@@ -83,6 +83,7 @@ export class Rendezvous {
   /** A connection was made: whoever holds its address gets what is sent there. */
   onOpen(client: Client): void {
     this.#outbox.prove(client.remote.host);
+    this.#queries.onProven(client.remote.host);
   }
 
   /** One message on a connection to P or P+2. */
