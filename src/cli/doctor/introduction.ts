@@ -4,12 +4,12 @@ import { openIdPk } from '../../core/crypto/index.ts';
 import { LiteDeskError } from '../../core/errors.ts';
 import { type HostPort, hbb } from '../../core/wire/index.ts';
 import { formatHostPort, parseHostPort } from '../../net/index.ts';
-import { openTcpProbe, openWsProbe, type ProbeChannel, relayUuid } from '../../net/probe/index.ts';
+import { openWsProbe, type ProbeChannel, relayUuid } from '../../net/probe/index.ts';
 import { WIRE_VERSION } from '../../peer/version.ts';
 import { type Finding, fail, findingOf, ok, round, warn } from './check.ts';
 import { keyRefused, keyWrong, notIntroduced, notSigned, registerRefused, relayCut, relaySilent, silent, tooFrequent } from './errors.ts';
 import { type Push, StandIn, type StandInIdentity } from './stand-in.ts';
-import { at, publicKeyOf, step, type Target } from './target.ts';
+import { at, openRelay, openRendezvous, publicKeyOf, step, type Target } from './target.ts';
 
 const Result = hbb.RegisterPkResponse.Result;
 const Failure = hbb.PunchHoleResponse.Failure;
@@ -61,7 +61,7 @@ export async function checkIntroduction(target: Target, standIn: StandIn, udpPor
   const started = performance.now();
   let channel: ProbeChannel | undefined;
   try {
-    channel = await openTcpProbe(at(target, target.ports.rendezvous), options);
+    channel = await openRendezvous(target, options);
     channel.send({
       punchHoleRequest: { id, licenceKey: target.key, natType: hbb.NatType.ASYMMETRIC, version: WIRE_VERSION, ...(udpPort > 0 ? { udpPort } : {}) },
     });
@@ -123,11 +123,11 @@ export async function checkRelay(target: Target, standIn: StandIn, relay: HostPo
     return channel;
   };
   try {
-    const asker = await keep(openTcpProbe(at(target, target.ports.rendezvous), options));
+    const asker = await keep(openRendezvous(target, options));
     asker.send({ requestRelay: { id, uuid, relayServer: formatHostPort(relay), licenceKey: target.key } });
     await asker.next((message) => message.relayResponse, options.signal);
-    const one = await keep(wsUrl === null ? openTcpProbe(relay, options) : openWsProbe(wsUrl, options));
-    const other = await keep(openTcpProbe(relay, options));
+    const one = await keep(wsUrl === null ? openRelay(target, relay, options) : openWsProbe(wsUrl, options));
+    const other = await keep(openRelay(target, relay, options));
     // As the two ends of a session say it: the controller names the id, the controlled side does not.
     one.send({ requestRelay: { id, uuid, licenceKey: target.key } });
     other.send({ requestRelay: { uuid, licenceKey: target.key } });

@@ -4,7 +4,7 @@ import { formatHostPort, resolveHost } from '../../net/index.ts';
 import { openTcpProbe, openWsProbe, type ProbeChannel, UdpProbe } from '../../net/probe/index.ts';
 import { fail, type Finding, findingOf, ok, round, skip, warn } from './check.ts';
 import { noUdpNatTest, silent, udpLoss, wrongSource } from './errors.ts';
-import { at, step, type Target } from './target.ts';
+import { at, openRendezvous, step, type Target } from './target.ts';
 
 /** What one TCP NAT test saw: the port of ours that the server names, and the local one. */
 export interface SeenPort {
@@ -46,7 +46,8 @@ export async function checkTcp(
   const started = performance.now();
   let channel: ProbeChannel | undefined;
   try {
-    channel = await openTcpProbe(at(target, port), { ...options, reusable: true, localPort });
+    const isMain = port === target.ports.rendezvous;
+    channel = isMain && target.single ? await openRendezvous(target, options) : await openTcpProbe(at(target, port), { ...options, reusable: true, localPort });
     const connected = performance.now() - started;
     const seen = await askNatTest(channel, options.signal);
     const answered = performance.now() - started;
@@ -87,12 +88,6 @@ export async function checkWs(target: Target, url: string, speaks: boolean): Pro
   } finally {
     channel?.close();
   }
-}
-
-export function wsUrl(target: Target, port: number, path = '/', tls = false): string {
-  // A certificate names the host, not its address.
-  const host = tls ? target.name : target.host;
-  return `${tls ? 'wss' : 'ws'}://${host.includes(':') ? `[${host}]` : host}:${port}${path}`;
 }
 
 export async function checkTls(target: Target, port: number): Promise<Finding> {
