@@ -365,6 +365,7 @@ class Parts {
     const serveRelayWs = (ws: WebSocket, arrival: Arrival): void => relay.onWs(ws, arrival.remote.host, arrival.settle);
     onTcp = serveTcp(events, true);
     onePort = {
+      mayJoin: (key) => keys.accepts(key),
       frames: { rendezvous: serveTcp(allEvents, true), relay: serveRelay },
       ws: { rendezvous: serveWs(allEvents), relay: serveRelayWs },
     };

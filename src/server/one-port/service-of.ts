@@ -1,8 +1,7 @@
 /**
  * Rendezvous or relay, by the first message of a connection that may be for either. Only RequestRelay goes to both: a
  * controller asks the server for it with the relay's name, `secure` and no licence key (rendezvous §9.2b), and both peers
- * join the relay with their licence key, the controlled one without an id (§7). The relay's name is never empty here,
- * since one-port answers always name it.
+ * join the relay with their licence key, the controlled one without an id (§7).
  */
 import { decodeRendezvous } from '../../core/wire/index.ts';
 import type { Service } from './arrival.ts';
@@ -18,22 +17,23 @@ const MAX_REQUEST_RELAY_BYTES = 16 * 1024;
 
 export const MAX_FIRST_BYTES = MAX_REQUEST_RELAY_BYTES + 4;
 
-/** By a whole message. */
-export function serviceOfMessage(message: Uint8Array): Service {
+/** By a whole message. `mayJoin` says whether the relay would take this licence key. */
+export function serviceOfMessage(message: Uint8Array, mayJoin: (licenceKey: string) => boolean): Service {
   if (beginsWith(message, RELAY_INTRODUCTION_TAG)) return 'relay';
   if (!beginsWith(message, REQUEST_RELAY_TAG)) return 'rendezvous';
   try {
     const request = decodeRendezvous(message).requestRelay;
     if (!request?.uuid || request.relayServer || request.secure || request.socketAddr?.length || request.wantTicket)
       return 'rendezvous';
-    return 'relay';
+    const { id, licenceKey } = request;
+    return id && !licenceKey && !mayJoin('') ? 'rendezvous' : 'relay';
   } catch {
     return 'rendezvous';
   }
 }
 
 /** By the beginning of a framed stream; null: more is needed. Waits for a whole frame only where it matters. */
-export function serviceOfFrames(bytes: Uint8Array): Service | null {
+export function serviceOfFrames(bytes: Uint8Array, mayJoin: (licenceKey: string) => boolean): Service | null {
   const [first] = bytes;
   if (first === undefined) return null;
   const header = (first & 3) + 1;
@@ -46,7 +46,7 @@ export function serviceOfFrames(bytes: Uint8Array): Service | null {
   const mayBe = (tag: readonly number[]): boolean => tag.every((byte, i) => message[i] === undefined || message[i] === byte);
   if (mayBe(RELAY_INTRODUCTION_TAG) && message.length >= RELAY_INTRODUCTION_TAG.length) return 'relay';
   if (!mayBe(REQUEST_RELAY_TAG) && !mayBe(RELAY_INTRODUCTION_TAG)) return 'rendezvous';
-  return message.length < length ? null : serviceOfMessage(message);
+  return message.length < length ? null : serviceOfMessage(message, mayJoin);
 }
 
 /** Asked on port P-1 where there is one (rendezvous §6.8). */
