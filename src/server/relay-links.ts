@@ -46,8 +46,9 @@ export class RelayLinks {
     this.#stopListening =
       this.#links.length === 0
         ? () => {}
-        : introductions.onNote((uuid, { hosts }, told) => {
-            if (told) return;
+        : introductions.onNote((uuid, { hosts, agreed }, told) => {
+            // What was only asked for may come to nothing; an end that is early is held there for a while.
+            if (told || !agreed) return;
             const signed = [sealTicket({ uuid, side: 0, hosts }, secretKey(), unixMs())];
             const frame = encodeFrame(encodeRendezvous({ relayIntroduction: { signed } }));
             for (const link of this.#links) link.tell(frame);

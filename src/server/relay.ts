@@ -213,7 +213,7 @@ export class Relay {
         counters.count(ticket === 'expired' ? 'relay-ticket-expired' : 'relay-ticket-forged', from);
         return false;
       }
-      if (this.#used.use(ticket)) introductions.note(ticket.uuid, ticket.hosts, true);
+      if (this.#used.use(ticket)) introductions.note(ticket.uuid, ticket.hosts, { told: true });
     }
     return true;
   }
@@ -233,7 +233,7 @@ export class Relay {
     const ticket = openTicket(sealed, ticketKeys(), unixMs());
     if (typeof ticket === 'object' && ticket.uuid === uuid && ticket.side !== 0) {
       if (this.#used.use(ticket)) {
-        if (!introductions.get(uuid)) introductions.note(uuid, ticket.hosts, true);
+        if (!introductions.get(uuid)) introductions.note(uuid, ticket.hosts, { told: true });
         return { uuid, side: ticket.side };
       }
       counters.count('relay-ticket-replayed', from);

@@ -309,7 +309,7 @@ export class Cluster {
         return this.#onlineQueries.get(message.ref)?.(message.online);
       case 'introduced':
         this.#noting = true;
-        this.#o.introductions.note(message.uuid, message.hosts, true);
+        this.#o.introductions.note(message.uuid, message.hosts, { told: true });
         this.#noting = false;
         return;
       case 'enrolment':
