@@ -15,6 +15,7 @@ import { Admission } from './admission.ts';
 import { BufferBudget } from './buffer-budget.ts';
 import type { ClientEvents } from './client-base.ts';
 import { joinCluster, refuseOtherKeys } from './cluster/join.ts';
+import type { LiveSettings } from './cluster/cluster.ts';
 import { openRedis, type Shared } from './cluster/shared.ts';
 import { localRows, type WorkerPlace } from './cluster/worker.ts';
 import { Counters } from './counters.ts';
@@ -276,10 +277,15 @@ class Parts {
       introductions: this.#options.openRelay ? null : introductions,
     });
     this.#closers.push(() => relay.close());
+    const live = { alwaysRelay: this.#options.alwaysRelay ?? false };
+    const onSettings = (settings: LiveSettings): void => {
+      if (settings.alwaysRelay !== undefined) live.alwaysRelay = settings.alwaysRelay;
+      if (settings.relays) relays.configure(settings.relays);
+    };
     const cluster =
       shared.directory &&
       joinCluster(shared.directory, shared.rows, {
-        ...{ peers, counters, introductions, relay, relays, limits, clock, keys },
+        ...{ peers, counters, introductions, relay, relays, limits, clock, keys, onSettings },
         // Workers of one host name it as a single process does.
         relayPort: worker?.directory || !isFirst ? 0 : wanted.relay || wanted.single,
         relayAddress: this.#options.relayAddress,
@@ -309,7 +315,6 @@ class Parts {
     });
     // Where everybody may come and nothing is counted there is nothing to judge.
     const gate = enrolment.mode === 'open' && limits.keyIdsPerDay === 0 ? null : new EnrolmentGate(enrolment);
-    const live = { alwaysRelay: this.#options.alwaysRelay ?? false };
     const requests = new RequestLog(counters, limits.maxLoggedRequests);
     this.#closers.push(() => requests.close());
     const rendezvous = new Rendezvous({
@@ -433,9 +438,13 @@ class Parts {
       reloadKeys();
       await tls?.reload();
     };
-    admin.addAll(peerCommands({ peers, store, requests }));
+    admin.addAll(peerCommands({ peers, store, requests, onRemoved: (id) => cluster?.removed(id) }));
     admin.addAll(relayCommands(relay, policy));
-    admin.addAll(serverCommands({ limits, live, relays, reload }));
+    const change = (settings: LiveSettings): void => {
+      onSettings(settings);
+      cluster?.changed(settings);
+    };
+    admin.addAll(serverCommands({ limits, alwaysRelay: () => live.alwaysRelay, relays, change, reload }));
     admin.add({ name: 'ready', help: 'a self-test: registers, introduces and relays through the own sockets', run: () => observer.readiness.check() });
     const host = this.#options.publicHost || invitationHost(bind);
     // The classic ports stay what is handed out, as long as they are there: every client knows them.

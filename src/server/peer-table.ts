@@ -85,10 +85,16 @@ export class PeerTable {
   async forget(id: string): Promise<boolean | null> {
     if (!this.#store.remove) return null;
     const known = await this.#store.remove(id);
+    return this.drop(id) || known;
+  }
+
+  /** Forgets what memory has of an id. @returns whether it had anything */
+  drop(id: string): boolean {
     const peer = this.#peers.get(id);
+    if (!peer) return false;
     this.#peers.delete(id);
-    peer?.client?.close();
-    return known || peer !== undefined;
+    peer.client?.close();
+    return true;
   }
 
   get size(): number {

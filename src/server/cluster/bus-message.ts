@@ -27,6 +27,10 @@ export type BusMessage =
     }
   /** These peers have registered with the sender. */
   | { readonly type: 'moved'; readonly ids: readonly string[] }
+  /** An operator had these forgotten. */
+  | { readonly type: 'removed'; readonly ids: readonly string[] }
+  /** An operator changed what holds until the next start; what is not named stays. */
+  | { readonly type: 'settings'; readonly alwaysRelay?: boolean; readonly relays?: readonly string[] }
   /** Which of these are online with you? */
   | { readonly type: 'online'; readonly ref: number; readonly ids: readonly string[] }
   | { readonly type: 'states'; readonly ref: number; readonly online: readonly boolean[] }
@@ -83,7 +87,14 @@ function shaped(head: Record<string, unknown>, bytes: Uint8Array): BusMessage | 
       if (!from || (kind !== 'tcp' && kind !== 'ws' && kind !== 'udp')) return null;
       return { type, kind, ...from, bytes };
     case 'moved':
+    case 'removed':
       return isStrings(ids) ? { type, ids } : null;
+    case 'settings':
+      return {
+        type,
+        ...(typeof head.alwaysRelay === 'boolean' ? { alwaysRelay: head.alwaysRelay } : {}),
+        ...(isStrings(head.relays) ? { relays: head.relays } : {}),
+      };
     case 'online':
       return hasRef && isStrings(ids) ? { type, ref, ids } : null;
     case 'states':

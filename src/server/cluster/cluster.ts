@@ -47,8 +47,16 @@ export interface ClusterOptions {
   readonly describe: () => Omit<NodeState, 'node'>;
   /** Another node says something about keys or enrolment. */
   readonly onEnrolment?: (text: string) => void;
+  /** An operator changed settings at another node. */
+  readonly onSettings?: (settings: LiveSettings) => void;
   /** Another node came, went or said something new. */
   readonly onNodes?: (nodes: NodeState[]) => void;
+}
+
+/** What an operator may change until the next start. */
+export interface LiveSettings {
+  readonly alwaysRelay?: boolean;
+  readonly relays?: readonly string[];
 }
 
 interface Forwarded {
@@ -160,6 +168,17 @@ export class Cluster {
   release(id: string): void {
     if (!this.#held.delete(id)) return;
     this.#directory.release([id]).catch(() => {});
+  }
+
+  /** An operator had this id forgotten here; the other nodes forget it too. */
+  removed(id: string): void {
+    this.release(id);
+    if (this.#directory.connected) this.#directory.broadcast(encodeBusMessage({ type: 'removed', ids: [id] }));
+  }
+
+  /** An operator changed settings here; the other nodes follow. */
+  changed(settings: LiveSettings): void {
+    if (this.#directory.connected) this.#directory.broadcast(encodeBusMessage({ type: 'settings', ...settings }));
   }
 
   /** Regular upkeep; call every few seconds. */
@@ -298,6 +317,14 @@ export class Cluster {
         return this.#onAnswer(message);
       case 'moved':
         return void this.#onMoved(message.ids);
+      case 'removed':
+        for (const id of message.ids.slice(0, BATCH)) {
+          this.#held.delete(id);
+          peers.drop(id);
+        }
+        return;
+      case 'settings':
+        return this.#o.onSettings?.(message);
       case 'online': {
         const online = message.ids.slice(0, BATCH).map((id) => {
           const peer = peers.inMemory(id);
