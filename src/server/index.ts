@@ -346,6 +346,7 @@ class Parts {
       onOpen: rendezvous.onOpen.bind(rendezvous),
       onMessage: rendezvous.onMessage.bind(rendezvous),
       onClosed: rendezvous.onClosed.bind(rendezvous),
+      onCut: rendezvous.onCut.bind(rendezvous),
       waits: rendezvous.waits.bind(rendezvous),
     };
     const natTestEvents = { ...events, onMessage: rendezvous.onNatTestMessage.bind(rendezvous) };

@@ -128,7 +128,10 @@ export class Relay {
     if (this.#refuses(host, 'tcp')) return void socket.destroy();
     const { limits, clock } = this.#o;
     const decoder = new FrameDecoder({ maxPayload: MAX_FIRST_FRAME });
-    const cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => socket.destroy());
+    const cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => {
+      this.#o.counters.count('client-silent', { from: host, via: 'tcp' });
+      socket.destroy();
+    });
     const cut = (): void => void socket.destroy();
     const stop = (): void => {
       cancelTimer();
@@ -139,6 +142,7 @@ export class Relay {
       try {
         first = decoder.pushOne(chunk);
       } catch {
+        this.#o.counters.count('client-garbled', { from: host, via: 'tcp' });
         return cut();
       }
       if (!first) return;
@@ -156,7 +160,10 @@ export class Relay {
   onWs(ws: WebSocket, host: string, settle: () => void = () => {}): void {
     if (this.#refuses(host, 'ws')) return ws.terminate();
     const { limits, clock } = this.#o;
-    const cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => ws.terminate());
+    const cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => {
+      this.#o.counters.count('client-silent', { from: host, via: 'ws' });
+      ws.terminate();
+    });
     const cut = (): void => ws.terminate();
     const stop = (): void => {
       cancelTimer();
