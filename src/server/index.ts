@@ -430,6 +430,7 @@ class Parts {
       relayWaiting: relay.waiting,
       relayHeld: relay.held,
       relaysTold: links.connected,
+      enrolmentWaiting: enrolment.waitingCount,
     });
     // Each part adds its commands here (admin/registry.ts).
     const admin = new AdminCommands();

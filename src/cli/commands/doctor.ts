@@ -47,7 +47,7 @@ export async function doctorCommand(argv: string[], io: CommandIo): Promise<numb
     io.stdout.write(HELP);
     return 0;
   }
-  const server = serverFrom(values.server, values.key);
+  const server = serverFrom(values.server, values.key, io.env);
   if (!server) throw noServerGiven();
   const port = (name: 'nat-test-port' | 'relay-port' | 'ws-port' | 'relay-ws-port' | 'single-port'): number | undefined =>
     numberOption(name, values[name], PORT);

@@ -201,6 +201,10 @@ export class Enrolment {
     return infoOf(revoked ?? token, now);
   }
 
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
+
   /** Computers that asked and were not taken, the last one first. */
   waiting(): Waiting[] {
     return [...this.#waiting.values()].map(({ full, ...shown }) => ({ ...shown, device: shortDevice(full) })).reverse();
