@@ -260,6 +260,7 @@ class Parts {
       ...{ relays: this.#options.relays ?? [], introductions, clock },
       secretKey: () => keys.current.secretKey,
     });
+    relays.onConfigured = (named) => links.configure(named);
     this.#closers.push(() => links.close());
     const policy = new RelayPolicy({
       dataDir: this.#options.dataDir,
