@@ -1,17 +1,20 @@
 /** The process under load: the server, or the plain thing of the same kind that it is compared with. */
 import { createSocket } from 'node:dgram';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { encodeRendezvous } from '../../src/core/wire/index.ts';
+import { boundHeap } from '../../src/server/bound-heap.ts';
 import { type ServerLimits, startServer } from '../../src/server/index.ts';
 import { sqliteModule } from '../../src/server/sqlite-store.ts';
 import { answerCalls } from './child.ts';
 
 export interface ServerArgument {
-  /** Folder for the data folder; its disk is what a commit waits for. */
+  /** Folder for the data folder, removed by whoever made it; its disk is what a commit waits for. */
   readonly parent: string;
   readonly limits: Partial<ServerLimits>;
+  /** The relay joins whoever names the same uuid: there is no rendezvous in the measurement. */
+  readonly openRelay?: boolean;
 }
 export interface ServerReady {
   readonly port: number;
@@ -22,13 +25,12 @@ export interface ServerReady {
 let stats: () => Record<string, number> = () => ({});
 
 function temporaryDir(parent: string): string {
-  const dir = mkdtempSync(join(parent, 'litedesk-bench-'));
-  process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
-  return dir;
+  return mkdtempSync(join(parent, 'data-'));
 }
 
-async function server({ parent, limits }: ServerArgument): Promise<ServerReady> {
-  const running = await startServer({ dataDir: temporaryDir(parent), ports: { rendezvous: -1 }, limits });
+async function server({ parent, limits, openRelay = false }: ServerArgument): Promise<ServerReady> {
+  boundHeap();
+  const running = await startServer({ dataDir: temporaryDir(parent), ports: { rendezvous: -1 }, limits, openRelay });
   stats = () => running.stats();
   return { port: running.ports.rendezvous, relayPort: running.ports.relay, key: running.publicKey };
 }

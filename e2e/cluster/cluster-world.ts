@@ -85,7 +85,7 @@ export class ClusterWorld {
       ...LIMITS.flatMap((limit) => ['--limit', limit]),
     ]);
     this.#servers.set(name, server);
-    await server.waitFor('ready');
+    await server.waitFor('ready', { timeoutMs: 90_000 });
   }
 
   /** As kill -9. */

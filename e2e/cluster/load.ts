@@ -38,6 +38,8 @@ export interface PhaseReport {
   readonly notRegistered: number;
   /** ms that a relayed session stood still. */
   readonly sessionGaps: readonly number[];
+  /** Round trips through the relays. */
+  readonly echoes: number;
 }
 
 export interface LoadReport {
@@ -57,6 +59,7 @@ interface Phase {
   registered: number;
   notRegistered: number;
   readonly sessionGaps: number[];
+  echoes: number;
 }
 
 const ANSWER_MS = 1_500;
@@ -75,7 +78,7 @@ const begin = (name: string): void => {
   if (last) last.endedAt = now;
   phases.push({
     ...{ name, startedAt: now, endedAt: now, introduced: 0, refused: 0, unreachable: [], registered: 0, notRegistered: 0 },
-    sessionGaps: [],
+    ...{ sessionGaps: [], echoes: 0 },
   });
 };
 const phaseAt = (ms: number): Phase => phases.findLast((phase) => phase.startedAt <= ms) ?? (phases[0] as Phase);
@@ -152,14 +155,16 @@ async function session(peer: Peer): Promise<void> {
       continue;
     }
     socket.send({ requestRelay: { uuid: response?.uuid ?? '', licenceKey: o.key } });
+    let isNew = true;
     for (;;) {
       socket.sendPayload(Buffer.from('ping'));
       const echo = await socket.nextPayload(SILENT_MS);
       if (!echo || !running) break;
       const now = performance.now();
-      // Two missed pings are a stall, also when the connection lives on.
-      if (lastEcho > 0 && now - lastEcho > 3 * PING_MS + SILENT_MS / 2) phaseAt(lastEcho).sessionGaps.push(now - lastEcho);
+      if (isNew && lastEcho > 0) phaseAt(lastEcho + PING_MS).sessionGaps.push(now - lastEcho);
+      isNew = false;
       lastEcho = now;
+      phaseAt(now).echoes++;
       await pause(PING_MS);
     }
     socket.destroy();

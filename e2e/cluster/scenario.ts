@@ -6,38 +6,47 @@ export interface ScenarioOptions {
   readonly peers: number;
   readonly heartbeatMs: number;
   readonly answerMs: number;
-  /** ms that things may take to settle after each blow; longer than a heartbeat. */
+  /** ms between two introductions to the same peer. */
+  readonly probeMs: number;
+  /** ms before the first blow; after a node was killed, which is longer than a heartbeat; and after anything else. */
+  readonly quietMs: number;
+  readonly nodeMs: number;
   readonly settleMs: number;
   readonly redisAwayMs: number;
+  /** Also two of the three nodes at once. */
+  readonly twoNodes: boolean;
 }
 
+const SESSIONS = 6;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export async function killEverythingOnce(world: ClusterWorld, options: ScenarioOptions): Promise<LoadReport> {
-  const { settleMs, redisAwayMs, ...load } = options;
-  const clients = await world.load({ ...load, probeMs: 500, newMs: 40, sessions: 8 });
+  const { peers, heartbeatMs, answerMs, probeMs, quietMs, nodeMs, settleMs, redisAwayMs, twoNodes } = options;
+  const clients = await world.load({ peers, heartbeatMs, answerMs, probeMs, newMs: 60, sessions: SESSIONS });
   clients.mark('quiet');
-  await pause(settleMs / 2);
+  await pause(quietMs);
   clients.mark('node-killed');
   await world.kill('node2');
-  await pause(settleMs);
+  await pause(nodeMs);
+  clients.mark('node-back');
   await world.start('node2');
   clients.mark('relay-killed');
   const relay = await world.relayInUse();
   await world.kill(relay);
   await pause(settleMs);
-  await world.start(relay);
   clients.mark('redis-killed');
   await world.redis.kill();
   await pause(redisAwayMs);
   await world.redis.start();
   clients.mark('redis-back');
   await pause(settleMs);
-  clients.mark('two-nodes-killed');
-  await Promise.all([world.kill('node1'), world.kill('node3')]);
-  await pause(settleMs);
-  await Promise.all([world.start('node1'), world.start('node3')]);
+  if (twoNodes) {
+    clients.mark('two-nodes-killed');
+    await Promise.all([world.kill('node1'), world.kill('node3')]);
+    await pause(nodeMs);
+    await Promise.all([world.start('node1'), world.start('node3')]);
+  }
   clients.mark('all-back');
-  await pause(settleMs / 2);
+  await pause(settleMs);
   return clients.end();
 }

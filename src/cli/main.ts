@@ -21,7 +21,7 @@ const USAGE = `Usage: litedesk COMMAND [OPTIONS]
 
 Common options:
   --data DIR          where identity, settings and keys live
-  --server ADDRESS    HOST[:PORT] of the server, or its invitation line (litedesk://…)
+  --server ADDRESS    HOST[:PORT] of the server, or its invitation line (litedesk://…); or LITEDESK_SERVER
   --key KEY           the server's public key
   --password PW       or the variable LITEDESK_PASSWORD, or --password-stdin
   --json              one JSON object a line on standard output

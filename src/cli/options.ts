@@ -29,10 +29,13 @@ export function defaultDataDir(env: NodeJS.ProcessEnv): string {
   return join(env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'litedesk');
 }
 
-/** Reads `--server` (address, `tls://` address or invitation line) and `--key`; null when neither option nor settings name a server. */
-export function serverFrom(server: string | undefined, key: string | undefined): ServerAddress | null {
-  if (server === undefined || server === '') return null;
-  return parseServer(server, key);
+/**
+ * Reads `--server` (address, `tls://` address or invitation line) and `--key`, else LITEDESK_SERVER: an invitation may hold a
+ * token, and process lists show options. Null when neither names a server.
+ */
+export function serverFrom(server: string | undefined, key: string | undefined, env: NodeJS.ProcessEnv): ServerAddress | null {
+  const text = server ?? env.LITEDESK_SERVER ?? '';
+  return text === '' ? null : parseServer(text, key);
 }
 
 /** `--password`, else LITEDESK_PASSWORD, else the first line of standard input with --password-stdin. */

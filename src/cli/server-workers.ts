@@ -10,7 +10,7 @@ import { type RunningServer, type ServerLog, type ServerOptions, startServer } f
 import { sqliteModule } from '../server/sqlite-store.ts';
 
 /** What is told about a server that runs. */
-export type ServerFacts = Pick<RunningServer, 'ports' | 'publicKey' | 'invitation' | 'host' | 'statusUrl'>;
+export type ServerFacts = Pick<RunningServer, 'ports' | 'publicKey' | 'invitation' | 'host' | 'statusUrl' | 'enrolment'>;
 
 export interface PrimaryRun {
   readonly argv: readonly string[];
@@ -70,8 +70,8 @@ export async function runWorker(index: number, options: ServerOptions, signal: A
     await new Promise<void>((resolve) => process.send?.({ report: 'failed', error: data } satisfies WorkerReport, undefined, undefined, () => resolve()));
     return 1;
   }
-  const { ports, publicKey, invitation, host, statusUrl } = server;
-  report({ report: 'ready', server: { ports, publicKey, invitation, host, statusUrl } });
+  const { ports, publicKey, invitation, host, statusUrl, enrolment } = server;
+  report({ report: 'ready', server: { ports, publicKey, invitation, host, statusUrl, enrolment } });
   const reload = (): void => void server.reload();
   process.on('SIGHUP', reload);
   await new Promise<void>((resolve) => {

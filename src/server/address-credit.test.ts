@@ -45,14 +45,23 @@ it('trusts a proven address for a while', () => {
 });
 
 it('never gives more than it got over many addresses that share its places', () => {
-  const credit = new AddressCredit({ ...LIMITS, udpCreditSlots: 8 });
+  const credit = new AddressCredit({ ...LIMITS, udpCreditSlots: 128 });
   const got = new Map<string, number>();
   const given = new Map<string, number>();
   for (let i = 0; i < 20_000; i++) {
-    const host = `10.0.${i % 7}.${(i * 31) % 251}`;
+    const host = `10.0.${i % 7}.${i % 37}`;
     credit.earn(host, 3);
     got.set(host, (got.get(host) ?? 0) + 3);
     if (credit.spend(host, 7)) given.set(host, (given.get(host) ?? 0) + 7);
   }
+  expect(given.size).toBeGreaterThan(10);
   for (const [host, bytes] of given) expect(bytes).toBeLessThanOrEqual(got.get(host) ?? 0);
+});
+
+it('keeps 100,000 addresses apart, and those who have saved up from a flood of others', () => {
+  const credit = new AddressCredit({ ...LIMITS, udpCreditSlots: 1 << 19 });
+  const hosts = Array.from({ length: 100_000 }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
+  for (const host of hosts) credit.earn(host, 60);
+  for (let i = 0; i < 100_000; i++) credit.earn(`172.16.${(i >> 8) & 255}.${i & 255}`, 5);
+  expect(hosts.filter((host) => credit.spend(host, 60)).length).toBeGreaterThan(90_000);
 });

@@ -11,7 +11,7 @@ import { randomBytes } from 'node:crypto';
 const PROVEN = 0xffff;
 
 export interface AddressCreditLimits {
-  /** Places in the table, a power of two; 8 bytes each. */
+  /** Places in the table, a power of two; 6 bytes each. */
   readonly udpCreditSlots: number;
   /** Bytes an address can save up. */
   readonly udpCreditBytes: number;
@@ -25,17 +25,19 @@ export class AddressCredit {
   /** High half: tag of the address; low half: its bytes, or PROVEN. */
   readonly #slots: Uint32Array;
   /** Bytes of paid pushes to the address in the slot. */
-  readonly #paid: Uint32Array;
+  readonly #paid: Uint16Array;
   // Secret starting points: nobody can choose addresses that share a place with another's.
   readonly #seedA = randomBytes(4).readInt32LE(0);
   readonly #seedB = randomBytes(4).readInt32LE(0);
   #tag = 0;
+  #lastHost = '';
+  #lastAt = 0;
 
   constructor(limits: AddressCreditLimits) {
     this.#limits = limits;
     this.#mask = limits.udpCreditSlots - 1;
     this.#slots = new Uint32Array(limits.udpCreditSlots);
-    this.#paid = new Uint32Array(limits.udpCreditSlots);
+    this.#paid = new Uint16Array(limits.udpCreditSlots);
   }
 
   /** A datagram of this size came from `host`. */
@@ -63,7 +65,7 @@ export class AddressCredit {
     const at = this.#take(host);
     if (((this.#slots[at] ?? 0) & 0xffff) === PROVEN) return true;
     const used = (this.#paid[at] ?? 0) + bytes;
-    if (used > this.#limits.udpUnprovenPushBytes) return this.spend(host, bytes);
+    if (used > Math.min(this.#limits.udpUnprovenPushBytes, 0xffff)) return this.spend(host, bytes);
     if (!this.spend(host, Math.max(0, bytes - paid))) return false;
     this.#paid[at] = used;
     return true;
@@ -86,8 +88,10 @@ export class AddressCredit {
     this.#paid.fill(0);
   }
 
-  /** The place of `host`, emptied when another address had it. */
+  /** The place of `host`: one of two, emptied when another address had it. */
   #take(host: string): number {
+    // A datagram is counted and answered in one go, with one and the same string.
+    if (host === this.#lastHost) return this.#lastAt;
     let a = this.#seedA;
     let b = this.#seedB;
     for (let i = 0; i < host.length; i++) {
@@ -96,16 +100,27 @@ export class AddressCredit {
       b = Math.imul(b ^ code, 0x5bd1e995);
     }
     a ^= a >>> 15;
-    this.#tag = ((b ^ (b >>> 16)) & 0xffff) << 16;
-    const at = a & this.#mask;
-    if (((this.#slots[at] ?? 0) & 0xffff0000) !== this.#tag) {
-      this.#slots[at] = this.#tag;
+    const tag = (((b ^ (b >>> 16)) & 0xffff) << 16) >>> 0;
+    const first = a & this.#mask;
+    const second = first ^ 1;
+    const one = this.#slots[first] ?? 0;
+    const two = this.#slots[second] ?? 0;
+    let at: number;
+    if (((one & 0xffff0000) >>> 0) === tag) at = first;
+    else if (((two & 0xffff0000) >>> 0) === tag) at = second;
+    else {
+      // Who has more stays: a flood of forged sources pushes out its own.
+      at = (one & 0xffff) <= (two & 0xffff) ? first : second;
+      this.#slots[at] = tag;
       this.#paid[at] = 0;
     }
+    this.#lastHost = host;
+    this.#lastAt = at;
+    this.#tag = tag;
     return at;
   }
 
   #set(at: number, credit: number): void {
-    this.#slots[at] = this.#tag | credit;
+    this.#slots[at] = (this.#tag | credit) >>> 0;
   }
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { HostPort } from '../core/wire/index.ts';
 import type { Client } from './client.ts';
 import type { ServerLimits } from './limits.ts';
+import type { Reason } from './observe/reasons.ts';
 import type { Arrival } from './one-port/arrival.ts';
 
 const NO_BYTES = new Uint8Array(0);
@@ -12,6 +13,8 @@ export interface ClientEvents {
   onOpen?(client: Client): void;
   onMessage(client: Client, payload: Uint8Array): void;
   onClosed(client: Client): void;
+  /** The server cuts it, and why. */
+  onCut?(client: Client, reason: Reason): void;
   /** Whether an answer to this client may still come. */
   waits(client: Client): boolean;
 }
@@ -41,11 +44,17 @@ export abstract class ClientBase implements Client {
     this.#clock = clock;
     this.#events = events;
     this.#windowStart = clock.now();
-    this.#cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => this.destroy());
+    this.#cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => this.cut('client-silent'));
   }
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Ends it at once for something that the client did, or did not do. */
+  protected cut(reason: Reason): void {
+    if (!this.#closed) this.#events.onCut?.(this, reason);
+    this.destroy();
   }
 
   /** Whether this connection is a registration. */
@@ -62,7 +71,7 @@ export abstract class ClientBase implements Client {
 
   send(payload: Uint8Array): void {
     if (this.#closed) return;
-    if (this.unsentBytes() > this.#limits.maxUnsentBytes) return this.destroy();
+    if (this.unsentBytes() > this.#limits.maxUnsentBytes) return this.cut('client-not-reading');
     this.write(payload);
   }
 
@@ -90,7 +99,7 @@ export abstract class ClientBase implements Client {
       this.#windowStart = now;
       this.#windowCount = 0;
     }
-    if (++this.#windowCount > this.#limits.maxRequestsPerWindow) return this.destroy();
+    if (++this.#windowCount > this.#limits.maxRequestsPerWindow) return this.cut('client-too-many-requests');
     this.#restartTimer();
     this.#arrival.settle();
     this.#events.onMessage(this, payload);
@@ -113,6 +122,6 @@ export abstract class ClientBase implements Client {
   #restartTimer(): void {
     this.#cancelTimer();
     const silenceMs = this.#presence ? this.#limits.presenceSilenceMs : this.#limits.frameTimeoutMs;
-    this.#cancelTimer = this.#clock.setTimer(silenceMs, () => this.destroy());
+    this.#cancelTimer = this.#clock.setTimer(silenceMs, () => this.cut(this.#presence ? 'presence-silent' : 'client-silent'));
   }
 }

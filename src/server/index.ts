@@ -15,12 +15,14 @@ import { Admission } from './admission.ts';
 import { BufferBudget } from './buffer-budget.ts';
 import type { ClientEvents } from './client-base.ts';
 import { joinCluster, refuseOtherKeys } from './cluster/join.ts';
+import type { LiveSettings } from './cluster/cluster.ts';
 import { openRedis, type Shared } from './cluster/shared.ts';
 import { localRows, type WorkerPlace } from './cluster/worker.ts';
 import { Counters } from './counters.ts';
 import { addKeyCommands } from './enrolment/commands.ts';
 import { Enrolment, type EnrolmentMode } from './enrolment/enrolment.ts';
 import { EnrolmentGate } from './enrolment/gate.ts';
+import { decodeNews, encodeNews, type EnrolmentNews } from './enrolment/shared.ts';
 import { EnrolmentFile } from './enrolment/state.ts';
 import { Introductions } from './introductions.ts';
 import { Greetings } from './greetings.ts';
@@ -132,6 +134,8 @@ export interface RunningServer {
   readonly host: string;
   /** Where the status page is, for the operator's eyes; '' : it is off. The token, where one is needed, is in a file. */
   readonly statusUrl: string;
+  /** Which new computers may register. */
+  readonly enrolment: EnrolmentMode;
   /** Replaces the key pair; clients with the old key are served for `overlapMs` more (key-ring.ts). */
   rotateKey(overlapMs: number): Rotation;
   /** Decisions by reason since the start, and what is held now. */
@@ -256,6 +260,7 @@ class Parts {
       ...{ relays: this.#options.relays ?? [], introductions, clock },
       secretKey: () => keys.current.secretKey,
     });
+    relays.onConfigured = (named) => links.configure(named);
     this.#closers.push(() => links.close());
     const policy = new RelayPolicy({
       dataDir: this.#options.dataDir,
@@ -273,25 +278,44 @@ class Parts {
       introductions: this.#options.openRelay ? null : introductions,
     });
     this.#closers.push(() => relay.close());
+    const live = { alwaysRelay: this.#options.alwaysRelay ?? false };
+    const onSettings = (settings: LiveSettings): void => {
+      if (settings.alwaysRelay !== undefined) live.alwaysRelay = settings.alwaysRelay;
+      if (settings.relays) relays.configure(settings.relays);
+    };
     const cluster =
       shared.directory &&
       joinCluster(shared.directory, shared.rows, {
-        ...{ peers, counters, introductions, relay, relays, limits, clock, keys },
+        ...{ peers, counters, introductions, relay, relays, limits, clock, keys, onSettings },
         // Workers of one host name it as a single process does.
         relayPort: worker?.directory || !isFirst ? 0 : wanted.relay || wanted.single,
         relayAddress: this.#options.relayAddress,
         host: this.#options.publicHost || invitationHost(bind),
+        onEnrolment: (text) => hear(decodeNews(text)),
       });
+    const reloadKeys = (): void => {
+      try {
+        keys.reload();
+      } catch (error) {
+        log?.('warn', 'keys-not-reloaded', { error: error instanceof Error ? error.message : String(error) });
+      }
+    };
+    const hear = (news: EnrolmentNews | null): void => {
+      if (news?.news === 'keys') reloadKeys();
+      else if (news) enrolment.hear(news);
+    };
+    const tell = (news: EnrolmentNews): void => cluster?.tellEnrolment(encodeNews(news));
+    keys.onRotated(() => tell({ news: 'keys' }));
     const enrolment = new Enrolment({
       mode: this.#options.enrolment ?? 'open',
       store: new EnrolmentFile(this.#options.dataDir),
       limits,
       clock,
       serverKeys: () => keys.list().map(({ key }) => key),
+      tell,
     });
     // Where everybody may come and nothing is counted there is nothing to judge.
     const gate = enrolment.mode === 'open' && limits.keyIdsPerDay === 0 ? null : new EnrolmentGate(enrolment);
-    const live = { alwaysRelay: this.#options.alwaysRelay ?? false };
     const requests = new RequestLog(counters, limits.maxLoggedRequests);
     this.#closers.push(() => requests.close());
     const rendezvous = new Rendezvous({
@@ -323,6 +347,7 @@ class Parts {
       onOpen: rendezvous.onOpen.bind(rendezvous),
       onMessage: rendezvous.onMessage.bind(rendezvous),
       onClosed: rendezvous.onClosed.bind(rendezvous),
+      onCut: rendezvous.onCut.bind(rendezvous),
       waits: rendezvous.waits.bind(rendezvous),
     };
     const natTestEvents = { ...events, onMessage: rendezvous.onNatTestMessage.bind(rendezvous) };
@@ -347,6 +372,7 @@ class Parts {
     const serveRelayWs = (ws: WebSocket, arrival: Arrival): void => relay.onWs(ws, arrival.remote.host, arrival.settle);
     onTcp = serveTcp(events, true);
     onePort = {
+      mayJoin: (key) => keys.accepts(key),
       frames: { rendezvous: serveTcp(allEvents, true), relay: serveRelay },
       ws: { rendezvous: serveWs(allEvents), relay: serveRelayWs },
     };
@@ -382,6 +408,7 @@ class Parts {
       this.#closers.push(() => cluster.close());
       await cluster.start(rendezvous);
       refuseOtherKeys(cluster, keys);
+      tell({ news: 'asks' });
     }
     this.#sweepRegularly(() => {
       rendezvous.sweep();
@@ -404,17 +431,23 @@ class Parts {
       relayWaiting: relay.waiting,
       relayHeld: relay.held,
       relaysTold: links.connected,
+      enrolmentWaiting: enrolment.waitingCount,
     });
     // Each part adds its commands here (admin/registry.ts).
     const admin = new AdminCommands();
     admin.add({ name: 'stats', help: 'decisions by reason since the start, and what is held now', run: stats });
     const reload = async (): Promise<void> => {
       policy.reload();
+      reloadKeys();
       await tls?.reload();
     };
-    admin.addAll(peerCommands({ peers, store, requests }));
+    admin.addAll(peerCommands({ peers, store, requests, onRemoved: (id) => cluster?.removed(id) }));
     admin.addAll(relayCommands(relay, policy));
-    admin.addAll(serverCommands({ limits, live, relays, reload }));
+    const change = (settings: LiveSettings): void => {
+      onSettings(settings);
+      cluster?.changed(settings);
+    };
+    admin.addAll(serverCommands({ limits, alwaysRelay: () => live.alwaysRelay, relays, change, reload }));
     admin.add({ name: 'ready', help: 'a self-test: registers, introduces and relays through the own sockets', run: () => observer.readiness.check() });
     const host = this.#options.publicHost || invitationHost(bind);
     // The classic ports stay what is handed out, as long as they are there: every client knows them.
@@ -434,6 +467,7 @@ class Parts {
       get invitation() {
         return entry.port > 0 ? formatInvitation({ ...entry, key: keys.publicKey }) : '';
       },
+      enrolment: enrolment.mode,
       rotateKey: (overlapMs) => keys.rotate(overlapMs),
       host,
       statusUrl: metricsPort > 0 ? statusUrl(this.#options.http?.host ?? '', metricsPort) : '',

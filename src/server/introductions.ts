@@ -8,6 +8,8 @@ import type { ServerLimits } from './limits.ts';
 export interface Introduction {
   /** Addresses from which the two are expected; empty when they are not known. */
   readonly hosts: readonly string[];
+  /** The controlled side has said yes, not only the controller asked for it. */
+  readonly agreed: boolean;
   readonly expiresAt: number;
 }
 
@@ -42,15 +44,16 @@ export class Introductions {
 
   /**
    * The two at `hosts` may meet under `uuid` for the next `limits.introductionMs`. `told`: another server says so; the same
-   * words, heard again after the two have met, must not let two more meet.
+   * words, heard again after the two have met, must not let two more meet. `agreed`: see Introduction.
    */
-  note(uuid: string, hosts: readonly string[], told = false): void {
-    if (told && (this.#spent.get(uuid) ?? 0) > this.#clock.now()) return;
+  note(uuid: string, hosts: readonly string[], { told = false, agreed = true } = {}): void {
     if (uuid === '' || uuid.length > this.#limits.maxRelayUuidLength) return;
+    // Its ends have met already: the answer of the controlled side may come behind it.
+    if (agreed && (this.#spent.get(uuid) ?? 0) > this.#clock.now() && !this.#byUuid.has(uuid)) return;
     // Anew at the end: the map's order is the order of age.
     this.#byUuid.delete(uuid);
     this.#makeRoom(this.#byUuid);
-    const introduction = { hosts, expiresAt: this.#clock.now() + this.#limits.introductionMs };
+    const introduction = { hosts, agreed, expiresAt: this.#clock.now() + this.#limits.introductionMs };
     this.#byUuid.set(uuid, introduction);
     for (const listener of this.#listeners) listener(uuid, introduction, told);
   }

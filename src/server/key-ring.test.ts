@@ -104,3 +104,11 @@ it('writes fingerprints in short groups', () => {
   expect(fingerprint('OeVuKk5nlHiXp+APNn0Y3pC1Iwpwn44JGqrQCsWqmBw=')).toMatch(/^([0-9A-F]{4}-){3}[0-9A-F]{4}$/);
   expect(fingerprint('')).toBe('');
 });
+
+it('takes over what another process rotated', () => {
+  const [one, two] = [ring(), ring()];
+  const { oldKey, newKey } = one.rotate(DAY_MS);
+  expect(two.publicKey).toBe(oldKey);
+  two.reload();
+  expect([two.publicKey, two.accepts(oldKey)]).toEqual([newKey, true]);
+});

@@ -175,6 +175,14 @@ export class KeyRing {
     return rotation;
   }
 
+  /** Reads the files again: another process, or the operator, may have put other keys there. @throws LiteDeskError KEY_FILE_BROKEN */
+  reload(): void {
+    if (this.#fixed) return;
+    const current = loadOrCreateKeys(this.#dataDir);
+    if (current.publicKey !== this.#current.publicKey) this.#current = current;
+    this.#retired = this.#readRetired();
+  }
+
   #live(): readonly RetiredKey[] {
     if (this.#retired.length === 0) return this.#retired;
     const now = this.#unixMs();

@@ -84,7 +84,9 @@ export interface ServerLimits {
   readonly natTestDedupeMs: number;
   /** UDP NAT test answers in that time over all sources: a ceiling on what can be reflected. */
   readonly maxNatTestsPerSlot: number;
-  /** Addresses whose UDP bytes are counted (address-credit.ts), a power of two: 2 MiB of memory, whatever is forged. */
+  /** NAT tests that wait for a connection from their address, which answers them; the oldest go first. */
+  readonly maxUnansweredNatTests: number;
+  /** Addresses whose UDP bytes are counted (address-credit.ts), a power of two: 3 MiB of memory, whatever is forged. */
   readonly udpCreditSlots: number;
   /** UDP bytes that an address can save up; a long push costs some hundred, and the counter has 16 bits. */
   readonly udpCreditBytes: number;
@@ -146,7 +148,11 @@ export interface ServerLimits {
   readonly maxRelayPairs: number;
   /** ms without data in either direction after which a pair ends (rendezvous §7.5). */
   readonly relayIdleMs: number;
-  /** Bits a second of one pair, both directions together, and of all pairs (rendezvous §7.6). 0: no limit. */
+  /**
+   * Bits a second of one pair, both directions together, and of all pairs (rendezvous §7.6). 0: no limit. As it comes, a
+   * pair in a network of 10 Gbit/s is not held up, and all together leave the processor some room for the rendezvous; the
+   * open server's 128 Mbit/s for a pair and 1 Gbit/s in all are for those who pay for their traffic.
+   */
   readonly relayPairBps: number;
   readonly relayTotalBps: number;
   /** The same for a session with an address on the blacklist, or that was downgraded. */
@@ -156,6 +162,9 @@ export interface ServerLimits {
   readonly relayDowngradeShare: number;
   /** Lines of blacklist.txt and of blocklist.txt that count. */
   readonly maxListedAddresses: number;
+  /** Bytes that a busy connection is read by at a time, and how many connections may be busy in this way: 64 MiB in all. */
+  readonly relayReadBytes: number;
+  readonly maxRelayReadBuffers: number;
   /** Unsent bytes at one end of a pair above which the other end is not read. */
   readonly relayBufferBytes: number;
   /** Length of a relay uuid: clients send 36 characters. */
@@ -246,7 +255,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxLimitedAddresses: 100_000,
   natTestDedupeMs: 40,
   maxNatTestsPerSlot: 4_000,
-  udpCreditSlots: 1 << 18,
+  maxUnansweredNatTests: 1_000,
+  udpCreditSlots: 1 << 19,
   udpCreditBytes: 4_096,
   udpUnprovenPushBytes: 8_192,
   provenAddressMs: 3_600_000,
@@ -281,12 +291,14 @@ export const DEFAULT_LIMITS: ServerLimits = {
   relayEarlyBytes: 64 * 1024,
   maxRelayPairs: 8_192,
   relayIdleMs: 30_000,
-  relayPairBps: 128 * 1024 * 1024,
-  relayTotalBps: 1024 * 1024 * 1024,
+  relayPairBps: 10_000_000_000,
+  relayTotalBps: 20_000_000_000,
   relayLimitedBps: 32 * 1024 * 1024,
   relayDowngradeAfterMs: 1_800_000,
   relayDowngradeShare: 0.66,
   maxListedAddresses: 100_000,
+  relayReadBytes: 256 * 1024,
+  maxRelayReadBuffers: 256,
   relayBufferBytes: 256 * 1024,
   maxRelayUuidLength: 256,
   maxLoggedRequests: 1_000,

@@ -85,10 +85,16 @@ export class PeerTable {
   async forget(id: string): Promise<boolean | null> {
     if (!this.#store.remove) return null;
     const known = await this.#store.remove(id);
+    return this.drop(id) || known;
+  }
+
+  /** Forgets what memory has of an id. @returns whether it had anything */
+  drop(id: string): boolean {
     const peer = this.#peers.get(id);
+    if (!peer) return false;
     this.#peers.delete(id);
-    peer?.client?.close();
-    return known || peer !== undefined;
+    peer.client?.close();
+    return true;
   }
 
   get size(): number {
@@ -365,13 +371,15 @@ export class PeerTable {
    * many come. A bounded look, since this runs within a request; it goes on where the last one ended.
    */
   #hasRoom(): boolean {
-    for (let looked = 0; looked < ROOM_SLICE && this.#peers.size >= this.#limits.maxPeersInMemory; looked++) {
+    // Those on their way to the disk will want a place too.
+    const max = this.#limits.maxPeersInMemory - this.#saving.size;
+    for (let looked = 0; looked < ROOM_SLICE && this.#peers.size >= max; looked++) {
       this.#roomSearch ??= this.#peers.values();
       const { value: peer, done } = this.#roomSearch.next();
       if (done) this.#roomSearch = undefined;
       else if (!this.isOnline(peer)) this.#peers.delete(peer.id);
     }
-    return this.#peers.size < this.#limits.maxPeersInMemory;
+    return this.#peers.size < max;
   }
 }
 

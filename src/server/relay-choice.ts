@@ -26,6 +26,8 @@ interface Announced {
 
 export class RelayChoice {
   #named: readonly string[] = [];
+  /** Told when others are named; by nobody at first. */
+  onConfigured: (relays: readonly string[]) => void = () => {};
   readonly #clock: Clock;
   readonly #aborted = new AbortController();
   readonly #dead = new Set<string>();
@@ -40,12 +42,14 @@ export class RelayChoice {
 
   /** Takes these for what the configuration says. */
   configure(relays: readonly string[]): void {
+    const before = this.#named;
     this.#cancel?.();
     this.#cancel = undefined;
     this.#named = relays.slice(0, MAX_RELAYS);
     this.#dead.clear();
     // With one there is no choice, and a probe every 3 s would only disturb it.
     if (this.#named.length > 1) this.#schedule(0);
+    if (before.join() !== this.#named.join()) this.onConfigured(this.#named);
   }
 
   /** The relays that announce themselves now, the own one among them; replaces what was known of them. */

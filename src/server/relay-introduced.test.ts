@@ -66,12 +66,16 @@ async function talk(a: TestClient, b: TestClient): Promise<void> {
   b.sendRaw(Buffer.from('to-a'));
   expect(String(await a.inbox.next())).toBe('to-a');
 }
-/** A asks for a relay under `uuid`, as a stock controller does; resolves when B has the push. */
-async function askForRelay(b: TestClient, uuid: string): Promise<TestClient> {
+/** A asks for a relay under `uuid`, as a stock controller does; resolves when A has B's yes, or B the question. */
+async function askForRelay(b: TestClient, uuid: string, agrees = true): Promise<void> {
   const a = await tcp(A);
   a.send(encodeRendezvous({ requestRelay: { id: ID, uuid, secure: true } }));
-  expect((await receive(b)).requestRelay?.uuid).toBe(uuid);
-  return a;
+  const push = (await receive(b)).requestRelay;
+  expect(push?.uuid).toBe(uuid);
+  if (!agrees) return;
+  const answer = await tcp(B);
+  answer.send(encodeRendezvous({ relayResponse: { socketAddr: push?.socketAddr as Uint8Array, version: '1.4.6' } }));
+  expect((await receive(a)).union).toBe('relayResponse');
 }
 /** B proposes a relay under `uuid` in answer to A's punch; resolves when A has it. */
 async function proposeRelay(b: TestClient, uuid: string, before: () => Promise<void> = async () => {}): Promise<void> {
@@ -161,6 +165,18 @@ describe('a uuid that passed through the rendezvous', () => {
     await until(() => server.stats().relayWaiting === 2);
     await talk(a, await joinTcp(B, uuid));
     await closed(stranger);
+  });
+
+  it('pairs the two that were asked for before B has said yes, but nobody else in its place', async () => {
+    await start({ limits: { relayStrangerMs: 10, relayWaitMs: 300 } });
+    const b = await registered();
+    const [uuid, other] = [randomUUID(), randomUUID()];
+    await askForRelay(b, uuid, false);
+    await talk(await joinTcp(A, uuid), await joinTcp(B, uuid));
+    await askForRelay(b, other, false);
+    const [a, accomplice] = [await joinTcp(A, other), await joinTcp(STRANGER, other)];
+    await Promise.all([closed(a), closed(accomplice)]);
+    expect(server.stats().relayPairs).toBe(1);
   });
 
   it('pairs an end that came by another address, when the expected one stays away', async () => {

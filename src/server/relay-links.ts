@@ -37,31 +37,42 @@ export interface RelayLinksOptions {
 const HELLO = encodeFrame(encodeRendezvous({ relayIntroduction: {} }));
 
 export class RelayLinks {
-  readonly #links: readonly Link[];
+  readonly #links = new Map<string, Link>();
+  readonly #clock: Clock;
   readonly #stopListening: () => void;
 
   constructor(options: RelayLinksOptions) {
     const { relays, introductions, secretKey, clock, unixMs = Date.now } = options;
-    this.#links = [...new Set(relays)].slice(0, MAX_LINKS).map((relay) => new Link(relay, clock));
-    this.#stopListening =
-      this.#links.length === 0
-        ? () => {}
-        : introductions.onNote((uuid, { hosts }, told) => {
-            if (told) return;
-            const signed = [sealTicket({ uuid, side: 0, hosts }, secretKey(), unixMs())];
-            const frame = encodeFrame(encodeRendezvous({ relayIntroduction: { signed } }));
-            for (const link of this.#links) link.tell(frame);
-          });
+    this.#clock = clock;
+    this.configure(relays);
+    this.#stopListening = introductions.onNote((uuid, { hosts, agreed }, told) => {
+      // What was only asked for may come to nothing; an end that is early is held there for a while.
+      if (told || !agreed || this.#links.size === 0) return;
+      const signed = [sealTicket({ uuid, side: 0, hosts }, secretKey(), unixMs())];
+      const frame = encodeFrame(encodeRendezvous({ relayIntroduction: { signed } }));
+      for (const link of this.#links.values()) link.tell(frame);
+    });
+  }
+
+  /** The relays that are told from now on. */
+  configure(relays: readonly string[]): void {
+    const wanted = new Set(relays.slice(0, MAX_LINKS));
+    for (const [relay, link] of this.#links) {
+      if (wanted.has(relay)) continue;
+      link.close();
+      this.#links.delete(relay);
+    }
+    for (const relay of wanted) if (!this.#links.has(relay)) this.#links.set(relay, new Link(relay, this.#clock));
   }
 
   /** Relays that are told at the moment. */
   get connected(): number {
-    return this.#links.filter((link) => link.connected).length;
+    return [...this.#links.values()].filter((link) => link.connected).length;
   }
 
   close(): void {
     this.#stopListening();
-    for (const link of this.#links) link.close();
+    this.configure([]);
   }
 }
 

@@ -48,6 +48,9 @@ export class RelayPair {
     if (a.kind === 'ws' || b.kind === 'ws') {
       a.useFrames();
       b.useFrames();
+    } else {
+      a.useRaw();
+      b.useRaw();
     }
     for (const flow of this.#flows) this.#wire(flow);
   }
@@ -77,16 +80,23 @@ export class RelayPair {
     });
   }
 
-  #forward(flow: Flow, data: Uint8Array): void {
-    if (this.#closed) return;
+  /** @returns as EndEvents.onData */
+  #forward(flow: Flow, data: Uint8Array): boolean {
+    if (this.#closed) return true;
     this.lastTrafficAt = this.#clock.now();
     this.bytes += data.length;
     if (!flow.to.write(data)) {
       flow.blocked = true;
       flow.from.pause();
     }
+    this.#limit(flow, data.length);
+    // A blocked end is not read before all is flushed.
+    return flow.blocked || flow.to.flushed;
+  }
+
+  #limit(flow: Flow, bytes: number): void {
     let restMs = 0;
-    for (const limit of this.#limits) restMs = Math.max(restMs, limit.take(data.length));
+    for (const limit of this.#limits) restMs = Math.max(restMs, limit.take(bytes));
     if (restMs === 0 || flow.cancelRest) return;
     flow.from.pause();
     flow.cancelRest = this.#clock.setTimer(restMs, () => {

@@ -38,6 +38,8 @@ class FakeEnd implements RelayEnd {
     this.events = events;
   }
   useFrames(): void {}
+  useRaw(): void {}
+  readonly flushed = true;
   replay(): void {}
   write(): boolean {
     return true;

@@ -44,7 +44,7 @@ interface Entry extends Waiter {
 /** Streams under one uuid: both sides, one of them twice, and a stranger. */
 const MAX_PER_UUID = 4;
 /** Every uuid is good. */
-const OPEN: Introduction = { hosts: [], expiresAt: Number.POSITIVE_INFINITY };
+const OPEN: Introduction = { hosts: [], agreed: true, expiresAt: Number.POSITIVE_INFINITY };
 
 /** How many of one kind wait, in all and from one address. */
 class Places {
@@ -176,6 +176,8 @@ export class RelayWaiting {
     if (!introduction || !there || there.length < 2) return;
     const pair = pairOf(there, introduction.hosts);
     if (!pair) return;
+    // Whoever asked for a session must not get one with an accomplice instead.
+    if (!pair.expected && !introduction.agreed) return;
     // Somebody is at another address than the server saw. It may be another way out of the same network, or a stranger
     // who learned the uuid: the expected one gets a moment to come.
     const waitMs = pair.expected ? 0 : pair.since + limits.relayStrangerMs - clock.now();

@@ -12,6 +12,7 @@ import type { Introductions } from './introductions.ts';
 import type { ServerLimits } from './limits.ts';
 import type { Detail } from './observe/reasons.ts';
 import type { RelaySession } from './observe/view.ts';
+import { ReadBuffers } from './read-buffers.ts';
 import { type RelayEnd, TcpEnd, WsEnd } from './relay-end.ts';
 import { RelayPair } from './relay-pair.ts';
 import type { PairUsage, RelayPolicy } from './relay-policy.ts';
@@ -47,9 +48,11 @@ export class Relay {
   readonly #pairs = new Set<RelayPair>();
   #cancelSweep: (() => void) | undefined;
   #endedBytes = 0;
+  readonly #buffers: ReadBuffers;
 
   constructor(options: RelayOptions) {
     this.#o = options;
+    this.#buffers = new ReadBuffers(options.limits.relayReadBytes, options.limits.maxRelayReadBuffers);
     this.#used = new UsedTickets(options.limits, options.clock);
     this.#waiting = new RelayWaiting({ ...options, onPair: (first, second) => this.#pair(first, second) });
     const sweep = (): void => {
@@ -125,7 +128,10 @@ export class Relay {
     if (this.#refuses(host, 'tcp')) return void socket.destroy();
     const { limits, clock } = this.#o;
     const decoder = new FrameDecoder({ maxPayload: MAX_FIRST_FRAME });
-    const cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => socket.destroy());
+    const cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => {
+      this.#o.counters.count('client-silent', { from: host, via: 'tcp' });
+      socket.destroy();
+    });
     const cut = (): void => void socket.destroy();
     const stop = (): void => {
       cancelTimer();
@@ -136,6 +142,7 @@ export class Relay {
       try {
         first = decoder.pushOne(chunk);
       } catch {
+        this.#o.counters.count('client-garbled', { from: host, via: 'tcp' });
         return cut();
       }
       if (!first) return;
@@ -144,7 +151,7 @@ export class Relay {
       stop();
       settle();
       if (named === 'server') return this.#listenToServer(socket, decoder.takeRest(), host);
-      const end = new TcpEnd(socket, host, limits.maxRelayMessageBytes);
+      const end = new TcpEnd(socket, host, limits.maxRelayMessageBytes, this.#buffers);
       this.#waiting.arrive(named.uuid, end, decoder.takeRest(), named.side);
     };
     socket.on('data', onData).on('end', cut).on('error', cut).on('close', stop);
@@ -153,7 +160,10 @@ export class Relay {
   onWs(ws: WebSocket, host: string, settle: () => void = () => {}): void {
     if (this.#refuses(host, 'ws')) return ws.terminate();
     const { limits, clock } = this.#o;
-    const cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => ws.terminate());
+    const cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => {
+      this.#o.counters.count('client-silent', { from: host, via: 'ws' });
+      ws.terminate();
+    });
     const cut = (): void => ws.terminate();
     const stop = (): void => {
       cancelTimer();
@@ -210,7 +220,7 @@ export class Relay {
         counters.count(ticket === 'expired' ? 'relay-ticket-expired' : 'relay-ticket-forged', from);
         return false;
       }
-      if (this.#used.use(ticket)) introductions.note(ticket.uuid, ticket.hosts, true);
+      if (this.#used.use(ticket)) introductions.note(ticket.uuid, ticket.hosts, { told: true });
     }
     return true;
   }
@@ -230,7 +240,7 @@ export class Relay {
     const ticket = openTicket(sealed, ticketKeys(), unixMs());
     if (typeof ticket === 'object' && ticket.uuid === uuid && ticket.side !== 0) {
       if (this.#used.use(ticket)) {
-        if (!introductions.get(uuid)) introductions.note(uuid, ticket.hosts, true);
+        if (!introductions.get(uuid)) introductions.note(uuid, ticket.hosts, { told: true });
         return { uuid, side: ticket.side };
       }
       counters.count('relay-ticket-replayed', from);

@@ -7,6 +7,7 @@ import { Asks } from './asks.ts';
 import type { Client, UdpPath } from './client.ts';
 import { readHeartbeat } from './heartbeat.ts';
 import { Answers } from './rendezvous/answers.ts';
+import type { Reason } from './observe/reasons.ts';
 import type { RendezvousOptions } from './rendezvous/options.ts';
 import { Outbox } from './rendezvous/outbox.ts';
 import { Queries } from './rendezvous/queries.ts';
@@ -83,6 +84,7 @@ export class Rendezvous {
   /** A connection was made: whoever holds its address gets what is sent there. */
   onOpen(client: Client): void {
     this.#outbox.prove(client.remote.host);
+    this.#queries.onProven(client.remote.host);
   }
 
   /** One message on a connection to P or P+2. */
@@ -143,6 +145,10 @@ export class Rendezvous {
   /** Whether an answer to this client may still come. */
   waits(client: Client): boolean {
     return this.#asks.waits(client) || this.#queries.waits(client) || this.#o.cluster?.waits(client) === true;
+  }
+
+  onCut(client: Client, reason: Reason): void {
+    this.#o.counters.count(reason, { from: client.remote.host, via: client.kind });
   }
 
   onClosed(client: Client): void {

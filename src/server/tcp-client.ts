@@ -111,14 +111,14 @@ export class TcpClient extends ClientBase {
     try {
       for (const frame of this.#decoder.push(chunk)) {
         if (this.#closing) break;
-        if (frame.length > this.#limits.maxFrameBytes && !isOnlineRequest(frame)) return this.destroy();
+        if (frame.length > this.#limits.maxFrameBytes && !isOnlineRequest(frame)) return this.cut('client-too-long');
         this.#onFrame(frame);
       }
       if (this.#closing || this.closed) return;
       const { buffered } = this.#decoder;
-      if (!this.#hold(buffered) || (buffered > this.#limits.maxFrameBytes && !this.#mayBeLong())) this.destroy();
+      if (!this.#hold(buffered) || (buffered > this.#limits.maxFrameBytes && !this.#mayBeLong())) this.cut('client-too-long');
     } catch {
-      this.destroy();
+      this.cut('client-garbled');
     }
   }
 

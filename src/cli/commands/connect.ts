@@ -46,7 +46,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
   const pings = numberOption('ping', values.ping, { min: 0, max: 1_000_000 }) ?? 0;
   const holdMs = (numberOption('hold', values.hold, { min: 0, max: 31_536_000 }) ?? 0) * 1_000;
   const output = new Output(io, values.json === true);
-  const server = serverFrom(values.server, values.key);
+  const server = serverFrom(values.server, values.key, io.env);
   const password = await passwordFrom(values, io);
   const peer = await Peer.open({
     dataDir: values.data ?? defaultDataDir(io.env),

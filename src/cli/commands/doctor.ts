@@ -16,7 +16,8 @@ Tests a rendezvous server and its relay from here: name, each port over UDP, TCP
 introduction, relay, NAT and clock. Each line says ok, warn, fail or skip (not tested), and what to do next; the last one
 can be pasted into a bug report. Works with hbbs and hbbr too. Exit code 1 when something fails.
 
-  --server ADDRESS    HOST[:PORT] of the server, or its invitation line (litedesk://…)
+  --server ADDRESS    HOST[:PORT] of the server, tls://HOST, wss://HOST and the like for one that has a
+                      single port, or its invitation line (litedesk://…)
   --key KEY           the server's public key
   --nat-test-port N   where the server does not use the usual ports around its own
   --relay-port N
@@ -46,7 +47,7 @@ export async function doctorCommand(argv: string[], io: CommandIo): Promise<numb
     io.stdout.write(HELP);
     return 0;
   }
-  const server = serverFrom(values.server, values.key);
+  const server = serverFrom(values.server, values.key, io.env);
   if (!server) throw noServerGiven();
   const port = (name: 'nat-test-port' | 'relay-port' | 'ws-port' | 'relay-ws-port' | 'single-port'): number | undefined =>
     numberOption(name, values[name], PORT);
@@ -58,7 +59,9 @@ export async function doctorCommand(argv: string[], io: CommandIo): Promise<numb
   if (values.json !== true) io.stdout.write(`Testing ${name} from here.\n\n`);
   const facts = await runDoctor({
     name: server.host,
+    single: server.single ?? null,
     ports: doctorPorts(server.port, {
+      ...(server.single ? { relay: server.port } : {}),
       ...(natTest === undefined ? {} : { natTest }),
       ...(relay === undefined ? {} : { relay }),
       ...(ws === undefined ? {} : { ws }),

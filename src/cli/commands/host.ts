@@ -30,7 +30,7 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
     throw new UsageError('--allow and --tunnels are not supported in this version; nothing can be reached through this peer.');
   const output = new Output(io, values.json === true);
   const dataDir = values.data ?? defaultDataDir(io.env);
-  const server = serverFrom(values.server, values.key);
+  const server = serverFrom(values.server, values.key, io.env);
   const password = await passwordFrom(values, io);
   const peer = await Peer.open({
     dataDir,

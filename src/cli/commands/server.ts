@@ -115,6 +115,11 @@ function configure({ data, json: _json, qr: _qr, config: configFile, ...flags }:
   return { options: serverOptions(config, dataDir), config };
 }
 
+const ENROLMENT_HINTS = {
+  token: 'New computers need an invitation of their own: litedesk invite.',
+  approval: 'New computers wait for you: litedesk admin pending, and litedesk admin approve ID.',
+} as const;
+
 function announce(io: ServerCommandIo, json: boolean, server: ServerFacts, qr: boolean): void {
   const { ports, publicKey, invitation, host } = server;
   if (json) {
@@ -144,6 +149,7 @@ function announce(io: ServerCommandIo, json: boolean, server: ServerFacts, qr: b
         : []),
       ...(ports.single > 0 ? [`Single port: ${ports.single} (TCP and UDP) carries everything.`] : []),
       ...(server.statusUrl === '' ? [] : [`Status page: ${server.statusUrl}`]),
+      ...(server.enrolment === 'open' ? [] : [ENROLMENT_HINTS[server.enrolment]]),
       'Paste the invitation on each computer. Computers outside your network need the public address of this one instead.',
       'Ctrl+C stops the server.',
       '',

@@ -28,8 +28,9 @@ export function skip(detail: string, hint = ''): Finding {
   return { status: 'skip', detail, hint };
 }
 
-export function warn(code: string, detail: string, hint: string): Finding {
-  return { status: 'warn', code, detail, hint };
+/** Something that sessions go on without. */
+export function warn(error: LiteDeskError): Finding {
+  return { status: 'warn', code: error.code, detail: error.message, hint: error.hint };
 }
 
 export function fail(error: LiteDeskError): Finding {

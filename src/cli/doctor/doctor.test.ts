@@ -1,5 +1,5 @@
 /** The doctor against servers of both kinds and in several states of health, over real sockets. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { Writable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { signKeyPair } from '../../core/crypto/index.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../server/index.ts';
+import { FIRST_CERTIFICATE } from '../../server/one-port/test-certificates.ts';
 import { doctorCommand } from '../commands/doctor.ts';
 import { startStock, type StockFaults } from './test-stock.ts';
 
@@ -182,5 +183,18 @@ test('a server that carries everything on one port', async () => {
   expect(check('relay').status).toBe('ok');
   expect(check('key').status).toBe('ok');
   expect(check('tcp-relay').status).toBe('skip');
+  expect(code).toBe(0);
+});
+
+test.each(['tls', 'wss', 'ws', 'single'])('a single port that is reached by %s://, as its invitation says', async (scheme) => {
+  const port = await freePort('127.0.0.1');
+  const [certFile, keyFile] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
+  writeFileSync(certFile, FIRST_CERTIFICATE.cert);
+  writeFileSync(keyFile, FIRST_CERTIFICATE.key);
+  const server = await start({ ports: { rendezvous: 0, natTest: 0, relay: 0, ws: 0, relayWs: 0, single: port }, tls: { certFile, keyFile } });
+  const { check, lines, code } = await doctor('--server', `${scheme}://127.0.0.1:${port}`, '--key', server.publicKey);
+  expect(lines.filter((line) => line.status === 'fail')).toEqual([]);
+  for (const name of ['tcp-rendezvous', 'registration', 'introduction', 'key', 'relay', 'clock']) expect(check(name).status).toBe('ok');
+  for (const name of ['tcp-nat-test', 'websocket', 'tcp-relay', 'relay-websocket']) expect(check(name).status).toBe('skip');
   expect(code).toBe(0);
 });

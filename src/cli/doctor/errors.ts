@@ -1,8 +1,13 @@
 /** What the doctor finds wrong, each with one wording (docs/errors.md). */
 import { LiteDeskError } from '../../core/errors.ts';
 
-export function silent(what: string, hint: string): LiteDeskError {
-  return new LiteDeskError({ code: 'DOCTOR_NO_ANSWER', stage: 'server', message: `${what} does not answer.`, hint });
+export function silent(what: string, next: string): LiteDeskError {
+  return new LiteDeskError({
+    code: 'DOCTOR_NO_ANSWER',
+    stage: 'server',
+    message: `${what} does not answer.`,
+    hint: next === '' ? 'Check that the server runs, and that the firewalls on the way let its ports through.' : next,
+  });
 }
 
 export function wrongSource(asked: string, from: string): LiteDeskError {
@@ -15,19 +20,21 @@ export function wrongSource(asked: string, from: string): LiteDeskError {
 }
 
 export function keyWrong(told: string): LiteDeskError {
+  const why = told === '' ? '' : `: ${told}`;
   return new LiteDeskError({
     code: 'DOCTOR_KEY_WRONG',
     stage: 'server',
-    message: `The server does not hold the secret of the configured key${told === '' ? '' : `: ${told}`}.`,
+    message: `The server does not hold the secret of the configured key${why}.`,
     hint: 'Copy the key (or the invitation) anew from whoever runs the server; if it was right before, somebody else may answer in its place.',
   });
 }
 
 export function keyRefused(told: string): LiteDeskError {
+  const why = told === '' ? '' : `: ${told}`;
   return new LiteDeskError({
     code: 'DOCTOR_KEY_REFUSED',
     stage: 'lookup',
-    message: `The server refuses the configured key${told === '' ? '' : `: ${told}`}.`,
+    message: `The server refuses the configured key${why}.`,
     hint: 'Copy the key (or the invitation) anew from whoever runs the server.',
   });
 }
@@ -65,5 +72,77 @@ export function relayCut(relay: string): LiteDeskError {
     stage: 'relay',
     message: `The relay ${relay} closed the connection without a word.`,
     hint: 'It does so for a wrong key, and for sessions that its server did not introduce: give it the key of the server.',
+  });
+}
+
+export function udpLoss(seen: string, lost: string): LiteDeskError {
+  return new LiteDeskError({
+    code: 'DOCTOR_UDP_LOSS',
+    stage: 'server',
+    message: `${seen} ${lost} got no answer.`,
+    hint: 'Packets are lost on the way: check the line, or a firewall that limits UDP.',
+  });
+}
+
+export function noUdpNatTest(): LiteDeskError {
+  return new LiteDeskError({
+    code: 'DOCTOR_NO_UDP_NAT_TEST',
+    stage: 'server',
+    message: 'The UDP NAT test is not answered.',
+    hint: 'Stock hbbs does not know it; connections through NATs then use TCP, or the relay. `litedesk server` answers it.',
+  });
+}
+
+export function tooFrequent(): LiteDeskError {
+  return new LiteDeskError({
+    code: 'DOCTOR_TOO_FREQUENT',
+    stage: 'register',
+    message: 'The server takes no more registrations from here for now.',
+    hint: 'Wait a minute, then run the doctor again.',
+  });
+}
+
+export function notSigned(): LiteDeskError {
+  return new LiteDeskError({
+    code: 'DOCTOR_NOT_SIGNED',
+    stage: 'lookup',
+    message: 'The server signs no ids.',
+    hint: 'Its sessions are not encrypted with stock clients: run it with a key pair (-k _ with hbbs), not with a text as key.',
+  });
+}
+
+export function noKey(): LiteDeskError {
+  return new LiteDeskError({
+    code: 'DOCTOR_NO_KEY',
+    stage: 'server',
+    message: 'No key is configured.',
+    hint: 'Give --key, or the invitation: without it nobody can tell this server from another one.',
+  });
+}
+
+export function keyIsText(): LiteDeskError {
+  return new LiteDeskError({
+    code: 'DOCTOR_KEY_TEXT',
+    stage: 'server',
+    message: 'The configured key is a text and no public key.',
+    hint: 'It admits clients, but proves nothing about the server, and stock clients do not encrypt.',
+  });
+}
+
+export function natSymmetric(ports: string, more: string): LiteDeskError {
+  return new LiteDeskError({
+    code: 'DOCTOR_NAT_SYMMETRIC',
+    stage: 'punch',
+    message: `The NAT takes another public port for each destination (${ports}).${more}`,
+    hint: 'Most sessions of this computer will go through the relay. A port forward, IPv6, or another router setting (“full cone”) helps.',
+  });
+}
+
+export function clocksApart(how: string): LiteDeskError {
+  return new LiteDeskError({
+    code: 'DOCTOR_CLOCK',
+    stage: 'server',
+    message: `The clock of the server is ${how} this one.`,
+    hint: 'Set both clocks by the network (NTP): tickets, invitations and certificates depend on the time.',
   });
 }

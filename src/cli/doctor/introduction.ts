@@ -4,12 +4,12 @@ import { openIdPk } from '../../core/crypto/index.ts';
 import { LiteDeskError } from '../../core/errors.ts';
 import { type HostPort, hbb } from '../../core/wire/index.ts';
 import { formatHostPort, parseHostPort } from '../../net/index.ts';
-import { openTcpProbe, openWsProbe, type ProbeChannel, relayUuid } from '../../net/probe/index.ts';
+import { openWsProbe, type ProbeChannel, relayUuid } from '../../net/probe/index.ts';
 import { WIRE_VERSION } from '../../peer/version.ts';
 import { type Finding, fail, findingOf, ok, round, warn } from './check.ts';
-import { keyRefused, keyWrong, notIntroduced, registerRefused, relayCut, relaySilent, silent } from './errors.ts';
+import { keyRefused, keyWrong, notIntroduced, notSigned, registerRefused, relayCut, relaySilent, silent, tooFrequent } from './errors.ts';
 import { type Push, StandIn, type StandInIdentity } from './stand-in.ts';
-import { at, publicKeyOf, step, type Target } from './target.ts';
+import { at, openRelay, openRendezvous, publicKeyOf, step, type Target } from './target.ts';
 
 const Result = hbb.RegisterPkResponse.Result;
 const Failure = hbb.PunchHoleResponse.Failure;
@@ -32,7 +32,7 @@ export async function checkRegistration(
       return { finding: ok(`Registered as ${identity.id} over ${outcome.via.toUpperCase()}.`, performance.now() - started), standIn: outcome };
     if (outcome === Result.TOO_FREQUENT)
       return {
-        finding: warn('DOCTOR_TOO_FREQUENT', 'The server takes no more registrations from here for now.', 'Wait a minute, then run the doctor again.'),
+        finding: warn(tooFrequent()),
         standIn: null,
       };
     return { finding: fail(registerRefused(Result[outcome] ?? String(outcome))), standIn: null };
@@ -61,7 +61,7 @@ export async function checkIntroduction(target: Target, standIn: StandIn, udpPor
   const started = performance.now();
   let channel: ProbeChannel | undefined;
   try {
-    channel = await openTcpProbe(at(target, target.ports.rendezvous), options);
+    channel = await openRendezvous(target, options);
     channel.send({
       punchHoleRequest: { id, licenceKey: target.key, natType: hbb.NatType.ASYMMETRIC, version: WIRE_VERSION, ...(udpPort > 0 ? { udpPort } : {}) },
     });
@@ -94,11 +94,7 @@ function signature(target: Target, id: string, pk: Uint8Array, signed: Uint8Arra
   const publicKey = publicKeyOf(target.key);
   if (!publicKey) return null;
   if (signed.length === 0)
-    return warn(
-      'DOCTOR_NOT_SIGNED',
-      'The server signs no ids.',
-      'Its sessions are not encrypted with stock clients: run it with a key pair (-k _ with hbbs), not with a text as key.',
-    );
+    return warn(notSigned());
   const opened = openIdPk(signed, publicKey);
   if (opened?.id !== id || Buffer.compare(opened.pk, pk) !== 0) return fail(keyWrong('its signature is of another key'));
   return ok('The server signed our id with the secret of the configured key.');
@@ -127,11 +123,11 @@ export async function checkRelay(target: Target, standIn: StandIn, relay: HostPo
     return channel;
   };
   try {
-    const asker = await keep(openTcpProbe(at(target, target.ports.rendezvous), options));
+    const asker = await keep(openRendezvous(target, options));
     asker.send({ requestRelay: { id, uuid, relayServer: formatHostPort(relay), licenceKey: target.key } });
     await asker.next((message) => message.relayResponse, options.signal);
-    const one = await keep(wsUrl === null ? openTcpProbe(relay, options) : openWsProbe(wsUrl, options));
-    const other = await keep(openTcpProbe(relay, options));
+    const one = await keep(wsUrl === null ? openRelay(target, relay, options) : openWsProbe(wsUrl, options));
+    const other = await keep(openRelay(target, relay, options));
     // As the two ends of a session say it: the controller names the id, the controlled side does not.
     one.send({ requestRelay: { id, uuid, licenceKey: target.key } });
     other.send({ requestRelay: { uuid, licenceKey: target.key } });

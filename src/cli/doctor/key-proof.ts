@@ -1,10 +1,10 @@
 /** Whether the server holds the secret of the configured key: by the encrypted connection that it offers (rendezvous §6.9). */
 import { clientKeyExchange, SealedStream } from '../../core/crypto/index.ts';
 import { decodeRendezvous, encodeRendezvous } from '../../core/wire/index.ts';
-import { openTcpProbe, type ProbeChannel } from '../../net/probe/index.ts';
+import type { ProbeChannel } from '../../net/probe/index.ts';
 import { type Finding, findingOf, fail, ok, skip } from './check.ts';
 import { keyWrong, silent } from './errors.ts';
-import { at, publicKeyOf, step, type Target } from './target.ts';
+import { openRendezvous, publicKeyOf, step, type Target } from './target.ts';
 
 /** ms for the greeting: servers send it to a client that says nothing for some 200 ms. */
 const GREETING_MS = 2_500;
@@ -13,14 +13,15 @@ const GREETING_MS = 2_500;
  * `ok`: it answered inside the encryption, which nobody can who has not the secret, also not who recorded a greeting.
  * `skip`: it offers none (stock hbbs); the signed id of an introduction has to prove it.
  */
-export async function proveKey(target: Target, port: number): Promise<Finding> {
+export async function proveKey(target: Target): Promise<Finding> {
   const publicKey = publicKeyOf(target.key);
+  if (target.single?.ws) return skip('There is no encrypted connection of this kind over WebSocket.');
   if (!publicKey) return skip('No public key is configured, so there is nothing to prove.');
   let channel: ProbeChannel | undefined;
   const greeting = step(target, GREETING_MS);
   const { late, options } = step(target);
   try {
-    channel = await openTcpProbe(at(target, port), options);
+    channel = await openRendezvous(target, options);
     let offered;
     try {
       offered = await channel.next((message) => message.keyExchange, greeting.options.signal);

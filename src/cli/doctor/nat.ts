@@ -4,6 +4,7 @@ import { networkInterfaces } from 'node:os';
 import type { HostPort } from '../../core/wire/index.ts';
 import { formatHostPort } from '../../net/index.ts';
 import { type Finding, ok, skip, warn } from './check.ts';
+import { natSymmetric } from './errors.ts';
 import type { SeenPort } from './ports.ts';
 
 export interface NatSeen {
@@ -45,11 +46,7 @@ export function checkNat(seen: NatSeen): { mapping: Finding; filtering: Finding;
       word: 'NAT keeps its mapping',
     };
   return {
-    mapping: warn(
-      'DOCTOR_NAT_SYMMETRIC',
-      `The NAT takes another public port for each destination (${first.local} became ${first.seen} and ${second.seen}).${outside}${carrier}${udpSays}`,
-      'Most sessions of this computer will go through the relay. A port forward, IPv6, or another router setting (“full cone”) helps.',
-    ),
+    mapping: warn(natSymmetric(`${first.local} became ${first.seen} and ${second.seen}`, `${outside}${carrier}${udpSays}`)),
     filtering,
     word: 'NAT changes its mapping with the destination',
   };

@@ -2,9 +2,9 @@
 import { isIP } from 'node:net';
 import { formatHostPort, resolveHost } from '../../net/index.ts';
 import { openTcpProbe, openWsProbe, type ProbeChannel, UdpProbe } from '../../net/probe/index.ts';
-import { type Finding, findingOf, ok, round, skip, warn } from './check.ts';
-import { silent, wrongSource } from './errors.ts';
-import { at, step, type Target } from './target.ts';
+import { fail, type Finding, findingOf, ok, round, skip, warn } from './check.ts';
+import { noUdpNatTest, silent, udpLoss, wrongSource } from './errors.ts';
+import { at, openRendezvous, step, type Target } from './target.ts';
 
 /** What one TCP NAT test saw: the port of ours that the server names, and the local one. */
 export interface SeenPort {
@@ -46,7 +46,8 @@ export async function checkTcp(
   const started = performance.now();
   let channel: ProbeChannel | undefined;
   try {
-    channel = await openTcpProbe(at(target, port), { ...options, reusable: true, localPort });
+    const isMain = port === target.ports.rendezvous;
+    channel = isMain && target.single ? await openRendezvous(target, options) : await openTcpProbe(at(target, port), { ...options, reusable: true, localPort });
     const connected = performance.now() - started;
     const seen = await askNatTest(channel, options.signal);
     const answered = performance.now() - started;
@@ -87,12 +88,6 @@ export async function checkWs(target: Target, url: string, speaks: boolean): Pro
   } finally {
     channel?.close();
   }
-}
-
-export function wsUrl(target: Target, port: number, path = '/', tls = false): string {
-  // A certificate names the host, not its address.
-  const host = tls ? target.name : target.host;
-  return `${tls ? 'wss' : 'ws'}://${host.includes(':') ? `[${host}]` : host}:${port}${path}`;
 }
 
 export async function checkTls(target: Target, port: number): Promise<Finding> {
@@ -138,13 +133,13 @@ export async function checkUdp(target: Target, port: number): Promise<{ finding:
         );
         times.push(performance.now() - started);
         if (from.host !== asked.host || from.port !== asked.port)
-          return { finding: { status: 'fail', ...errorFields(wrongSource(name, formatHostPort(from))) }, times: null };
+          return { finding: fail(wrongSource(name, formatHostPort(from))), times: null };
       } catch (error) {
         if (target.signal.aborted) throw error;
       }
     }
     if (times.length === 0)
-      return { finding: { status: 'fail', ...errorFields(silent(`UDP ${name}`, OPEN_UDP)) }, times: null };
+      return { finding: fail(silent(`UDP ${name}`, OPEN_UDP)), times: null };
     const minMs = Math.min(...times);
     const maxMs = Math.max(...times);
     const averageMs = times.reduce((sum, ms) => sum + ms, 0) / times.length;
@@ -153,7 +148,7 @@ export async function checkUdp(target: Target, port: number): Promise<{ finding:
     const detail = `Port ${port} answers over UDP; round trip ${result.minMs} / ${result.averageMs} / ${result.maxMs} ms (least, mean, most).`;
     if (lost > 0)
       return {
-        finding: warn('DOCTOR_UDP_LOSS', `${detail} ${lost} of ${UDP_PROBES} got no answer.`, 'Packets are lost on the way: check the line, or a firewall that limits UDP.'),
+        finding: warn(udpLoss(detail, `${lost} of ${UDP_PROBES}`)),
         times: result,
       };
     return { finding: ok(detail, averageMs), times: result };
@@ -162,10 +157,6 @@ export async function checkUdp(target: Target, port: number): Promise<{ finding:
   } finally {
     probe?.close();
   }
-}
-
-function errorFields(error: { code: string; message: string; hint: string }): { code: string; detail: string; hint: string } {
-  return { code: error.code, detail: error.message, hint: error.hint };
 }
 
 /** The UDP NAT test, which only newer servers answer: without it there is no UDP hole punching between stock clients. */
@@ -179,7 +170,7 @@ export async function checkUdpNatTest(target: Target, port: number): Promise<{ f
   } catch (error) {
     if (late.aborted)
       return {
-        finding: warn('DOCTOR_NO_UDP_NAT_TEST', 'The UDP NAT test is not answered.', 'Stock hbbs does not know it; connections through NATs then use TCP, or the relay. `litedesk server` answers it.'),
+        finding: warn(noUdpNatTest()),
         seen: null,
       };
     return { finding: findingOf(error, silent('The UDP NAT test', OPEN_UDP), late), seen: null };

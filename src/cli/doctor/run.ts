@@ -2,15 +2,17 @@
 import { isIP } from 'node:net';
 import { fingerprint } from '../../core/crypto/index.ts';
 import type { HostPort } from '../../core/wire/index.ts';
+import type { SinglePort } from '../../peer/server-address.ts';
 import { formatHostPort } from '../../net/index.ts';
 import { asWarning, type Check, type Finding, skip, warn } from './check.ts';
 import { checkClock } from './clock.ts';
+import { keyIsText, noKey } from './errors.ts';
 import { checkIntroduction, checkRegistration, checkRelay, type Introduction, relayAddress } from './introduction.ts';
 import { proveKey } from './key-proof.ts';
 import { checkNat, consoleHint } from './nat.ts';
-import { checkDns, checkListens, checkTcp, checkTls, checkUdp, checkUdpNatTest, checkWs, wsUrl } from './ports.ts';
+import { checkDns, checkListens, checkTcp, checkTls, checkUdp, checkUdpNatTest, checkWs } from './ports.ts';
 import { standInIdentity } from './stand-in.ts';
-import { publicKeyOf, type DoctorPorts, type Target } from './target.ts';
+import { at, publicKeyOf, type DoctorPorts, type Target, wsUrl } from './target.ts';
 import type { VerdictFacts } from './verdict.ts';
 
 export interface DoctorInput {
@@ -18,6 +20,8 @@ export interface DoctorInput {
   readonly name: string;
   readonly ports: DoctorPorts;
   readonly key: string;
+  /** Everything is on the rendezvous port, reached like this. */
+  readonly single: SinglePort | null;
   readonly dataDir: string;
   readonly signal: AbortSignal;
   /** Another port that carries everything; 0: none given. */
@@ -41,23 +45,24 @@ export async function runDoctor(input: DoctorInput): Promise<VerdictFacts> {
   tell('dns', dns);
   const [host] = addresses;
   if (host === undefined) return { checks, udp: null, relayMs: null, nat: 'NAT unknown', address: null, key: null };
-  const target: Target = { name: input.name, host, ports: input.ports, key: input.key, signal: input.signal };
-  const { ports } = target;
+  const target: Target = { name: input.name, host, ports: input.ports, key: input.key, single: input.single, signal: input.signal };
+  const { ports, single } = target;
+  const unused = (what: string): Finding => skip(`${what} is not used: this server carries everything on port ${ports.rendezvous}.`);
 
   // All at once; told in the order of the list.
   const tcp = checkTcp(target, ports.rendezvous);
-  const natTest = tcp.then(({ seen }) => checkTcp(target, ports.natTest, seen?.local));
+  const natTest = tcp.then(({ seen }) => (single ? { finding: unused('The port of the second NAT test'), seen: null } : checkTcp(target, ports.natTest, seen?.local)));
   const udp = checkUdp(target, ports.rendezvous);
   const udpNatTest = udp.then(({ times }) =>
     times ? checkUdpNatTest(target, ports.rendezvous) : { finding: skip('The UDP NAT test was not made: the port does not answer over UDP.'), seen: null },
   );
-  const oneWs = checkWs(target, wsUrl(target, ports.rendezvous, '/ws/id'), true);
-  const ws = checkWs(target, wsUrl(target, ports.ws), true);
-  const relayTcp = checkListens(target, ports.relay);
-  const relayWs = checkWs(target, wsUrl(target, ports.relayWs), false);
-  const key = proveKey(target, ports.rendezvous);
-  const clock = checkClock(target, [ports.ws, input.singlePort || ports.rendezvous]);
-  const others = addresses.slice(1).map((address) => ({ address, result: checkTcp({ ...target, host: address }, ports.rendezvous) }));
+  const oneWs = checkWs(target, wsUrl(target, at(target, ports.rendezvous), '/ws/id', single?.tls), true);
+  const ws = single ? unused('The port for WebSocket') : checkWs(target, wsUrl(target, at(target, ports.ws)), true);
+  const relayTcp = single ? unused('The port of the relay') : checkListens(target, ports.relay);
+  const relayWs = single ? unused('The port of the relay for WebSocket') : checkWs(target, wsUrl(target, at(target, ports.relayWs)), false);
+  const key = proveKey(target);
+  const clock = checkClock(target, single ? [ports.rendezvous] : [ports.ws, input.singlePort || ports.rendezvous], single?.tls === true);
+  const others = (single ? [] : addresses.slice(1)).map((address) => ({ address, result: checkTcp({ ...target, host: address }, ports.rendezvous) }));
 
   const isOnePort = (await oneWs).status === 'ok';
   /** What only servers on the classic ports have. */
@@ -70,7 +75,7 @@ export async function runDoctor(input: DoctorInput): Promise<VerdictFacts> {
   const udpWorks = udpResult.times !== null;
   const registration = seenFirst.finding.status === 'fail' && !udpWorks ? null : await checkRegistration(target, standInIdentity(input.dataDir), udpWorks);
   // Without UDP a client of ours registers over TCP, where the server takes that.
-  tell('udp-rendezvous', !udpWorks && registration?.standIn ? asWarning(udpResult.finding) : udpResult.finding);
+  tell('udp-rendezvous', !udpWorks && (single !== null || registration?.standIn) ? asWarning(udpResult.finding) : udpResult.finding);
   const seenUdp = await udpNatTest;
   tell('udp-nat-test', seenUdp.finding);
   const seenSecond = await natTest;
@@ -81,7 +86,7 @@ export async function runDoctor(input: DoctorInput): Promise<VerdictFacts> {
   for (const { address, result } of others)
     tell(`tcp-rendezvous ${address}`, asWarning((await result).finding, 'Clients that take this address first wait for it: repair it, or remove it from the name.'));
   if (input.singlePort > 0) await checkSingle(target, input.singlePort, tell);
-  else if (isOnePort || ports.rendezvous === 443) tell('tls', asWarning(await checkTls(target, ports.rendezvous)));
+  else if (single?.tls || isOnePort || ports.rendezvous === 443) tell('tls', asWarning(await checkTls(target, ports.rendezvous)));
 
   const standIn = registration?.standIn ?? null;
   tell('registration', registration?.finding ?? skip('Nothing answers, so nothing could be registered.'));
@@ -105,7 +110,7 @@ export async function runDoctor(input: DoctorInput): Promise<VerdictFacts> {
     tell(
       'relay-websocket',
       relayMs !== null && relayWsListens.status === 'ok' && standIn
-        ? asWarning(await checkRelay(target, standIn, relay, wsUrl(target, ports.relayWs)), WS_USE)
+        ? asWarning(await checkRelay(target, standIn, relay, wsUrl(target, at(target, ports.relayWs))), WS_USE)
         : asWarning(classic(relayWsListens), WS_USE),
     );
   } finally {
@@ -135,7 +140,7 @@ async function checkSingle(target: Target, port: number, tell: (name: string, fi
   const [tcp, udp, ws, tls] = await Promise.all([
     checkTcp(target, port),
     checkUdp(target, port),
-    checkWs(target, wsUrl(target, port, '/ws/id'), true),
+    checkWs(target, wsUrl(target, at(target, port), '/ws/id'), true),
     checkTls(target, port),
   ]);
   tell('one-port tcp', tcp.finding);
@@ -147,9 +152,9 @@ async function checkSingle(target: Target, port: number, tell: (name: string, fi
 /** The stronger proof first; then what the signature of an introduction says. */
 function keyFinding(target: Target, proof: Finding, signed: Finding | null): Finding {
   if (target.key === '')
-    return warn('DOCTOR_NO_KEY', 'No key is configured.', 'Give --key, or the invitation: without it nobody can tell this server from another one.');
+    return warn(noKey());
   if (!publicKeyOf(target.key))
-    return warn('DOCTOR_KEY_TEXT', 'The configured key is a text and no public key.', 'It admits clients, but proves nothing about the server, and stock clients do not encrypt.');
+    return warn(keyIsText());
   const finding = proof.status !== 'skip' ? proof : (signed ?? skip(`${proof.detail} There was no introduction to prove the key by.`));
   return { ...finding, detail: `${finding.detail} The configured key is ${fingerprint(target.key)}.` };
 }

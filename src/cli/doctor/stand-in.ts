@@ -7,9 +7,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { signKeyPair } from '../../core/crypto/index.ts';
 import { type HostPort, hbb, mangleAddress, unmangleAddress } from '../../core/wire/index.ts';
-import { openTcpProbe, type ProbeChannel, UdpProbe } from '../../net/probe/index.ts';
+import { type ProbeChannel, UdpProbe } from '../../net/probe/index.ts';
 import { WIRE_VERSION } from '../../peer/version.ts';
-import { at, step, type Target } from './target.ts';
+import { at, openRendezvous, step, type Target } from './target.ts';
 
 const Result = hbb.RegisterPkResponse.Result;
 const SEED_FILE = 'doctor_seed';
@@ -103,7 +103,7 @@ export class StandIn {
   /** Registers over TCP, where UDP does not come through (rendezvous §5.6). */
   static async byTcp(target: Target, identity: StandInIdentity): Promise<StandIn | hbb.RegisterPkResponse.Result> {
     const { options } = step(target);
-    const channel = await openTcpProbe(at(target, target.ports.rendezvous), options);
+    const channel = await openRendezvous(target, options);
     try {
       const { id, uuid, publicKey: pk } = identity;
       channel.send({ registerPk: { id, uuid, pk } });
@@ -153,11 +153,13 @@ export class StandIn {
   async #answer(how: Push['how'], socketAddr: Uint8Array, relayServer: string, signal: AbortSignal): Promise<void> {
     const { id } = this.identity;
     const version = WIRE_VERSION;
-    const channel = await openTcpProbe(at(this.#target, this.#target.ports.rendezvous), { signal, timeoutMs: 3_000 });
+    const channel = await openRendezvous(this.#target, { signal, timeoutMs: 3_000 });
     this.#channels.add(channel);
     const natType = hbb.NatType.ASYMMETRIC;
     if (how === 'local') {
-      const localAddr = mangleAddress(channel.local, Date.now() * 1000);
+      // Nobody dials it here; a WebSocket does not tell its own.
+      const local = channel.local.host === '' ? { host: '127.0.0.1', port: 9 } : channel.local;
+      const localAddr = mangleAddress(local, Date.now() * 1000);
       channel.send({ localAddr: { id, socketAddr, localAddr, relayServer, version } });
     } else if (how === 'punch') channel.send({ punchHoleSent: { id, socketAddr, relayServer, natType, version } });
     else channel.send({ relayResponse: { socketAddr, version } });

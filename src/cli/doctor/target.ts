@@ -1,6 +1,7 @@
 /** What the doctor looks at, and how long it waits. */
 import type { HostPort } from '../../core/wire/index.ts';
-import type { ProbeOptions } from '../../net/probe/index.ts';
+import { openTcpProbe, openWsProbe, type ProbeChannel, type ProbeOptions } from '../../net/probe/index.ts';
+import type { SinglePort } from '../../peer/server-address.ts';
 
 export interface DoctorPorts {
   readonly rendezvous: number;
@@ -30,6 +31,8 @@ export interface Target {
   readonly ports: DoctorPorts;
   /** What clients send as licence key and check signatures with; ''. none. */
   readonly key: string;
+  /** Everything is on the rendezvous port, reached like this; null: the classic ports. */
+  readonly single: SinglePort | null;
   /** The user's interruption. */
   readonly signal: AbortSignal;
 }
@@ -50,4 +53,26 @@ export function step(target: Target, ms = STEP_MS): { late: AbortSignal; options
 /** 32 bytes of a base64 key, or null when it is no public key. */
 export function publicKeyOf(key: string): Uint8Array | null {
   return /^[A-Za-z0-9+/]{43}=$/.test(key) ? new Uint8Array(Buffer.from(key, 'base64')) : null;
+}
+
+/** A connection to the rendezvous server, the way its clients take. */
+export function openRendezvous(target: Target, options: ProbeOptions): Promise<ProbeChannel> {
+  return open(target, at(target, target.ports.rendezvous), '/ws/id', options);
+}
+
+/** A connection to the relay. */
+export function openRelay(target: Target, relay: HostPort, options: ProbeOptions): Promise<ProbeChannel> {
+  return open(target, relay, '/ws/relay', options);
+}
+
+function open(target: Target, address: HostPort, path: string, options: ProbeOptions): Promise<ProbeChannel> {
+  const { single, name } = target;
+  if (single?.ws) return openWsProbe(wsUrl(target, address, path, single.tls), { ...options, anyCertificate: true });
+  return openTcpProbe(address, single?.tls ? { ...options, tlsName: name, anyCertificate: true } : options);
+}
+
+export function wsUrl(target: Target, { host, port }: HostPort, path = '/', tls = false): string {
+  // A certificate, and a proxy that serves several names, want the name.
+  const shown = tls && host === target.host ? target.name : host;
+  return `${tls ? 'wss' : 'ws'}://${shown.includes(':') ? `[${shown}]` : shown}:${port}${path}`;
 }

@@ -38,6 +38,8 @@ export interface ProbeOptions {
   readonly reusable?: boolean | undefined;
   /** Speaks TLS first, with this name; certificates are checked as browsers do. */
   readonly tlsName?: string | undefined;
+  /** Any certificate will do: the server's key is what counts. */
+  readonly anyCertificate?: boolean | undefined;
 }
 
 /** Payloads of a server under test; an online list is the largest. */
@@ -118,7 +120,12 @@ export async function openWsProbe(url: string, options: ProbeOptions): Promise<P
   const started = performance.now();
   const { signal, timeoutMs } = options;
   if (signal.aborted) throw abortError(signal, 'server');
-  const ws = new WebSocket(url, { handshakeTimeout: timeoutMs, maxPayload: MAX_PAYLOAD, perMessageDeflate: false });
+  const ws = new WebSocket(url, {
+    handshakeTimeout: timeoutMs,
+    maxPayload: MAX_PAYLOAD,
+    perMessageDeflate: false,
+    rejectUnauthorized: options.anyCertificate !== true,
+  });
   const inbox = new Inbox<Uint8Array>();
   ws.on('message', (data, isBinary) => {
     if (isBinary) inbox.push(data as Buffer);
@@ -150,9 +157,12 @@ export async function openWsProbe(url: string, options: ProbeOptions): Promise<P
 }
 
 function startTls(raw: Socket, name: string, target: HostPort, options: ProbeOptions): Promise<TLSSocket> {
-  const { signal, timeoutMs } = options;
+  const { signal, timeoutMs, anyCertificate } = options;
   return new Promise((resolve, reject) => {
-    const socket = connectTls({ socket: raw, ...(isIPv6(name) || /^[\d.]+$/.test(name) ? {} : { servername: name }) });
+    const socket = connectTls({
+      socket: raw,
+      rejectUnauthorized: anyCertificate !== true,
+      ...(isIPv6(name) || /^[\d.]+$/.test(name) ? {} : { servername: name }) });
     const settle = (done: () => void): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);

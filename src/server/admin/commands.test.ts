@@ -11,13 +11,14 @@ import { callAdmin } from './client.ts';
 let dir: string;
 let server: RunningServer;
 let clients: TestClient[];
+const limits = { relayPairBps: 128 * 1024 * 1024, relayTotalBps: 1024 * 1024 * 1024 };
 const signal = new AbortController().signal;
 const admin = async (line: string): Promise<unknown> => (await callAdmin(dir, line.split(' '), signal)).result;
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'litedesk-commands-'));
   clients = [];
-  server = await startServer({ dataDir: dir, ports: { rendezvous: -1 }, relays: ['192.0.2.50'], openRelay: true });
+  server = await startServer({ dataDir: dir, ports: { rendezvous: -1 }, relays: ['192.0.2.50'], openRelay: true, limits });
 });
 afterEach(async () => {
   for (const client of clients) client.destroy();

@@ -9,16 +9,19 @@ export interface PeerCommandParts {
   readonly peers: PeerTable;
   readonly store: PeerStore;
   readonly requests: RequestLog;
+  /** Told of each id that was forgotten. */
+  readonly onRemoved: (id: string) => void;
 }
 
 /** Rows of a listing unless told otherwise, as in the console of hbbs. */
 const PAGE = 10;
 const MAX_PAGE = 1_000;
 
-export function peerCommands({ peers, store, requests }: PeerCommandParts): AdminCommand[] {
+export function peerCommands({ peers, store, requests, onRemoved }: PeerCommandParts): AdminCommand[] {
   const remove = async (id: string): Promise<{ id: string; removed: boolean }> => {
     const known = await peers.forget(id);
     if (known === null) throw adminUsage(`This store (${store.kind}) does not remove computers.`);
+    onRemoved(id);
     return { id, removed: known };
   };
   return [

@@ -1,25 +1,22 @@
 /** Settings of the running server (hbbs: relay-servers, always-use-relay, test-geo, reload-geo). */
+import type { LiveSettings } from '../cluster/cluster.ts';
 import type { ServerLimits } from '../limits.ts';
 import type { RelayLine } from '../observe/view.ts';
 import { type AdminCommand, adminUsage } from './registry.ts';
 
 export interface ServerCommandParts {
   readonly limits: ServerLimits;
-  /** Settings that may change while the server runs. */
-  readonly live: { alwaysRelay: boolean };
-  readonly relays: {
-    readonly lines: readonly RelayLine[];
-    pick(): string;
-    /** Takes another list of configured relays; empty: the built-in one. */
-    configure(relays: readonly string[]): void;
-  };
+  readonly alwaysRelay: () => boolean;
+  readonly relays: { readonly lines: readonly RelayLine[]; pick(): string };
+  /** Changes settings until the next start, at all processes and nodes of the server. An empty list: the built-in relay. */
+  change(settings: LiveSettings): void;
   reload(): Promise<void>;
 }
 
 const YES = /^(y|yes|on|true|1)$/i;
 const NO = /^(n|no|off|false|0)$/i;
 
-export function serverCommands({ limits, live, relays, reload }: ServerCommandParts): AdminCommand[] {
+export function serverCommands({ limits, alwaysRelay, relays, change, reload }: ServerCommandParts): AdminCommand[] {
   return [
     {
       name: 'relays',
@@ -29,7 +26,8 @@ export function serverCommands({ limits, live, relays, reload }: ServerCommandPa
       maxArgs: 1,
       run: ({ args }) => {
         const [list] = args;
-        if (list !== undefined) relays.configure(list === '-' ? [] : list.split(',').map((entry) => entry.trim()).filter((entry) => entry !== ''));
+        const named = list === '-' ? [] : list?.split(',').map((entry) => entry.trim()).filter((entry) => entry !== '');
+        if (named) change({ relays: named });
         return relays.lines;
       },
       text: (lines) => (Array.isArray(lines) && lines.length === 0 ? 'the built-in relay' : undefined),
@@ -57,8 +55,8 @@ export function serverCommands({ limits, live, relays, reload }: ServerCommandPa
       run: ({ args }) => {
         const [word] = args;
         if (word !== undefined && !YES.test(word) && !NO.test(word)) throw adminUsage(`${word} is neither Y nor N.`);
-        if (word !== undefined) live.alwaysRelay = YES.test(word);
-        return { alwaysRelay: live.alwaysRelay };
+        if (word !== undefined) change({ alwaysRelay: YES.test(word) });
+        return { alwaysRelay: alwaysRelay() };
       },
     },
     { name: 'limits', help: 'all limits with their values; --limit of the server changes them', run: () => limits },

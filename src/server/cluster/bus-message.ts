@@ -27,11 +27,17 @@ export type BusMessage =
     }
   /** These peers have registered with the sender. */
   | { readonly type: 'moved'; readonly ids: readonly string[] }
+  /** An operator had these forgotten. */
+  | { readonly type: 'removed'; readonly ids: readonly string[] }
+  /** An operator changed what holds until the next start; what is not named stays. */
+  | { readonly type: 'settings'; readonly alwaysRelay?: boolean; readonly relays?: readonly string[] }
   /** Which of these are online with you? */
   | { readonly type: 'online'; readonly ref: number; readonly ids: readonly string[] }
   | { readonly type: 'states'; readonly ref: number; readonly online: readonly boolean[] }
   /** Two were introduced to a relay: the ends that name this uuid, expected from these addresses, may be joined. */
-  | { readonly type: 'introduced'; readonly uuid: string; readonly hosts: readonly string[] };
+  | { readonly type: 'introduced'; readonly uuid: string; readonly hosts: readonly string[] }
+  /** Something about keys or enrolment (enrolment/shared.ts), as JSON. */
+  | { readonly type: 'enrolment'; readonly text: string };
 
 /** A client's message is at most one frame; ids come in batches below this. */
 export const MAX_BUS_MESSAGE = 1024 * 1024;
@@ -65,7 +71,7 @@ export function decodeBusMessage(data: Uint8Array): BusMessage | null {
 }
 
 function shaped(head: Record<string, unknown>, bytes: Uint8Array): BusMessage | null {
-  const { type, ref, kind, host, port, localHost, ids, uuid, hosts, online } = head;
+  const { type, ref, kind, host, port, localHost, ids, uuid, hosts, online, text } = head;
   const hasRef = typeof ref === 'number' && Number.isSafeInteger(ref);
   const from = typeof host === 'string' && typeof port === 'number' && port >= 0 && port <= 0xffff ? { host, port } : null;
   switch (type) {
@@ -81,13 +87,22 @@ function shaped(head: Record<string, unknown>, bytes: Uint8Array): BusMessage | 
       if (!from || (kind !== 'tcp' && kind !== 'ws' && kind !== 'udp')) return null;
       return { type, kind, ...from, bytes };
     case 'moved':
+    case 'removed':
       return isStrings(ids) ? { type, ids } : null;
+    case 'settings':
+      return {
+        type,
+        ...(typeof head.alwaysRelay === 'boolean' ? { alwaysRelay: head.alwaysRelay } : {}),
+        ...(isStrings(head.relays) ? { relays: head.relays } : {}),
+      };
     case 'online':
       return hasRef && isStrings(ids) ? { type, ref, ids } : null;
     case 'states':
       return hasRef && Array.isArray(online) ? { type, ref, online: online.map(Boolean) } : null;
     case 'introduced':
       return typeof uuid === 'string' && isStrings(hosts) ? { type, uuid, hosts } : null;
+    case 'enrolment':
+      return typeof text === 'string' ? { type, text } : null;
     default:
       return null;
   }

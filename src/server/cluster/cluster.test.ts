@@ -105,6 +105,24 @@ describe('several nodes', () => {
     expect(one.path.take()?.registerPeerResponse?.requestPk).toBe(true);
   });
 
+  it('forget what an operator had forgotten at another one, and follow his settings', async () => {
+    await register(one);
+    world.store.rows.delete(ID);
+    two.cluster.removed(ID);
+    two.cluster.changed({ alwaysRelay: true });
+    await settled();
+    expect([one.peers.inMemory(ID), one.cluster.held]).toEqual([undefined, 0]);
+    expect([one, two, three].map((node) => node.settings.map(({ alwaysRelay, relays }) => [alwaysRelay, relays]))).toEqual([
+      [[true, undefined]],
+      [],
+      [[true, undefined]],
+    ]);
+    // Another machine may have it now.
+    const other = { registerPk: { ...registerPk.registerPk, uuid: new Uint8Array([2]) } };
+    await three.datagram(other, { host: '198.51.100.3', port: 1 });
+    expect(three.path.take()?.registerPkResponse?.result).toBe(Result.OK);
+  });
+
   it('keep one id to one machine', async () => {
     await register(one);
     const other = { registerPk: { ...registerPk.registerPk, uuid: new Uint8Array([2]) } };

@@ -45,8 +45,18 @@ export interface ClusterOptions {
   /** What the rendezvous of any node introduced, the relay of any other may join. */
   readonly introductions: Introductions;
   readonly describe: () => Omit<NodeState, 'node'>;
+  /** Another node says something about keys or enrolment. */
+  readonly onEnrolment?: (text: string) => void;
+  /** An operator changed settings at another node. */
+  readonly onSettings?: (settings: LiveSettings) => void;
   /** Another node came, went or said something new. */
   readonly onNodes?: (nodes: NodeState[]) => void;
+}
+
+/** What an operator may change until the next start. */
+export interface LiveSettings {
+  readonly alwaysRelay?: boolean;
+  readonly relays?: readonly string[];
 }
 
 interface Forwarded {
@@ -160,6 +170,17 @@ export class Cluster {
     this.#directory.release([id]).catch(() => {});
   }
 
+  /** An operator had this id forgotten here; the other nodes forget it too. */
+  removed(id: string): void {
+    this.release(id);
+    if (this.#directory.connected) this.#directory.broadcast(encodeBusMessage({ type: 'removed', ids: [id] }));
+  }
+
+  /** An operator changed settings here; the other nodes follow. */
+  changed(settings: LiveSettings): void {
+    if (this.#directory.connected) this.#directory.broadcast(encodeBusMessage({ type: 'settings', ...settings }));
+  }
+
   /** Regular upkeep; call every few seconds. */
   sweep(): void {
     const { peers, limits, clock } = this.#o;
@@ -267,6 +288,11 @@ export class Cluster {
       this.#directory.broadcast(encodeBusMessage({ type: 'introduced', uuid, hosts }));
   }
 
+  /** Tells all other nodes; lost when the directory is not there. */
+  tellEnrolment(text: string): void {
+    if (this.#directory.connected) this.#directory.broadcast(encodeBusMessage({ type: 'enrolment', text }));
+  }
+
   // Messages of other nodes
 
   #onMessage(from: string, data: Uint8Array): void {
@@ -291,6 +317,14 @@ export class Cluster {
         return this.#onAnswer(message);
       case 'moved':
         return void this.#onMoved(message.ids);
+      case 'removed':
+        for (const id of message.ids.slice(0, BATCH)) {
+          this.#held.delete(id);
+          peers.drop(id);
+        }
+        return;
+      case 'settings':
+        return this.#o.onSettings?.(message);
       case 'online': {
         const online = message.ids.slice(0, BATCH).map((id) => {
           const peer = peers.inMemory(id);
@@ -302,9 +336,11 @@ export class Cluster {
         return this.#onlineQueries.get(message.ref)?.(message.online);
       case 'introduced':
         this.#noting = true;
-        this.#o.introductions.note(message.uuid, message.hosts, true);
+        this.#o.introductions.note(message.uuid, message.hosts, { told: true });
         this.#noting = false;
         return;
+      case 'enrolment':
+        return this.#o.onEnrolment?.(message.text);
       case undefined:
         this.#o.counters.count('cluster-not-a-message');
     }

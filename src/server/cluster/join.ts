@@ -7,7 +7,7 @@ import type { KeyRing } from '../key-ring.ts';
 import type { ServerLimits } from '../limits.ts';
 import type { PeerTable } from '../peer-table.ts';
 import type { RelayChoice } from '../relay-choice.ts';
-import { Cluster, type SharedRows } from './cluster.ts';
+import { Cluster, type LiveSettings, type SharedRows } from './cluster.ts';
 import type { Directory } from './directory.ts';
 import { type MeasuredRelay, RelayGauge } from './relay-gauge.ts';
 
@@ -20,21 +20,24 @@ export interface JoinOptions {
   readonly limits: ServerLimits;
   readonly clock: Clock;
   readonly keys: Pick<KeyRing, 'publicKey' | 'accepts'>;
+  readonly onSettings: (settings: LiveSettings) => void;
   /** 0: no relay here. */
   readonly relayPort: number;
   /** Where clients reach the relay; absent: `relayPort` at `host`. */
   readonly relayAddress: string | undefined;
   readonly host: string;
+  readonly onEnrolment: (text: string) => void;
 }
 
 /** The cluster, not started yet; from its start on `relays` knows the relays of all nodes, ours among them. */
 export function joinCluster(directory: Directory, rows: SharedRows, options: JoinOptions): Cluster {
-  const { relay, relays, keys, relayPort, host, limits, clock, peers, counters, introductions } = options;
+  const { relay, relays, keys, relayPort, host, limits, clock, peers, counters, introductions, onSettings } = options;
   const address = options.relayAddress ?? `${host.includes(':') ? `[${host}]` : host}:${relayPort}`;
   const gauge = relayPort > 0 ? new RelayGauge(relay, address, limits, clock) : null;
   let own = gauge?.read() ?? null;
   const cluster: Cluster = new Cluster({
-    ...{ directory, rows, peers, counters, introductions, limits, clock },
+    ...{ directory, rows, peers, counters, introductions, limits, clock, onSettings },
+    onEnrolment: options.onEnrolment,
     describe: () => {
       own = gauge?.read() ?? null;
       return { key: keys.publicKey, peers: cluster.held, relay: own };

@@ -8,6 +8,8 @@ import type { RedisLink, RedisReply } from './redis-link.ts';
 
 const KEY = 'litedesk:peer:';
 const COUNT = 'litedesk:peers';
+/** ms that a row which was asked for is kept for `get`. */
+const FRESH_MS = 1_000;
 const FIELDS = ['guid', 'uuid', 'pk', 'ip'] as const;
 
 /** A machine that comes first has the id, also when two nodes are asked at the same time. */
@@ -35,7 +37,7 @@ export class RedisStore implements PeerStore, SharedRows {
   readonly #link: RedisLink;
   readonly #limit: number;
   /** Rows that were asked for just now, until the rules have taken them. */
-  readonly #fresh = new Map<string, PeerRow | null>();
+  readonly #fresh = new Map<string, { readonly row: PeerRow | null }>();
   readonly #saving = new Map<string, PeerRow>();
   #count = 0;
 
@@ -51,7 +53,7 @@ export class RedisStore implements PeerStore, SharedRows {
   }
 
   get(id: string): PeerRow | null {
-    return this.#saving.get(id) ?? this.#fresh.get(id) ?? null;
+    return this.#saving.get(id) ?? this.#fresh.get(id)?.row ?? null;
   }
 
   save(row: PeerRow, done: (error: Error | null) => void): void {
@@ -73,14 +75,21 @@ export class RedisStore implements PeerStore, SharedRows {
 
   async refresh(id: string): Promise<PeerRow | null> {
     const row = this.#saving.get(id) ?? rowOf(id, await this.#link.command('HMGET', KEY + id, ...FIELDS));
-    this.#fresh.set(id, row);
-    // Whoever waits for this runs before any timer, and takes it from `get`.
-    setImmediate(() => this.#fresh.delete(id));
+    const fresh = { row };
+    this.#fresh.set(id, fresh);
+    // Whoever asked takes it from `get`, at once or after a look at an invitation.
+    setTimeout(() => this.#fresh.get(id) === fresh && this.#fresh.delete(id), FRESH_MS).unref();
     return row;
   }
 
   async restore(rows: readonly PeerRow[]): Promise<void> {
     await Promise.all(rows.map((row) => this.#link.script(RESTORE, [KEY + row.id, COUNT], valuesOf(row))));
+  }
+
+  async remove(id: string): Promise<boolean> {
+    const gone = Number(await this.#link.command('DEL', KEY + id)) === 1;
+    if (gone) await this.#link.command('DECR', COUNT);
+    return gone;
   }
 
   count(): number {

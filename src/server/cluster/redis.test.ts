@@ -142,6 +142,18 @@ describe.skipIf(redisUnavailable() !== null)('Redis', () => {
     expect(await one.store.refresh('b')).toEqual(row('b'));
   });
 
+  it('gives a machine another id in one step, and only one that is free', async () => {
+    const one = await join();
+    await one.save(row('a'));
+    await one.save(row('b', 2));
+    expect(await one.save({ ...row('b'), formerId: 'a' })).toBeInstanceOf(Error);
+    expect(await one.save({ ...row('c'), formerId: 'a' })).toBe(null);
+    expect([await one.store.refresh('a'), await one.store.refresh('c')]).toEqual([null, row('c')]);
+    await one.store.open();
+    expect(one.store.count()).toBe(2);
+    expect([await one.store.remove('c'), await one.store.remove('c')]).toEqual([true, false]);
+  });
+
   it('fails at once while it is away, and comes back by itself', async () => {
     const one = await join();
     await redis.kill();

@@ -10,7 +10,7 @@ import { DEFAULT_LIMITS } from '../limits.ts';
 import type { PeerRow, PeerStore } from '../peer-store.ts';
 import { PeerTable } from '../peer-table.ts';
 import { Rendezvous } from '../rendezvous.ts';
-import { Cluster, type SharedRows } from './cluster.ts';
+import { Cluster, type SharedRows, type LiveSettings } from './cluster.ts';
 import type { Directory } from './directory.ts';
 import { Hub, MemoryDirectory } from './hub.ts';
 
@@ -106,6 +106,8 @@ export interface TestNode {
   readonly peers: PeerTable;
   readonly introductions: Introductions;
   readonly path: FakePath;
+  /** What operators of other nodes changed. */
+  readonly settings: readonly LiveSettings[];
   datagram(message: hbb.IRendezvousMessage, from: HostPort): Promise<void>;
   message(client: Client, message: hbb.IRendezvousMessage): Promise<void>;
 }
@@ -122,7 +124,9 @@ export class TestCluster {
     const peers = new PeerTable(store, limits, clock, true);
     const introductions = new Introductions(limits, clock);
     const describe = () => ({ key: 'k', relay: null, peers: peers.size });
-    const cluster = new Cluster({ directory, rows: store, peers, limits, clock, counters, introductions, describe });
+    const settings: LiveSettings[] = [];
+    const onSettings = (changed: LiveSettings): void => void settings.push(changed);
+    const cluster = new Cluster({ directory, rows: store, peers, limits, clock, counters, introductions, describe, onSettings });
     const rendezvous = new Rendezvous({
       ...{ peers, limits, clock, counters, cluster, introductions, keys: KEY_RING },
       ...{ pickRelay: () => '', relayPort: 21117, port: 21116, singlePort: 0, publicHost: '', alwaysRelay: false, isLan: () => false, localIp: '' },
@@ -131,7 +135,7 @@ export class TestCluster {
     await cluster.start(rendezvous);
     const path = new FakePath();
     return {
-      ...{ name, rendezvous, cluster, directory, counters, peers, introductions, path },
+      ...{ name, rendezvous, cluster, directory, counters, peers, introductions, path, settings },
       datagram: async (message, from) => {
         rendezvous.onDatagram(encodeRendezvous(message), from, path);
         await settled();

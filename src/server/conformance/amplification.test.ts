@@ -134,7 +134,18 @@ it('stock clients get their NAT test over UDP: at once where they connected or r
   const registered = await rig.udp('127.6.0.2');
   await rig.peer('127.6.0.2', 'anotherpeer');
   expect((await ask(registered, request)).testNatResponse?.port).toBe(registered.localPort);
+  const early = await rig.udp('127.6.0.4');
+  for (let i = 0; i < 2; i++) say(early, request);
+  await expectUnanswered(early);
+  // A controller's connection follows its datagrams.
+  await rig.tcp('127.6.0.4');
+  expect((await receive(early)).testNatResponse?.port).toBe(early.localPort);
   const stranger = await rig.udp('127.6.0.3');
   for (let i = 0; i < 3; i++) say(stranger, request);
   expect((await receive(stranger)).testNatResponse?.port).toBe(stranger.localPort);
 });
+
+async function expectUnanswered(client: { readonly inbox: { readonly size: number } }): Promise<void> {
+  await fence();
+  expect(client.inbox.size).toBe(0);
+}

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { clientKeyExchange, SealedStream } from '../../core/crypto/index.ts';
 import { decodeRendezvous, encodeFrame, encodeRendezvous } from '../../core/wire/index.ts';
 import type { TestClient } from '../test-wire.ts';
-import { A, ask, B, expectClosed, ID, PK, receive, Result, Rig, say, UUID } from './rig.ts';
+import { A, ask, B, expectClosed, ID, PK, receive, Result, Rig, say, UUID, onOnePort } from './rig.ts';
 
 const rig = Rig.forEachTest();
 const natPort = (): Promise<TestClient> => rig.tcp(A, rig.server.ports.natTest);
@@ -115,7 +115,7 @@ describe('key exchange', () => {
     expect(decodeRendezvous(stream.open((await b.inbox.next()) ?? new Uint8Array())).union).toBe('punchHole');
   });
 
-  it('is not offered to who speaks at once, nor on the NAT test port or WebSocket', async () => {
+  it.skipIf(onOnePort())('is not offered to who speaks at once, nor on the NAT test port or WebSocket', async () => {
     await rig.startVirtual();
     const a = await rig.tcp(A);
     say(a, rig.punch());

@@ -1,12 +1,17 @@
 /** A running server and bare clients of it, for the tests that follow the specification line by line. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, expect } from 'vitest';
+import { WebSocket } from 'ws';
 import { VirtualClock } from '../../core/clock.ts';
 import { decodeRendezvous, encodeRendezvous, hbb, unmangleAddress, type HostPort } from '../../core/wire/index.ts';
-import { type RunningServer, type ServerOptions, startServer } from '../index.ts';
-import { type TestClient, tcpClient, udpClient, wsClient } from '../test-wire.ts';
+import { DEFAULT_LIMITS, type RunningServer, type ServerOptions, startServer } from '../index.ts';
+import { FIRST_CERTIFICATE } from '../one-port/test-certificates.ts';
+import { randomRendezvousPort } from '../ports.ts';
+import { type TestClient, tcpClient, testClient, testWsClient, udpClient, wsClient } from '../test-wire.ts';
 
 export const { Result } = hbb.RegisterPkResponse;
 export const { Failure } = hbb.PunchHoleResponse;
@@ -23,6 +28,20 @@ export const STRANGER = '127.0.0.66';
 export const VERSION = '1.4.9';
 /** 2001:db8::5, port 4444. */
 export const ADDR_V6 = new Uint8Array(Buffer.from('20010db80000000000000000000000055c11', 'hex'));
+
+/** On the classic ports, or with everything on a single one, plain or inside TLS. */
+export type Way = 'classic' | 'single' | 'tls';
+let way: Way = 'classic';
+
+/** For a test file that runs the others' tests in another way; call it before they are imported. */
+export function useWay(wanted: Way): void {
+  way = wanted;
+}
+
+/** For the few tests that are about the classic ports themselves. */
+export function onOnePort(): boolean {
+  return way !== 'classic';
+}
 
 export class Rig {
   #dir = '';
@@ -44,7 +63,10 @@ export class Rig {
 
   get server(): RunningServer {
     if (!this.#server) throw new Error('not started');
-    return this.#server;
+    const { single } = this.#server.ports;
+    if (way === 'classic') return this.#server;
+    const all = { rendezvous: single, natTest: single, relay: single, ws: single, relayWs: single };
+    return { ...this.#server, ports: { ...this.#server.ports, ...all } };
   }
 
   get dir(): string {
@@ -52,7 +74,23 @@ export class Rig {
   }
 
   async start(options: Partial<ServerOptions> = {}): Promise<void> {
-    this.#server = await startServer({ dataDir: this.#dir, ports: { rendezvous: -1 }, ...options });
+    if (way === 'classic') {
+      this.#server = await startServer({ dataDir: this.#dir, ports: { rendezvous: -1 }, ...options });
+      return;
+    }
+    const tls = { certFile: join(this.#dir, 'tls.crt'), keyFile: join(this.#dir, 'tls.key') };
+    writeFileSync(tls.certFile, FIRST_CERTIFICATE.cert);
+    writeFileSync(tls.keyFile, FIRST_CERTIFICATE.key);
+    for (let tries = 1; ; tries++) {
+      const single = options.ports?.single || randomRendezvousPort();
+      try {
+        const limits = { onePortGreetingMs: DEFAULT_LIMITS.greetingDelayMs, ...options.limits };
+        this.#server = await startServer({ dataDir: this.#dir, tls, ...options, limits, ports: { rendezvous: 0, single } });
+        return;
+      } catch (error) {
+        if (tries === 20 || (error as { code?: string }).code !== 'PORT_IN_USE') throw error;
+      }
+    }
   }
 
   /** With a clock that only advance() moves. */
@@ -68,7 +106,11 @@ export class Rig {
   }
 
   async tcp(from: string, port = this.server.ports.rendezvous, raw = false): Promise<TestClient> {
-    return this.#track(await tcpClient(port, from, raw));
+    if (way !== 'tls') return this.#track(await tcpClient(port, from, raw));
+    const socket = connect({ host: from.includes(':') ? '::1' : '127.0.0.1', port, localAddress: from, allowHalfOpen: true });
+    const secured = connectTls({ socket, rejectUnauthorized: false });
+    await new Promise<void>((resolve, reject) => secured.once('secureConnect', resolve).once('error', reject));
+    return this.#track(testClient(secured, raw));
   }
 
   async udp(from: string): Promise<TestClient> {
@@ -80,7 +122,17 @@ export class Rig {
     options: { port?: number; path?: string; headers?: Record<string, string> } = {},
   ): Promise<Awaited<ReturnType<typeof wsClient>>> {
     const { port = this.server.ports.ws, ...rest } = options;
-    const client = await wsClient(port, { localAddress: from, ...rest });
+    const host = from.includes(':') ? '[::1]' : '127.0.0.1';
+    const client =
+      way === 'tls'
+        ? await testWsClient(
+            new WebSocket(`wss://${host}:${port}${rest.path ?? '/'}`, {
+              localAddress: from,
+              headers: rest.headers ?? {},
+              rejectUnauthorized: false,
+            }),
+          )
+        : await wsClient(port, { localAddress: from, ...rest });
     this.#track(client);
     return client;
   }

@@ -1,5 +1,5 @@
 /** The rules of enrolment, without sockets: tokens, approvals, quotas, and what survives a restart or a full disk. */
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -7,6 +7,7 @@ import { VirtualClock } from '../../core/clock.ts';
 import { initCrypto, proveEnrolment } from '../../core/crypto/index.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from '../limits.ts';
 import { type Candidate, Enrolment, type EnrolmentMode } from './enrolment.ts';
+import { decodeNews, encodeNews, type EnrolmentNews } from './shared.ts';
 import { EnrolmentFile } from './state.ts';
 
 const KEY = 'OeVuKk5nlHiXp+APNn0Y3pC1Iwpwn44JGqrQCsWqmBw=';
@@ -23,9 +24,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-const open = (mode: EnrolmentMode, limits: Partial<ServerLimits> = {}): Enrolment =>
+const open = (mode: EnrolmentMode, limits: Partial<ServerLimits> = {}, where = dir, tell?: (news: EnrolmentNews) => void): Enrolment =>
   new Enrolment({
-    ...{ mode, clock, store: new EnrolmentFile(dir), limits: { ...DEFAULT_LIMITS, ...limits } },
+    ...(tell ? { tell } : {}),
+    ...{ mode, clock, store: new EnrolmentFile(where), limits: { ...DEFAULT_LIMITS, ...limits } },
     ...{ serverKeys: () => [KEY, 'older'], unixMs: () => nowMs },
   });
 function candidate(n: number, token = '', key = KEY): Candidate {
@@ -83,11 +85,10 @@ describe('tokens', () => {
   it('are not used when that cannot be written down', () => {
     const enrolment = open('token');
     const { token } = enrolment.invite({ maxUses: 1, expiresInMs: null });
-    rmSync(dir, { recursive: true });
+    mkdirSync(join(dir, 'enrolment.json.new'));
     expect(enrol(enrolment, candidate(1, token))).toBe('enrol-not-saved');
     expect(() => enrolment.invite({ maxUses: 1, expiresInMs: null })).toThrow(expect.objectContaining({ code: 'ENROLMENT_NOT_SAVED' }));
     expect(enrolment.invitations()).toMatchObject([{ uses: 0 }]);
-    dir = mkdtempSync(join(tmpdir(), 'litedesk-enrolment-'));
   });
 });
 
@@ -139,6 +140,48 @@ describe('approval', () => {
     enrol(enrolment, candidate(30));
     enrolment.expire();
     expect(enrolment.waiting().map(({ id }) => id)).toEqual(['computer-30']);
+  });
+});
+
+describe('several processes', () => {
+  it('of one host share a file, and the count of uses is exact', () => {
+    const [one, two] = [open('token'), open('token')];
+    const { token, info } = one.invite({ maxUses: 2, expiresInMs: null });
+    expect(enrol(two, candidate(1, token))).toBe('in');
+    expect(enrol(one, candidate(2, token))).toBe('in');
+    expect([enrol(two, candidate(3, token)), enrol(one, candidate(3, token))]).toEqual(['enrol-bad-token', 'enrol-bad-token']);
+    const other = two.invite({ maxUses: null, expiresInMs: null });
+    one.revoke(other.info.name);
+    expect(enrol(two, candidate(4, other.token))).toBe('enrol-bad-token');
+    expect(two.invitations().map(({ name, uses }) => [name, uses])).toEqual([[info.name, 2], [other.info.name, 0]]);
+  });
+
+  it('of several hosts tell each other of tokens, of who waits, and of what was decided', () => {
+    const nodes: Enrolment[] = [];
+    for (const n of [0, 1])
+      nodes.push(
+        open('token', {}, join(dir, String(n)), (news) => {
+          const heard = decodeNews(encodeNews(news));
+          for (const [i, node] of nodes.entries()) if (i !== n && heard) node.hear(heard);
+        }),
+      );
+    const [one, two] = nodes as [Enrolment, Enrolment];
+    const { token, info } = one.invite({ maxUses: 1, expiresInMs: null });
+    expect(enrol(two, candidate(1, token))).toBe('in');
+    expect(enrol(one, candidate(2, token))).toBe('enrol-bad-token');
+    expect(enrol(one, candidate(3))).toBe('enrol-needs-token');
+    expect(two.waiting()).toMatchObject([{ id: 'computer-3' }]);
+    two.approve('computer-3');
+    expect(one.waiting()).toEqual([]);
+    expect(enrol(one, candidate(3))).toBe('in');
+    one.revoke(info.name);
+    expect(two.invitations()).toMatchObject([{ state: 'revoked', uses: 1 }]);
+    // One that comes later is told all of it.
+    const late = open('token', {}, join(dir, 'late'));
+    nodes.push(late);
+    one.hear({ news: 'asks' });
+    expect(late.invitations()).toMatchObject([{ name: info.name, state: 'revoked' }]);
+    expect(decodeNews('{"news":"token","token":{}}')).toBeNull();
   });
 });
 

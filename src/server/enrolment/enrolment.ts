@@ -18,6 +18,7 @@ import {
 import { LiteDeskError } from '../../core/errors.ts';
 import type { ServerLimits } from '../limits.ts';
 import { type Decision, type EnrolmentState, type EnrolmentStore, MAX_DECISIONS, MAX_TOKENS, type StoredToken } from './state.ts';
+import type { EnrolmentNews, SharedWaiting } from './shared.ts';
 import { KeyQuota } from './key-quota.ts';
 
 export type EnrolmentMode = 'open' | 'token' | 'approval';
@@ -32,6 +33,8 @@ export interface EnrolmentOptions {
   readonly serverKeys: () => readonly string[];
   /** Unix time in ms. */
   readonly unixMs?: () => number;
+  /** Tells the other nodes. */
+  readonly tell?: (news: EnrolmentNews) => void;
 }
 
 /** A computer that asks to be taken. */
@@ -68,6 +71,8 @@ export interface TokenInfo {
   readonly expiresAt: number | null;
 }
 
+/** ms between two times that the other nodes are told of one computer that waits; it asks every 30 s. */
+const TELL_WAITING_MS = 600_000;
 const NOTHING: Admitted = { settle: () => {} };
 
 export class Enrolment {
@@ -76,7 +81,7 @@ export class Enrolment {
   readonly #tokens = new Map<string, StoredToken>();
   readonly #decisions = new Map<string, Decision>();
   /** In the order of their last try. */
-  readonly #waiting = new Map<string, Waiting & { readonly full: string }>();
+  readonly #waiting = new Map<string, SharedWaiting>();
   readonly #waitingByHost = new Map<string, number>();
   readonly #keyQuota: KeyQuota;
 
@@ -85,9 +90,7 @@ export class Enrolment {
     this.#o = options;
     this.#unixMs = options.unixMs ?? Date.now;
     this.#keyQuota = new KeyQuota(options.limits, options.clock);
-    const { tokens, decisions } = options.store.load();
-    for (const token of tokens) this.#tokens.set(token.name, token);
-    for (const decision of decisions) this.#decisions.set(decision.id, decision);
+    this.#adopt(options.store.load());
   }
 
   get mode(): EnrolmentMode {
@@ -108,6 +111,8 @@ export class Enrolment {
   }
 
   #admitKnown(candidate: Candidate): Admitted | Refusal {
+    // Another process of this host may have been told something meanwhile.
+    if (this.#o.store.changed()) this.#reload();
     const device = deviceHash(candidate);
     const decision = this.#decisions.get(candidate.id);
     if (decision?.device === device) {
@@ -131,17 +136,21 @@ export class Enrolment {
     const known = this.#o.serverKeys().some((key) => checkEnrolment(candidate.proof, verifier, key, candidate));
     if (!known) return 'enrol-bad-token';
     // The tokens of one run of the loop are few and the file is small; what must not be lost is that one was used.
+    let used = false;
     try {
-      this.#change(token, { uses: token.uses + 1 });
+      this.#changeToken(token.name, (now) => {
+        used = stateOf(now, this.#unixMs()) === 'good';
+        return used ? { ...now, uses: now.uses + 1 } : now;
+      });
     } catch {
       return 'enrol-not-saved';
     }
+    if (!used) return 'enrol-bad-token';
     return {
       settle: (registered) => {
         if (registered) return this.#dropWaiting(candidate.id);
-        const now = this.#tokens.get(token.name);
         try {
-          if (now) this.#change(now, { uses: Math.max(0, now.uses - 1) });
+          this.#changeToken(token.name, (now) => ({ ...now, uses: Math.max(0, now.uses - 1) }));
         } catch {
           // The use stays counted, which is the safe side.
         }
@@ -166,31 +175,39 @@ export class Enrolment {
       uses: 0,
       revokedAt: null,
     };
-    const old = this.#tokens.size < MAX_TOKENS ? undefined : [...this.#tokens.values()].find((t) => stateOf(t, now) !== 'good');
-    if (this.#tokens.size >= MAX_TOKENS && !old) throw tooMany();
-    this.#save((state) => ({ ...state, tokens: [...state.tokens.filter((t) => t.name !== old?.name), stored] }));
-    if (old) this.#tokens.delete(old.name);
-    this.#tokens.set(stored.name, stored);
+    this.#save((state) => {
+      const old = state.tokens.length < MAX_TOKENS ? undefined : state.tokens.find((t) => stateOf(t, now) !== 'good');
+      if (state.tokens.length >= MAX_TOKENS && !old) throw tooMany();
+      return { ...state, tokens: [...state.tokens.filter((t) => t.name !== old?.name), stored] };
+    });
+    this.#o.tell?.({ news: 'token', token: stored });
     return { token, info: infoOf(stored, now) };
   }
 
   invitations(): TokenInfo[] {
+    if (this.#o.store.changed()) this.#reload();
     const now = this.#unixMs();
     return [...this.#tokens.values()].map((token) => infoOf(token, now));
   }
 
   /** Computers that enrolled with it stay. `name` may be cut short. @throws LiteDeskError ENROLMENT_UNKNOWN_TOKEN, ENROLMENT_NOT_SAVED */
   revoke(name: string): TokenInfo {
+    if (this.#o.store.changed()) this.#reload();
     const fits = name.length < 4 ? [] : [...this.#tokens.values()].filter((token) => token.name.startsWith(name.toLowerCase()));
     const [token] = fits;
     if (!token || fits.length > 1) throw unknownToken(name);
-    this.#change(token, { revokedAt: this.#unixMs() });
-    return infoOf({ ...token, revokedAt: this.#unixMs() }, this.#unixMs());
+    const now = this.#unixMs();
+    const revoked = this.#changeToken(token.name, (stored) => ({ ...stored, revokedAt: stored.revokedAt ?? now }));
+    return infoOf(revoked ?? token, now);
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.size;
   }
 
   /** Computers that asked and were not taken, the last one first. */
   waiting(): Waiting[] {
-    return [...this.#waiting.values()].map(({ full: _full, ...shown }) => shown).reverse();
+    return [...this.#waiting.values()].map(({ full, ...shown }) => ({ ...shown, device: shortDevice(full) })).reverse();
   }
 
   /** The computer that waits under this id may register the next time it asks. @throws LiteDeskError ENROLMENT_NOT_WAITING */
@@ -204,45 +221,92 @@ export class Enrolment {
   }
 
   denied(): Decision[] {
+    if (this.#o.store.changed()) this.#reload();
     return [...this.#decisions.values()].filter(({ verdict }) => verdict === 'denied');
   }
 
   #decide(id: string, verdict: Decision['verdict']): Decision {
-    const waiting = this.#waiting.get(id);
-    const before = this.#decisions.get(id);
-    const device = waiting?.full ?? before?.device;
+    if (this.#o.store.changed()) this.#reload();
+    const device = this.#waiting.get(id)?.full ?? this.#decisions.get(id)?.device;
     if (device === undefined) throw notWaiting(id);
     const decision: Decision = { id, device, verdict, at: this.#unixMs() };
-    const others = [...this.#decisions.values()].filter((other) => other.id !== id);
-    // The oldest goes; a computer whose denial is forgotten only waits again.
-    const kept = others.slice(Math.max(0, others.length + 1 - MAX_DECISIONS));
-    this.#save((state) => ({ ...state, decisions: [...kept, decision] }));
-    this.#decisions.clear();
-    for (const one of [...kept, decision]) this.#decisions.set(one.id, one);
-    this.#dropWaiting(id);
+    this.#keep(decision);
+    this.#o.tell?.({ news: 'decision', decision });
     return decision;
+  }
+
+  #keep(decision: Decision): void {
+    this.#save((state) => {
+      const others = state.decisions.filter((other) => other.id !== decision.id);
+      // The oldest goes; a computer whose denial is forgotten only waits again.
+      return { ...state, decisions: [...others.slice(Math.max(0, others.length + 1 - MAX_DECISIONS)), decision] };
+    });
+    this.#dropWaiting(decision.id);
+  }
+
+  // Other nodes
+
+  /** What another node says; where it is new it is kept, and not told on. */
+  hear(news: EnrolmentNews): void {
+    try {
+      if (news.news === 'token') this.#hearToken(news.token);
+      else if (news.news === 'decision') this.#hearDecision(news.decision);
+      else if (news.news === 'waits') this.#setWaiting(news.waiting);
+      else if (news.news === 'asks') this.#tellAll();
+    } catch {
+      // It cannot be written here; the node that has it goes on with it.
+    }
+  }
+
+  #hearToken(theirs: StoredToken): void {
+    const ours = this.#tokens.get(theirs.name);
+    if (!ours) return this.#save((state) => (state.tokens.length >= MAX_TOKENS ? state : { ...state, tokens: [...state.tokens, theirs] }));
+    if (ours.uses >= theirs.uses && (ours.revokedAt !== null || theirs.revokedAt === null)) return;
+    this.#changeToken(
+      theirs.name,
+      (now) => ({ ...now, uses: Math.max(now.uses, theirs.uses), revokedAt: now.revokedAt ?? theirs.revokedAt }),
+      false,
+    );
+  }
+
+  #hearDecision(theirs: Decision): void {
+    if ((this.#decisions.get(theirs.id)?.at ?? 0) < theirs.at) this.#keep(theirs);
+  }
+
+  #tellAll(): void {
+    for (const token of this.#tokens.values()) this.#o.tell?.({ news: 'token', token });
+    for (const decision of this.#decisions.values()) this.#o.tell?.({ news: 'decision', decision });
+    for (const waiting of this.#waiting.values()) this.#o.tell?.({ news: 'waits', waiting });
   }
 
   // Waiting computers
 
   #noteWaiting(candidate: Candidate, full: string): void {
-    const { limits } = this.#o;
     const now = this.#unixMs();
     const before = this.#waiting.get(candidate.id);
+    const since = before?.full === full ? before.since : now;
+    const waiting = { id: candidate.id, host: candidate.host, full, since, lastSeen: now };
+    if (this.#setWaiting(waiting) && (!before || now - before.lastSeen > TELL_WAITING_MS)) this.#o.tell?.({ news: 'waits', waiting });
+  }
+
+  /** False: another machine waits under that id, or there are too many from that address. */
+  #setWaiting(waiting: SharedWaiting): boolean {
+    const { limits } = this.#o;
+    const { id, host, full, lastSeen } = waiting;
+    const before = this.#waiting.get(id);
     // The first machine to ask under an id is the one that is shown: another one must not slip in before the approval.
-    if (before && before.full !== full && now - before.lastSeen < limits.enrolmentKeepMs) return;
-    if (before) this.#dropWaiting(candidate.id);
-    const own = this.#waitingByHost.get(candidate.host) ?? 0;
-    if (own >= limits.maxEnrolmentWaitingPerAddress) return;
+    if (before && before.full !== full && lastSeen - before.lastSeen < limits.enrolmentKeepMs) return false;
+    if (before) this.#dropWaiting(id);
+    const own = this.#waitingByHost.get(host) ?? 0;
+    if (own >= limits.maxEnrolmentWaitingPerAddress) return false;
     if (this.#waiting.size >= limits.maxEnrolmentWaiting)
       for (const oldest of this.#waiting.keys()) {
         this.#dropWaiting(oldest);
         break;
       }
-    const { id, host } = candidate;
-    const device = full.slice(0, 16).toUpperCase().match(/.{4}/g)?.join('-') ?? '';
-    this.#waiting.set(id, { id, host, device, full, since: before?.full === full ? before.since : now, lastSeen: now });
-    this.#waitingByHost.set(host, (this.#waitingByHost.get(host) ?? 0) + 1);
+    this.#waiting.set(id, waiting);
+    this.#waitingByHost.set(host, own + 1);
+    return true;
   }
 
   #dropWaiting(id: string): void {
@@ -267,26 +331,48 @@ export class Enrolment {
   // State
 
   #forgetDecision(id: string): void {
-    const before = this.#decisions.get(id);
-    this.#decisions.delete(id);
     try {
-      this.#save((state) => state);
+      this.#save((state) => ({ ...state, decisions: state.decisions.filter((other) => other.id !== id) }));
     } catch {
-      // Kept on disk, it approves once more what is enrolled already.
-      if (before) this.#decisions.set(id, before);
+      // Kept, it approves once more what is enrolled already.
     }
   }
 
-  #change(token: StoredToken, change: Partial<StoredToken>): void {
-    const changed = { ...token, ...change };
-    this.#save((state) => ({ ...state, tokens: state.tokens.map((other) => (other.name === token.name ? changed : other)) }));
-    this.#tokens.set(token.name, changed);
+  /** The token as it is then; undefined when there is none of that name. */
+  #changeToken(name: string, change: (token: StoredToken) => StoredToken, tell = true): StoredToken | undefined {
+    let changed: StoredToken | undefined;
+    this.#save((state) => {
+      const tokens = state.tokens.map((token) => (token.name === name ? (changed = change(token)) : token));
+      return tokens.every((token, i) => token === state.tokens[i]) ? state : { ...state, tokens };
+    });
+    if (changed && tell) this.#o.tell?.({ news: 'token', token: changed });
+    return changed;
   }
 
   /** Writes first: what could not be written is not true in memory either. */
   #save(change: (state: EnrolmentState) => EnrolmentState): void {
-    this.#o.store.save(change({ tokens: [...this.#tokens.values()], decisions: [...this.#decisions.values()] }));
+    this.#adopt(this.#o.store.update(change));
   }
+
+  #reload(): void {
+    try {
+      this.#adopt(this.#o.store.load());
+    } catch {
+      // What is known stays; a change says what is wrong with the file.
+    }
+  }
+
+  #adopt({ tokens, decisions }: EnrolmentState): void {
+    this.#tokens.clear();
+    this.#decisions.clear();
+    for (const token of tokens) this.#tokens.set(token.name, token);
+    for (const decision of decisions) this.#decisions.set(decision.id, decision);
+  }
+}
+
+/** What the operator compares with the other computer. */
+function shortDevice(full: string): string {
+  return full.slice(0, 16).toUpperCase().match(/.{4}/g)?.join('-') ?? '';
 }
 
 function deviceHash({ uuid, pk }: Enrolling): string {

@@ -95,6 +95,12 @@ export const REASONS = {
   'proxy-header-broken': { kind: 'refused', text: 'a listed proxy sent a PROXY header that cannot be read' },
   'tls-not-offered': { kind: 'refused', text: 'a client began TLS, but there is no certificate' },
   'tls-failed': { kind: 'refused', text: 'a TLS handshake failed or took too long' },
+  'client-silent': { kind: 'ended', text: 'a client finished no message in time' },
+  'presence-silent': { kind: 'ended', text: 'a registration over a connection gave no more sign of life' },
+  'client-not-reading': { kind: 'refused', text: 'a client did not read its answers' },
+  'client-too-many-requests': { kind: 'refused', text: 'a connection made too many requests' },
+  'client-too-long': { kind: 'refused', text: 'a client sent a longer message than it may' },
+  'client-garbled': { kind: 'refused', text: 'a client sent bytes that are no frames' },
   // HTTP
   'http-unauthorised': { kind: 'refused', text: 'the status page was asked for without its token' },
   // Lobby

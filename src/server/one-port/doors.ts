@@ -38,6 +38,8 @@ export type ServeWs = (ws: WebSocket, arrival: Arrival) => void;
 export interface OnePortServices {
   readonly frames: Readonly<Record<Service, ServeFrames>>;
   readonly ws: Readonly<Record<Service, ServeWs>>;
+  /** Whether the relay takes this licence key. */
+  readonly mayJoin: (licenceKey: string) => boolean;
 }
 
 export class Doors {
@@ -69,10 +71,10 @@ export class Doors {
       this.#whichWs(ws, arrival, path, services()),
     );
     const serve: ServeFrames = (socket, arrival, silent) => {
-      const { frames } = services() ?? {};
-      if (!frames) socket.on('error', () => {}).destroy();
-      else if (silent) frames.rendezvous(socket, arrival, true);
-      else this.#whichFrames(socket, arrival, frames);
+      const serving = services();
+      if (!serving) socket.on('error', () => {}).destroy();
+      else if (silent) serving.frames.rendezvous(socket, arrival, true);
+      else this.#whichFrames(socket, arrival, serving);
     };
     const gate = this.#gate(serve, front, limits.onePortGreetingMs);
     return await this.#listen('TCP', port, (socket, arrival) => gate.accept(socket, arrival), front);
@@ -118,7 +120,7 @@ export class Doors {
     };
   }
 
-  #whichFrames(socket: Socket, arrival: Arrival, serve: OnePortServices['frames']): void {
+  #whichFrames(socket: Socket, arrival: Arrival, { frames, mayJoin }: OnePortServices): void {
     const { clock, limits } = this.#o;
     const cut = (): void => void socket.destroy();
     socket.on('error', cut);
@@ -127,12 +129,12 @@ export class Doors {
       timeoutMs: limits.frameTimeoutMs,
       maxBytes: MAX_FIRST_BYTES,
       decide: (bytes) => {
-        const value = serviceOfFrames(bytes);
+        const value = serviceOfFrames(bytes, mayJoin);
         return value && { value };
       },
       onDecided: (service) => {
         socket.off('error', cut);
-        serve[service](socket, arrival, false);
+        frames[service](socket, arrival, false);
         socket.resume();
       },
     });
@@ -142,7 +144,7 @@ export class Doors {
   #whichWs(ws: WebSocket, arrival: Arrival, path: string, services: OnePortServices | null): void {
     const { clock, limits } = this.#o;
     if (!services) return ws.terminate();
-    const serve = services.ws;
+    const { ws: serve, mayJoin } = services;
     const decided = (service: Service): void => {
       if (service === 'relay') setMaxPayload(ws, limits.maxRelayMessageBytes);
       serve[service](ws, arrival);
@@ -158,7 +160,7 @@ export class Doors {
     const onMessage = (data: unknown, isBinary: boolean): void => {
       if (!isBinary) return;
       stop();
-      decided(serviceOfMessage(data as Buffer));
+      decided(serviceOfMessage(data as Buffer, mayJoin));
       // The new owner's turn with the message that told.
       ws.emit('message', data, isBinary);
     };

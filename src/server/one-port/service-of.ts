@@ -1,14 +1,15 @@
 /**
  * Rendezvous or relay, by the first message of a connection that may be for either. Only RequestRelay goes to both: a
  * controller asks the server for it with the relay's name, `secure` and no licence key (rendezvous §9.2b), and both peers
- * join the relay with their licence key, the controlled one without an id (§7). The relay's name is never empty here,
- * since one-port answers always name it.
+ * join the relay with their licence key, the controlled one without an id (§7).
  */
 import { decodeRendezvous } from '../../core/wire/index.ts';
 import type { Service } from './arrival.ts';
 
 /** Field 18, length-delimited. */
 const REQUEST_RELAY_TAG = [0x92, 0x01] as const;
+/** Field 1003, length-delimited: another server tells the relay what it introduced (relay-links.ts). */
+const RELAY_INTRODUCTION_TAG = [0xda, 0x3e] as const;
 /** Field 23, length-delimited. */
 const ONLINE_REQUEST_TAG = [0xba, 0x01] as const;
 /** A RequestRelay has some 150 bytes, with a token perhaps a few KiB; what is longer is for the rendezvous to refuse. */
@@ -16,20 +17,23 @@ const MAX_REQUEST_RELAY_BYTES = 16 * 1024;
 
 export const MAX_FIRST_BYTES = MAX_REQUEST_RELAY_BYTES + 4;
 
-/** By a whole message. */
-export function serviceOfMessage(message: Uint8Array): Service {
+/** By a whole message. `mayJoin` says whether the relay would take this licence key. */
+export function serviceOfMessage(message: Uint8Array, mayJoin: (licenceKey: string) => boolean): Service {
+  if (beginsWith(message, RELAY_INTRODUCTION_TAG)) return 'relay';
   if (!beginsWith(message, REQUEST_RELAY_TAG)) return 'rendezvous';
   try {
     const request = decodeRendezvous(message).requestRelay;
-    if (!request?.uuid || request.relayServer || request.secure || request.socketAddr?.length) return 'rendezvous';
-    return 'relay';
+    if (!request?.uuid || request.relayServer || request.secure || request.socketAddr?.length || request.wantTicket)
+      return 'rendezvous';
+    const { id, licenceKey } = request;
+    return id && !licenceKey && !mayJoin('') ? 'rendezvous' : 'relay';
   } catch {
     return 'rendezvous';
   }
 }
 
 /** By the beginning of a framed stream; null: more is needed. Waits for a whole frame only where it matters. */
-export function serviceOfFrames(bytes: Uint8Array): Service | null {
+export function serviceOfFrames(bytes: Uint8Array, mayJoin: (licenceKey: string) => boolean): Service | null {
   const [first] = bytes;
   if (first === undefined) return null;
   const header = (first & 3) + 1;
@@ -39,8 +43,10 @@ export function serviceOfFrames(bytes: Uint8Array): Service | null {
   const length = Math.floor(value / 4);
   if (length < REQUEST_RELAY_TAG.length || length > MAX_REQUEST_RELAY_BYTES) return 'rendezvous';
   const message = bytes.subarray(header, header + length);
-  if (!REQUEST_RELAY_TAG.every((byte, i) => message[i] === undefined || message[i] === byte)) return 'rendezvous';
-  return message.length < length ? null : serviceOfMessage(message);
+  const mayBe = (tag: readonly number[]): boolean => tag.every((byte, i) => message[i] === undefined || message[i] === byte);
+  if (mayBe(RELAY_INTRODUCTION_TAG) && message.length >= RELAY_INTRODUCTION_TAG.length) return 'relay';
+  if (!mayBe(REQUEST_RELAY_TAG) && !mayBe(RELAY_INTRODUCTION_TAG)) return 'rendezvous';
+  return message.length < length ? null : serviceOfMessage(message, mayJoin);
 }
 
 /** Asked on port P-1 where there is one (rendezvous §6.8). */

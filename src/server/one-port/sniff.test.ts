@@ -44,6 +44,8 @@ describe('the first bytes', () => {
       { testNatRequest: { serial: fill.length } },
       { onlineRequest: { id: fill } },
       { keyExchange: { keys: [Buffer.from(fill)] } },
+      { serverKeyRequest: { serverKeyId: Buffer.from(fill) } },
+      { relayIntroduction: { signed: [Buffer.from(fill)] } },
     ];
     for (const length of [...Array.from({ length: 300 }, (_, i) => i), 16_570, 16_571, 16_572, 16_573, 16_574, 16_575, 32_957, 49_341, 65_725])
       for (const message of messages('x'.repeat(length))) {
@@ -54,29 +56,39 @@ describe('the first bytes', () => {
 });
 
 describe('the first message', () => {
-  const service = (message: hbb.IRendezvousMessage): string => serviceOfMessage(encodeRendezvous(message));
+  const service = (message: hbb.IRendezvousMessage): string => serviceOfMessage(encodeRendezvous(message), (key) => key === 'k');
 
   it.each<[string, hbb.IRequestRelay]>([
     ['relay', { licenceKey: 'k', id: '123456789', uuid: 'u', connType: 1 }],
     ['relay', { licenceKey: 'k', uuid: 'u' }],
     ['relay', { uuid: 'u' }],
-    ['relay', { id: '123456789', uuid: 'u' }],
     ['rendezvous', { id: '123456789', uuid: 'u', relayServer: 'r:443', secure: true }],
     ['rendezvous', { id: '123456789', uuid: 'u', relayServer: 'r:443' }],
     ['rendezvous', { id: '123456789', uuid: 'u', secure: true }],
     ['rendezvous', { licenceKey: 'k' }],
+    ['rendezvous', { id: '123456789', uuid: 'u', wantTicket: true }],
+    // The relay would refuse it.
+    ['rendezvous', { id: '123456789', uuid: 'u' }],
   ])('goes to the %s: %j', (expected, requestRelay) => {
     expect(service({ requestRelay })).toBe(expected);
   });
 
+  it('without a key may still be for the relay of a server that wants none', () => {
+    const message = encodeRendezvous({ requestRelay: { id: '123456789', uuid: 'u' } });
+    expect(serviceOfMessage(message, () => true)).toBe('relay');
+  });
+
   it('is waited for only where it matters', () => {
     const join = encodeFrame(encodeRendezvous({ requestRelay: { licenceKey: 'k', uuid: 'u' } }));
-    for (let length = 0; length < join.length; length++) expect(serviceOfFrames(join.subarray(0, length))).toBeNull();
-    expect(serviceOfFrames(Buffer.concat([join, Buffer.from('more')]))).toBe('relay');
+    for (let length = 0; length < join.length; length++) expect(serviceOfFrames(join.subarray(0, length), () => false)).toBeNull();
+    expect(serviceOfFrames(Buffer.concat([join, Buffer.from('more')]), () => false)).toBe('relay');
+    const told = encodeFrame(encodeRendezvous({ relayIntroduction: {} }));
+    expect([1, 2, 3].map((length) => serviceOfFrames(told.subarray(0, length), () => false))).toEqual([null, null, 'relay']);
+    expect(sniff(told)).toBe('frames');
     const punch = encodeFrame(encodeRendezvous({ punchHoleRequest: { id: '123456789' } }));
-    expect(serviceOfFrames(punch.subarray(0, 2))).toBe('rendezvous');
-    expect(serviceOfFrames(Buffer.from('00', 'hex'))).toBe('rendezvous');
-    expect(serviceOfFrames(Buffer.from('ffffffff92', 'hex'))).toBe('rendezvous');
+    expect(serviceOfFrames(punch.subarray(0, 2), () => false)).toBe('rendezvous');
+    expect(serviceOfFrames(Buffer.from('00', 'hex'), () => false)).toBe('rendezvous');
+    expect(serviceOfFrames(Buffer.from('ffffffff92', 'hex'), () => false)).toBe('rendezvous');
     expect(service({ testNatRequest: {} })).toBe('rendezvous');
   });
 });

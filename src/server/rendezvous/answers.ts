@@ -86,7 +86,7 @@ export class Answers {
       if (isLan(ask.client.remote.host)) relayServer = localIp;
       else if (relayServer === localIp) relayServer = this.#o.pickRelay();
     }
-    // A relay that the controlled side proposes; one that it agrees to was noted when it was asked for.
+    // A relay that the controlled side proposes, or one that it agrees to.
     const { refuseReason } = message;
     const uuid = (ask.kind === 'relay' ? ask.uuid : message.uuid) || '';
     const hosts = [ask.client.remote.host, client.remote.host];
@@ -94,7 +94,7 @@ export class Answers {
       sealTicket({ uuid, side, hosts }, this.#o.keys.current.secretKey, Date.now());
     const note = (): void => {
       if (uuid === '' || refuseReason) return;
-      if (ask.kind !== 'relay') this.#o.introductions.note(uuid, hosts);
+      this.#o.introductions.note(uuid, hosts);
       // The controlled side waits for its ticket on the connection that it answers over.
       if (wantTicket) client.send(encodeRendezvous({ relayResponse: { uuid, relayTicket: ticket(CONTROLLED) } }));
     };

@@ -9,12 +9,17 @@ import type { RendezvousOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
 import { type ServerList, SoftwareNotice } from './server-list.ts';
 
+/** A stock controller has given up its NAT test by then. */
+const NAT_TEST_WAIT_MS = 1_000;
+
 export class Queries {
   readonly #o: RendezvousOptions;
   readonly #outbox: Outbox;
   readonly #list: ServerList;
   readonly #software: SoftwareNotice;
   readonly #natTests: RecentSources;
+  /** The last NAT test of addresses that have not proven themselves. */
+  readonly #unanswered = new Map<string, { readonly from: HostPort; readonly path: UdpPath; readonly at: number }>();
   /** Askers of online queries that are being looked up. */
   readonly #answering = new Set<Client>();
 
@@ -33,7 +38,28 @@ export class Queries {
    */
   onUdpNatTest(from: HostPort, path: UdpPath): void {
     if (this.#natTests.has(from)) this.#o.counters.count('nat-test-repeated');
-    else if (this.#outbox.reply(path, from, encodeRendezvous({ testNatResponse: { port: from.port } }))) this.#natTests.add(from);
+    else if (this.#outbox.reply(path, from, encodeRendezvous({ testNatResponse: { port: from.port } }))) {
+      this.#natTests.add(from);
+      this.#unanswered.delete(from.host);
+    } else this.#remember(from, path);
+  }
+
+  /** `host` has proven itself: a NAT test of the last second is answered after all, since its connection is what follows. */
+  onProven(host: string): void {
+    const test = this.#unanswered.get(host);
+    if (!test) return;
+    this.#unanswered.delete(host);
+    if (this.#o.clock.now() - test.at < NAT_TEST_WAIT_MS) this.onUdpNatTest(test.from, test.path);
+  }
+
+  #remember(from: HostPort, path: UdpPath): void {
+    this.#unanswered.delete(from.host);
+    if (this.#unanswered.size >= this.#o.limits.maxUnansweredNatTests)
+      for (const oldest of this.#unanswered.keys()) {
+        this.#unanswered.delete(oldest);
+        break;
+      }
+    this.#unanswered.set(from.host, { from, path, at: this.#o.clock.now() });
   }
 
   onSoftwareUpdate(message: hbb.ISoftwareUpdate | null | undefined, from: HostPort, path: UdpPath): void {

@@ -112,7 +112,7 @@ export class Requests {
       ask.wantsTicket = message?.wantTicket === true;
       const push = rewriteRequestRelay(bytes, { socketAddr: ask.socketAddr });
       // Before the push: the controlled side may be at the relay sooner than we are back from it.
-      this.#o.introductions.note(message?.uuid ?? '', [client.remote.host, peer.host]);
+      this.#o.introductions.note(message?.uuid ?? '', [client.remote.host, peer.host], { agreed: false });
       this.#outbox.pushBytes(peer, push, bytes.length);
     } catch {
       // It was decoded, but is too odd to be forwarded.

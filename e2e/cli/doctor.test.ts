@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildCli, type CliEvent, CliProcess, type CliResult } from '../lib/cli-process.ts';
+import { World } from '../lib/world.ts';
+import { labUnavailable, type NatKind } from '../natlab/index.ts';
+
+const unavailable = labUnavailable();
+if (unavailable !== null) console.warn(`SKIPPED, the doctor behind NATs: ${unavailable}`);
+else buildCli();
+
+/** Where the doctor sits, by the name of the host. */
+const PLACES = { open: 'open', cone: 'full-cone', port: 'port-restricted', sym: 'symmetric', noudp: 'udp-blocked' } as const satisfies Record<string, NatKind>;
+
+describe.skipIf(unavailable !== null)('litedesk doctor from where clients are', () => {
+  let world: World;
+  const results = new Map<string, CliResult>();
+  beforeAll(async () => {
+    world = await World.create({ ...PLACES, closed: 'open' });
+    for (const place of Object.keys(PLACES)) results.set(place, await doctor(place, world.serverArgs));
+  });
+  afterAll(() => world?.lab.destroy());
+
+  async function doctor(place: string, args: readonly string[]): Promise<CliResult> {
+    const data = join(world.lab.directory, `doctor-${place}`);
+    return new CliProcess(world.lab.host(place), ['doctor', '--data', data, ...args]).finished(60_000);
+  }
+  function check(place: string, name: string): CliEvent {
+    const result = results.get(place);
+    const found = result?.events.find((event) => event.event === 'check' && event['name'] === name);
+    if (!found) throw new Error(`no ${name} at ${place}: ${JSON.stringify(result?.events)} ${result?.stderr}`);
+    return found;
+  }
+
+  test.each(Object.keys(PLACES))('%s: nothing fails, and one sentence ends it', (place) => {
+    const result = results.get(place);
+    expect(result?.strayLines).toEqual([]);
+    expect(result?.events.filter((event) => event['status'] === 'fail')).toEqual([]);
+    expect(result?.events.at(-1)).toMatchObject({ event: 'verdict', ok: true });
+    expect(String(result?.events.at(-1)?.['summary'])).not.toContain('\n');
+    expect(result?.code).toBe(0);
+    for (const name of ['tcp-rendezvous', 'tcp-nat-test', 'websocket', 'registration', 'introduction', 'key', 'relay', 'relay-websocket', 'clock'])
+      expect(check(place, name)).toMatchObject({ status: 'ok' });
+  });
+
+  test('the NAT is named for what it is', () => {
+    expect(check('open', 'nat-mapping')['detail']).toContain('no NAT');
+    expect(check('cone', 'nat-mapping')).toMatchObject({ status: 'ok' });
+    expect(check('port', 'nat-mapping')['detail']).toContain('holes can be punched');
+    expect(check('sym', 'nat-mapping')).toMatchObject({ status: 'warn', code: 'DOCTOR_NAT_SYMMETRIC' });
+    expect(check('port', 'introduction')['detail']).toContain(world.lab.host('port').publicAddress);
+  });
+
+  test('where UDP is blocked the registration goes over TCP', () => {
+    expect(check('noudp', 'udp-rendezvous')).toMatchObject({ status: 'warn', code: 'DOCTOR_NO_ANSWER' });
+    expect(check('noudp', 'registration')['detail']).toContain('over TCP');
+  });
+
+  test('a place without a server, and another key', async () => {
+    const nowhere = await doctor('open', ['--server', world.lab.host('closed').address, '--key', world.key]);
+    expect(nowhere.code).toBe(1);
+    expect(nowhere.events.find((event) => event['name'] === 'tcp-rendezvous')).toMatchObject({ status: 'fail', code: 'TCP_REFUSED' });
+    const wrong = await doctor('open', ['--server', world.serverAddress, '--key', Buffer.alloc(32, 7).toString('base64')]);
+    expect(wrong.events.find((event) => event['name'] === 'key')).toMatchObject({ status: 'fail', code: 'DOCTOR_KEY_WRONG' });
+    expect(wrong.code).toBe(1);
+  });
+
+  test('every code that it can tell is in the list', () => {
+    const list = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
+    for (const result of results.values())
+      for (const event of result.events) if (typeof event['code'] === 'string') expect(list).toContain(`\`${event['code']}\``);
+  });
+});
