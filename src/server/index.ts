@@ -190,6 +190,7 @@ interface Observed {
   readonly store: PeerStore;
   readonly wanted: ServerPorts;
   readonly lobby: Lobby | null;
+  readonly cluster: { readonly connected: boolean } | null;
 }
 
 /** Owns everything that must be closed again, also when the start fails half-way. */
@@ -419,7 +420,7 @@ class Parts {
       this.#closers.push(() => lobby.close());
       await this.#own(doors.frames('TCP', wanted.lobby, (socket, arrival) => lobby.onTcp(socket, arrival.remote, arrival.settle)));
     }
-    const observer = this.#observe({ keys, counters, peers, admission, rendezvous, relay, relays, store, wanted, lobby });
+    const observer = this.#observe({ keys, counters, peers, admission, rendezvous, relay, relays, store, wanted, lobby, cluster });
     httpHandlers.push(observer.publicHandler);
     const metricsPort = this.#options.http && isFirst ? await observer.listen(this.#options.http) : 0;
     const stats = (): Record<string, number> => ({
@@ -518,7 +519,7 @@ class Parts {
         relay: () => ({ pairs: relay.pairs, waiting: relay.waiting, bytes: relay.bytes }),
         relaySessions: (limit) => relay.sessions(limit),
         relays: () => relays.lines,
-        store: () => ({ kind: store.kind, rows: rows() }),
+        store: () => ({ kind: store.kind, rows: rows(), connected: parts.cluster?.connected ?? true }),
         lobby: () => parts.lobby?.size ?? null,
       },
     });

@@ -70,6 +70,7 @@ export class Metrics {
       },
     });
     gauge('store_rows', 'Computers in the store.', () => view.store().rows);
+    gauge('store_connected', '1 when the store can be reached; 0 when a shared one is away.', () => (view.store().connected ? 1 : 0));
     gauge('lobby_peers', 'Clients of the lobby.', () => view.lobby() ?? 0);
     gauge('ready', '1 when the last self-test passed, 0 when it failed, -1 before the first.', () =>
       ready.last === null ? -1 : ready.last.ok ? 1 : 0,

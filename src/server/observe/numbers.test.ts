@@ -16,7 +16,7 @@ function viewOf(counters: Counters, connections: number): ServerView {
     relay: () => ({ pairs: 0, waiting: 0, bytes: 0 }),
     relaySessions: () => [],
     relays: () => [],
-    store: () => ({ kind: 'none', rows: 0 }),
+    store: () => ({ kind: 'none', rows: 0, connected: true }),
     lobby: () => null,
     suppressedLines: () => 3,
   };

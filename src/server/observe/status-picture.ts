@@ -28,7 +28,7 @@ export interface StatusPicture {
   readonly relay: { readonly pairs: number; readonly waiting: number; readonly bytes: number };
   readonly sessions: readonly RelaySession[];
   readonly relays: readonly RelayLine[];
-  readonly store: { readonly kind: string; readonly rows: number };
+  readonly store: { readonly kind: string; readonly rows: number; readonly connected: boolean };
   readonly lobby: number | null;
   readonly suppressed: number;
   /** Counts by reason; zeros are left out. */

@@ -44,7 +44,8 @@ export interface ServerView {
   relaySessions(limit: number): RelaySession[];
   /** Relays that clients are sent to; empty: the built-in one. */
   relays(): RelayLine[];
-  store(): { readonly kind: string; readonly rows: number };
+  /** `connected`: a shared store can be reached; a local one always. */
+  store(): { readonly kind: string; readonly rows: number; readonly connected: boolean };
   /** Lobby clients; null: off. */
   lobby(): number | null;
   /** Log lines left out. */

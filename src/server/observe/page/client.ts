@@ -213,6 +213,7 @@ export function statusPage(data: PageData, parts: Parts): void {
         `WebSocket ${number(census.ws)}`,
         `${number(store.rows)} ${t('inStore')}`,
       ),
+      ...(store.connected ? [] : [tile(t('storeAway'), store.kind, t('storeAwayMore'))]),
       tile(t('relayed'), number(relay.pairs), relay.waiting > 0 ? `${number(relay.waiting)} ${t('waiting')}` : ''),
       tile(t('traffic'), bitsText(last?.[2] ?? 0), `${bytesText(relay.bytes)} ${t('sinceStart')}`),
       tile(t('introduced'), number(sum((reason) => reason.startsWith('introduced-'))), `${number(inMinute(3))} ${t('lastMinute')}`),
