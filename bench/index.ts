@@ -11,6 +11,7 @@ import { screenUnavailable } from '../e2e/lib/screen.ts';
 import { benchConnect, type ConnectCell } from './connect.ts';
 import { benchKcp } from './kcp.ts';
 import { benchLinks } from './link.ts';
+import { serverSection } from './server/document.ts';
 import { benchSession } from './session.ts';
 import { short, table } from './table.ts';
 
@@ -75,10 +76,11 @@ if (parts.includes('session')) {
     sections.push(`Key pressed here to colour change decoded here, in ms:\n\n${indent(result.histogram)}\n`);
   }
 }
+const benchmarks = join(docs, 'benchmarks.md');
 if (args.includes('--write'))
   writeFileSync(
-    join(docs, 'benchmarks.md'),
-    `# Benchmarks\n\nWritten by \`npm run bench -- --write\` on ${MACHINE}. Ratios matter, absolute figures do not.\n\n${sections.join('\n')}`,
+    benchmarks,
+    `# Benchmarks\n\nWritten by \`npm run bench -- --write\` on ${MACHINE}. Ratios matter, absolute figures do not.\n\n${sections.join('\n')}\n${serverSection(benchmarks)}`,
   );
 process.exit(0);
 

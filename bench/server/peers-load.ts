@@ -32,7 +32,7 @@ const ID_AT = 4;
 /** Addresses that the peers come from, so that none stands for all. */
 const SOURCES = 64;
 /** Datagrams in the air: less than the socket buffers hold, so that none is lost. */
-const WINDOW = 2_048;
+const WINDOW = 1_024;
 /** µs between two looks, and how many in vain until what is missing counts as lost: a second. */
 const LOOK_US = 300;
 const MAX_VAIN_LOOKS = 3_000;

@@ -53,6 +53,14 @@ export async function benchRelay(options: RelayBenchOptions, say: (text: string)
   const pipe: Target = { port: await plain.call<number>('pipe'), key: null };
   const direct: Target = { port: 0, key: null };
 
+  const trip = { frameBytes: KIB, rounds: quick ? 3_000 : 10_000 };
+  const roundTrip = {
+    direct: await load.call<number>('roundTrip', { ...direct, ...trip }),
+    pipe: await load.call<number>('roundTrip', { ...pipe, ...trip }),
+    relay: await load.call<number>('roundTrip', { ...relay, ...trip }),
+  };
+  say(`round trip µs: direct ${roundTrip.direct.toFixed(0)}, pipe ${roundTrip.pipe.toFixed(0)}, relay ${roundTrip.relay.toFixed(0)}`);
+
   const measured = async (subject: Child, argument: object): Promise<[number, number]> => {
     const before = await subject.usage();
     const rate = await load.call<number>('throughput', argument);
@@ -93,14 +101,6 @@ export async function benchRelay(options: RelayBenchOptions, say: (text: string)
     const part = ({ p50, p99 }: DelayResult): string => `${p50.toFixed(2)}/${p99.toFixed(2)}`;
     say(`${what} × ${sessions}: p50/p99 ms direct ${part(result.direct)}, pipe ${part(result.pipe)}, relay ${part(result.relay)}`);
   }
-
-  const trip = { frameBytes: KIB, rounds: quick ? 3_000 : 10_000 };
-  const roundTrip = {
-    direct: await load.call<number>('roundTrip', { ...direct, ...trip }),
-    pipe: await load.call<number>('roundTrip', { ...pipe, ...trip }),
-    relay: await load.call<number>('roundTrip', { ...relay, ...trip }),
-  };
-  say(`round trip µs: direct ${roundTrip.direct.toFixed(0)}, pipe ${roundTrip.pipe.toFixed(0)}, relay ${roundTrip.relay.toFixed(0)}`);
 
   const pairs = options.idlePairs;
   const idle = async (what: string, argument: object | null): Promise<number> => {
