@@ -26,6 +26,8 @@ export class Peer {
   /** Length of the key in two characters, guid, key, uuid: one byte a character in one object, where three typed arrays take 700 bytes. */
   #packed = '';
 
+  #hasKey = false;
+
   constructor(id: string) {
     this.id = id;
   }
@@ -35,8 +37,9 @@ export class Peer {
     return this.#packed.length > this.#uuidAt;
   }
 
+  /** A field, since every heartbeat asks: the packed text is elsewhere in memory. */
   get hasKey(): boolean {
-    return this.#packed.length > 0 && this.#uuidAt > PK_AT;
+    return this.#hasKey;
   }
 
   /** Copies; empty before `setKeys`. */
@@ -53,6 +56,7 @@ export class Peer {
   }
 
   setKeys(guid: Uint8Array, uuid: Uint8Array, pk: Uint8Array): void {
+    this.#hasKey = pk.length > 0;
     this.#packed = Buffer.concat([Uint8Array.of(pk.length & 0xff, pk.length >> 8), guid, pk, uuid]).toString('latin1');
   }
 

@@ -62,10 +62,15 @@ export class TcpEnd implements RelayEnd {
   /** Reads in a row that speak for a change between quiet and busy. */
   #signs = 0;
   #turnBytes = 0;
+  /** Raw, and still read by Node: will be read into our memory once it is busy. A quiet one takes less memory as it is. */
+  #mayMove = false;
   #paused = false;
   #yielding = false;
   readonly #early: Uint8Array[] = [];
-  readonly #onChunk = (chunk: Uint8Array): void => this.#onData(chunk);
+  readonly #onChunk = (chunk: Uint8Array): void => {
+    if (this.#mayMove) this.#lookForMove(chunk.length);
+    this.#onData(chunk);
+  };
   readonly #listeners = {
     end: () => this.#events?.onEnd(),
     drain: () => this.#events?.onDrain(),
@@ -92,15 +97,7 @@ export class TcpEnd implements RelayEnd {
   }
 
   useRaw(): void {
-    const adopted = adoptSocket(this.#socket, {
-      buffer: () => this.#large ?? this.#buffers.shared,
-      onBytes: (bytes) => this.#onBytes(bytes),
-    });
-    if (!adopted) return;
-    for (const event of ['end', 'drain', 'close'] as const) this.#socket.removeListener(event, this.#listeners[event]);
-    this.#socket = adopted.socket;
-    this.#listen();
-    for (const chunk of adopted.early) this.#early.push(chunk);
+    this.#mayMove = true;
   }
 
   replay(data: Uint8Array): void {
@@ -151,6 +148,36 @@ export class TcpEnd implements RelayEnd {
     if (this.#large) this.#buffers.forget();
     this.#large = null;
     this.#events?.onClose();
+  }
+
+  /** Node reads up to 64 KiB at a time, too. */
+  #lookForMove(bytes: number): void {
+    this.#signs = bytes === this.#buffers.shared.length ? this.#signs + 1 : 0;
+    if (this.#signs < BUSY_READS) return;
+    this.#signs = 0;
+    // Not from within a read.
+    setImmediate(() => this.#move());
+  }
+
+  #move(): void {
+    if (!this.#mayMove || this.#socket.destroyed) return;
+    this.#large = this.#buffers.take();
+    const old = this.#socket;
+    const moved = this.#large && adoptSocket(old, {
+      buffer: () => this.#large ?? this.#buffers.shared,
+      onBytes: (bytes) => this.#onBytes(bytes),
+    });
+    if (!moved) {
+      if (this.#large) this.#buffers.give(this.#large);
+      this.#large = null;
+      return;
+    }
+    this.#mayMove = false;
+    for (const event of ['end', 'drain', 'close'] as const) old.removeListener(event, this.#listeners[event]);
+    this.#socket = moved.socket;
+    this.#listen();
+    this.#early.push(...moved.early);
+    if (!this.#paused) this.resume();
   }
 
   /** What was read into a buffer of ours. */
