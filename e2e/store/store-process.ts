@@ -30,7 +30,7 @@ export async function startStoreServer(dataDir: string, diskKib?: number): Promi
     diskKib === undefined
       ? [...args, ...limits]
       : ['unshare', '-Urm', 'sh', '-c', `mount -t tmpfs -o size=${diskKib}k none "$0" && exec "$@"`, dataDir, ...args, ...limits];
-  const child = spawn(command[0] ?? '', command.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(command[0] ?? '', command.slice(1), { stdio: ['ignore', 'pipe', 'ignore'] });
   const [line] = (await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), 'line')) as [string];
   const ready = JSON.parse(line) as { event: string; message?: string };
   if (ready.event !== 'ready') throw new Error(`the server does not start: ${line}`);
