@@ -65,6 +65,18 @@ describe.skipIf(unavailable !== null)('litedesk doctor from where clients are', 
     expect(wrong.code).toBe(1);
   });
 
+  test('the server wrote one JSON line for each decision, with masked ids', () => {
+    const lines = world.server.stderr.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+    for (const line of lines) expect(line).toMatchObject({ level: expect.stringMatching(/^(info|warn)$/), time: expect.any(String), event: expect.any(String) });
+    const registered = lines.filter((line) => line['event'] === 'registered');
+    expect(registered.map((line) => line['via'])).toContain('tcp');
+    for (const { id, ms } of registered) {
+      expect(id).toContain('***');
+      expect(ms).toBeTypeOf('number');
+    }
+    expect(lines.map((line) => line['event'])).toEqual(expect.arrayContaining(['listening', 'introduced-relay', 'relay-paired', 'relay-ended']));
+  });
+
   test('every code that it can tell is in the list', () => {
     const list = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');
     for (const result of results.values())

@@ -144,6 +144,20 @@ test('nobody else can register the id of the self-test', async () => {
   expect(await server.ready()).toMatchObject({ ok: true });
 });
 
+test('neither a crowd behind its own address nor a changed key spoils the self-test', async () => {
+  const { server } = await start({ limits: { addressBurst: 1, readyCacheMs: 0, registerBurst: 10 } });
+  const crowd = await udpClient(server.ports.rendezvous, '127.0.0.1');
+  cleanups.push(() => crowd.destroy());
+  for (let i = 0; i < 4; i++) {
+    crowd.send(encodeRendezvous({ registerPk: { id: `crowd-${i}`, uuid: Buffer.from(`of ${i}`), pk: Buffer.alloc(32, 1) } }));
+    await crowd.inbox.next();
+  }
+  expect(server.stats()['register-too-frequent']).toBeGreaterThan(0);
+  expect(await server.ready()).toMatchObject({ ok: true });
+  const [one, other] = [new Uint8Array(64), new Uint8Array(64).fill(1)];
+  expect(selfTestIdentity('h', 1, one).id).not.toBe(selfTestIdentity('h', 1, other).id);
+});
+
 test('reports are told again for a while, and one test runs for all who ask', async () => {
   const { server } = await start();
   const [first, second] = await Promise.all([server.ready(), server.ready()]);
