@@ -34,6 +34,7 @@ import { IPv6Hole, ipv6Of } from './punch-v6.ts';
 import { PathRace } from './race.ts';
 import type { Attempt, ConnectionPath } from './race.ts';
 import { joinRelay } from './relay.ts';
+import type { MeasuredRelay } from './relay-latency.ts';
 import { RendezvousConnection, resolveServer } from './rendezvous-client.ts';
 import { relayAddress, routeTo } from './server-address.ts';
 import type { ServerAddress } from './server-address.ts';
@@ -72,6 +73,8 @@ export interface ConnectPeerOptions {
   readonly nat: NatType;
   /** A test of the NAT that is under way already, for this server. */
   readonly natProbe?: Promise<NatType>;
+  /** How far this server's relays are, as far as that is known by now. */
+  readonly relays?: () => readonly MeasuredRelay[];
   readonly path: PathChoice;
   readonly connType: hbb.ConnType;
   /** The user allowed an unencrypted connection to this peer. */
@@ -269,6 +272,7 @@ class Connector {
         connType,
         version: WIRE_VERSION,
         wantTicket: true,
+        relayLatency: [...(this.#options.relays?.() ?? [])],
         ...(udp ? { udpPort: udp.port } : {}),
         ...(wantRelay ? { forceRelay: true } : {}),
         ...(this.#ipv6 ? { socketAddrV6: this.#ipv6.wireAddress } : {}),

@@ -16,6 +16,7 @@ import { randomId } from './identity.ts';
 import type { IdentityStore } from './identity.ts';
 import { testNat } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
+import { type MeasuredRelay, measureRelays } from './relay-latency.ts';
 import { Registration } from './registration.ts';
 import type { RegisteredIdentity } from './registration.ts';
 import { RendezvousConnection, resolveServer } from './rendezvous-client.ts';
@@ -76,6 +77,7 @@ export class Mediator extends Emitter<MediatorEvents> {
   readonly #abort = new AbortController();
   #state: MediatorState = { state: 'off' };
   #nat: NatType;
+  #relays: readonly MeasuredRelay[] = [];
   #address: HostPort | null = null;
   #socket: Socket | null = null;
   #udp: Registration | null = null;
@@ -92,6 +94,11 @@ export class Mediator extends Emitter<MediatorEvents> {
 
   get state(): MediatorState {
     return this.#state;
+  }
+
+  /** How far the server's relays are, as far as that is known. */
+  get relays(): readonly MeasuredRelay[] {
+    return this.#relays;
   }
 
   get nat(): NatType {
@@ -167,7 +174,9 @@ export class Mediator extends Emitter<MediatorEvents> {
     for (let attempt = 0; !signal.aborted; attempt++) {
       let nat: NatType = 'unknown';
       try {
-        nat = await testNat(address, this.#serverName, signal, route);
+        nat = await testNat(address, this.#serverName, signal, route, (addresses) => {
+          void measureRelays(addresses, signal).then((measured) => (this.#relays = measured));
+        });
         // With one port there is nothing more to learn, and the server has answered.
         if (route) return;
       } catch (error) {

@@ -2,6 +2,7 @@
 import { hbb } from '../core/wire/index.ts';
 import type { HostPort } from '../core/wire/index.ts';
 import type { ServerRoute } from '../net/index.ts';
+import { type MeasuredRelay, measureRelays } from './relay-latency.ts';
 import { RendezvousConnection, resolveServer } from './rendezvous-client.ts';
 import { routeTo } from './server-address.ts';
 import type { ServerAddress } from './server-address.ts';
@@ -15,8 +16,15 @@ export type NatType = 'unknown' | 'asymmetric' | 'symmetric';
  * Runs the test. Throws what RendezvousConnection.open throws; `unknown` when the server does not answer, or has only one
  * port (`route`): what a NAT does towards a second one cannot be seen there, only that the server is there.
  */
-export async function testNat(server: HostPort, serverName: string, signal: AbortSignal, route?: ServerRoute): Promise<NatType> {
+export async function testNat(
+  server: HostPort,
+  serverName: string,
+  signal: AbortSignal,
+  route?: ServerRoute,
+  onRelays?: (addresses: readonly string[]) => void,
+): Promise<NatType> {
   const first = await observedPort(server, serverName, 0, signal, route);
+  if (first.relays.length > 0) onRelays?.(first.relays);
   if (route) return 'unknown';
   const second = await observedPort(
     { host: server.host, port: server.port - 1 },
@@ -29,10 +37,14 @@ export async function testNat(server: HostPort, serverName: string, signal: Abor
 }
 
 /** Looks the server up and runs the test; `unknown` for whatever goes wrong, since a connection will say it better. */
-export function probeNat(server: ServerAddress): { result: Promise<NatType>; stop(): void } {
+export function probeNat(
+  server: ServerAddress,
+  onMeasured?: (relays: readonly MeasuredRelay[]) => void,
+): { result: Promise<NatType>; stop(): void } {
   const abort = new AbortController();
+  const onRelays = (addresses: readonly string[]): void => void measureRelays(addresses, abort.signal).then(onMeasured);
   const result = resolveServer(server, abort.signal)
-    .then((address) => testNat(address, `${server.host}:${server.port}`, abort.signal, routeTo(server, 'id')))
+    .then((address) => testNat(address, `${server.host}:${server.port}`, abort.signal, routeTo(server, 'id'), onRelays))
     .catch((): NatType => 'unknown');
   return { result, stop: () => abort.abort() };
 }
@@ -43,15 +55,16 @@ async function observedPort(
   localPort: number,
   signal: AbortSignal,
   route?: ServerRoute,
-): Promise<{ port: number; localPort: number }> {
+): Promise<{ port: number; localPort: number; relays: readonly string[] }> {
   const connection = await RendezvousConnection.open({ address, serverName, localPort, webSocket: false, signal, route });
   try {
-    connection.send({ testNatRequest: { serial: 3 } });
+    connection.send({ testNatRequest: { serial: 3, wantRelays: true } });
     const answer = await connection.receive(ANSWER_TIMEOUT_MS, signal);
-    return { port: answer?.testNatResponse?.port ?? 0, localPort: connection.local.port };
+    const { port = 0, relays } = answer?.testNatResponse ?? {};
+    return { port: port ?? 0, localPort: connection.local.port, relays: relays ?? [] };
   } catch (error) {
     if (signal.aborted) throw error;
-    return { port: 0, localPort: connection.local.port };
+    return { port: 0, localPort: connection.local.port, relays: [] };
   } finally {
     connection.destroy();
   }

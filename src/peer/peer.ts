@@ -28,6 +28,7 @@ import { Mediator } from './mediator.ts';
 import type { MediatorState } from './mediator.ts';
 import { probeNat } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
+import type { MeasuredRelay } from './relay-latency.ts';
 import type { Attempt, ConnectionPath } from './race.ts';
 import { formatServer, parseServer } from './server-address.ts';
 import type { ServerAddress } from './server-address.ts';
@@ -142,6 +143,7 @@ export class Peer extends Emitter<PeerEvents> {
   #following = false;
   #stopping = new AbortController();
   #natProbe: Promise<NatType> | null = null;
+  #probedRelays: () => readonly MeasuredRelay[] = () => [];
   #probedNat: NatType = 'unknown';
   #stopProbe: () => void = () => {};
 
@@ -159,12 +161,14 @@ export class Peer extends Emitter<PeerEvents> {
   /** Reads or makes the identity of the data folder. Errors: IDENTITY_UNREADABLE, file system errors. */
   static async open(options: PeerOptions): Promise<Peer> {
     const server = options.overrides?.server;
-    const probe = options.probeNat && server ? probeNat(server) : null;
+    let measured: readonly MeasuredRelay[] = [];
+    const probe = options.probeNat && server ? probeNat(server, (relays) => (measured = relays)) : null;
     await warmUp();
     const peer = new Peer(options);
     if (probe) {
       peer.#natProbe = probe.result;
       peer.#stopProbe = () => probe.stop();
+      peer.#probedRelays = () => measured;
       void probe.result.then((nat) => {
         peer.#probedNat = nat;
       });
@@ -317,6 +321,7 @@ export class Peer extends Emitter<PeerEvents> {
             // A label that was stored in another network is worse than none.
             nat: this.#mediator?.nat ?? (parsed.server ? 'unknown' : this.#probedNat),
             ...(this.#natProbe && !parsed.server ? { natProbe: this.#natProbe } : {}),
+            relays: () => (parsed.server ? [] : (this.#mediator?.relays ?? this.#probedRelays())),
             path: parsed.forceRelay ? 'relay' : (options.path ?? 'auto'),
             connType: hbb.ConnType.DEFAULT_CONN,
             allowPlaintext,

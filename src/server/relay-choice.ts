@@ -76,6 +76,12 @@ export class RelayChoice {
     ];
   }
 
+  /** What a client may measure; empty when there is nothing to choose. */
+  get names(): string[] {
+    const names = this.#candidates(() => null).filter((relay) => relay.healthy).map((relay) => relay.address);
+    return names.length > 1 ? names : [];
+  }
+
   /** How many the configuration names. */
   get configured(): number {
     return this.#named.length;

@@ -86,6 +86,24 @@ describe.skipIf(redisUnavailable() !== null)('servers that share Redis', () => {
     expect(relay.stats()['relayPairs']).toBe(1);
   });
 
+  it('name their relays to who wants to measure them, and send a session to the one that is near', async () => {
+    const one = await start('one', { ports: { rendezvous: -1, relay: 0 } });
+    for (const name of ['relay1', 'relay2'])
+      await start(name, { relayOnly: true, relayAddress: name, ports: { rendezvous: 21_500 + Math.floor(Math.random() * 4_000) } });
+    const b = track(await udpClient(one.ports.rendezvous, B));
+    await ask(b, registerPk);
+    const test = await ask(track(await tcpClient(one.ports.rendezvous, A)), { testNatRequest: { wantRelays: true } });
+    expect(new Set(test?.testNatResponse?.relays)).toEqual(new Set(['relay1', 'relay2']));
+    expect((await ask(track(await tcpClient(one.ports.rendezvous, A)), { testNatRequest: {} }))?.testNatResponse?.relays).toEqual([]);
+    for (const near of ['relay1', 'relay2', 'relay1']) {
+      const relayLatency = ['relay1', 'relay2'].map((address) => ({ address, ms: address === near ? 5 : 90 }));
+      track(await tcpClient(one.ports.rendezvous, A)).send(
+        encodeRendezvous({ punchHoleRequest: { id: ID, licenceKey: one.publicKey, relayLatency } }),
+      );
+      expect((await ask(b))?.punchHole?.relayServer).toBe(near);
+    }
+  });
+
   it('know all peers after a restart, and one id belongs to one machine everywhere', async () => {
     const one = await start('one');
     await ask(track(await udpClient(one.ports.rendezvous, B)), registerPk);

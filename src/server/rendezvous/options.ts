@@ -6,6 +6,7 @@ import type { EnrolmentGate } from '../enrolment/gate.ts';
 import type { Introductions } from '../introductions.ts';
 import type { ServerKeySet } from '../key-ring.ts';
 import type { ServerLimits } from '../limits.ts';
+import type { RelayLatency } from '../relay-choice.ts';
 import type { PeerTable } from '../peer-table.ts';
 
 export interface RendezvousOptions {
@@ -22,7 +23,9 @@ export interface RendezvousOptions {
   /** Told each relay uuid that passes between two peers. */
   readonly introductions: Introductions;
   /** The next configured relay, or '' when there is none. */
-  readonly pickRelay: () => string;
+  readonly pickRelay: (latency?: RelayLatency) => string;
+  /** The relays that a session may be sent to, where there is a choice. */
+  readonly relayNames?: () => readonly string[];
   /** Port of the built-in relay; 0: off. */
   readonly relayPort: number;
   /** Our own port: a client without other word takes the relay from the port behind it (rendezvous §9.3). */

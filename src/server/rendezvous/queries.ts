@@ -12,6 +12,9 @@ import { type ServerList, SoftwareNotice } from './server-list.ts';
 /** A stock controller has given up its NAT test by then. */
 const NAT_TEST_WAIT_MS = 1_000;
 
+/** Relays that a client is asked to measure: each costs it a connection. */
+const MAX_RELAYS_NAMED = 8;
+
 export class Queries {
   readonly #o: RendezvousOptions;
   readonly #outbox: Outbox;
@@ -74,7 +77,8 @@ export class Queries {
   /** On port P the answer also carries the deprecated list of servers. */
   onNatTest(client: Client, message: hbb.ITestNatRequest | null | undefined): void {
     const cu = this.#list.newerThan(message?.serial);
-    client.send(encodeRendezvous({ testNatResponse: { port: client.remote.port, ...(cu ? { cu } : {}) } }));
+    const relays = message?.wantRelays ? [...(this.#o.relayNames?.() ?? [])].slice(0, MAX_RELAYS_NAMED) : [];
+    client.send(encodeRendezvous({ testNatResponse: { port: client.remote.port, ...(cu ? { cu } : {}), relays } }));
   }
 
   /** On port P-1 it does not. */

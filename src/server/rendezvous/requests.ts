@@ -13,6 +13,10 @@ import { builtInRelay } from './relay-name.ts';
 
 const Failure = hbb.PunchHoleResponse.Failure;
 
+/** Relays of which a controller may say how far they are, and how far one may be, ms. */
+const MAX_MEASURED = 16;
+const MAX_LATENCY_MS = 5_000;
+
 export class Requests {
   readonly #o: RendezvousOptions;
   readonly #asks: Asks;
@@ -89,7 +93,7 @@ export class Requests {
     const acrossMask = isLan(client.remote.host) !== lanB;
     const relayOnly = alwaysRelay || acrossMask;
     return {
-      relayServer: relayOnly && acrossMask && lanB && localIp !== '' ? localIp : this.#relayFor(peer, client),
+      relayServer: relayOnly && acrossMask && lanB && localIp !== '' ? localIp : this.#relayFor(peer, client, message),
       relayOnly,
       why: alwaysRelay ? 'always-relay' : relayOnly ? 'lan-mask' : message?.forceRelay ? 'forced-by-controller' : undefined,
     };
@@ -120,7 +124,10 @@ export class Requests {
     }
   }
 
-  #relayFor(peer: Peer, client: Client): string {
-    return this.#o.pickRelay() || builtInRelay(this.#o, peer, client);
+  #relayFor(peer: Peer, client: Client, message: hbb.IPunchHoleRequest | null | undefined): string {
+    const measured = new Map<string, number>();
+    for (const { address, ms } of message?.relayLatency?.slice(0, MAX_MEASURED) ?? [])
+      if (address && ms && ms <= MAX_LATENCY_MS) measured.set(address, ms);
+    return this.#o.pickRelay((address) => measured.get(address) ?? null) || builtInRelay(this.#o, peer, client);
   }
 }
