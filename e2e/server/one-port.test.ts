@@ -97,7 +97,7 @@ describe.skipIf(unavailable !== null)('everything through one port', () => {
 
   test.skipIf(noNginx !== null).each([
     { title: 'a web proxy with TLS, found out in the handshake', address: (host: string) => `tls://${host}` },
-    { title: 'a web proxy with TLS', address: (host: string) => `wss://${host}` },
+    { title: 'a web proxy with TLS, as the invitation says', address: 'invitation' as const },
     { title: 'a web proxy without TLS', address: (host: string) => `ws://${host}` },
     { title: 'a TCP proxy that sends PROXY headers', address: (host: string) => `tls://${host}:8443`, paths: ['tcp', 'relay'] },
   ])('behind $title', async ({ address, paths = ['relay'] }) => {
@@ -106,7 +106,7 @@ describe.skipIf(unavailable !== null)('everything through one port', () => {
       certificates = certificate(directory);
       return [
         ...['--single-port', '7443', '--classic-ports', 'off', '--bind', '127.0.0.1', ...certificates],
-        ...['--trusted-proxy', '127.0.0.1', '--proxy-protocol'],
+        ...['--trusted-proxy', '127.0.0.1', '--proxy-protocol', '--public-host', 'wss://203.0.113.10'],
       ];
     });
     const { directory } = world.lab;
@@ -133,7 +133,9 @@ describe.skipIf(unavailable !== null)('everything through one port', () => {
         }`,
       stream: 'server { listen 8443; proxy_pass 127.0.0.1:7443; proxy_protocol on; }',
     });
-    const server = ['--server', address(world.serverAddress), '--key', world.key];
+    expect(world.serverAddress).toBe('203.0.113.10');
+    expect(world.invite).toMatch(/^litedesk:\/\/203\.0\.113\.10:443\?key=[^#&]*&single=1&tls=1&ws=1#/);
+    const server = address === 'invitation' ? ['--server', world.invite] : ['--server', address(world.serverAddress), '--key', world.key];
     const host = await world.startHost('b', server);
     expectSession(await world.connect('a', host.id, [...server, '--ping', '3']), host.id, paths);
   });

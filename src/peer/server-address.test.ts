@@ -40,6 +40,8 @@ describe('where the relay is', () => {
     [single, '', own],
     // What a stock peer guesses from the address that it registered at.
     [single, 'desk.example.org:444', own],
+    // The other port of the same web proxy.
+    [single, 'desk.example.org:80', own],
     // What a server behind a router or proxy knows of itself.
     [single, '172.17.0.2:443', own],
     [single, '203.0.113.10:443', { host: '203.0.113.10', port: 443, route }],

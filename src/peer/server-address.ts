@@ -7,6 +7,8 @@ import { type Invitation, parseInvitation } from '../shared/invitation.ts';
 export const DEFAULT_RENDEZVOUS_PORT = 21116;
 /** Upstream's relay port: the rendezvous port plus one. */
 export const DEFAULT_RELAY_PORT = 21117;
+/** One web proxy serves both; which of them is open here is what we were told as the server's address. */
+const WEB_PORTS: readonly number[] = [80, 443];
 const DEFAULT_SINGLE_PORTS = { single: 443, tls: 443, wss: 443, ws: 80 } as const;
 
 /** Everything is on the server's one port. */
@@ -96,7 +98,7 @@ export function relayAddress(named: string, server: ServerAddress): RelayAddress
   const own = { host, port, route };
   if (named === '') return own;
   const relay = parseHostPort(named, DEFAULT_RELAY_PORT);
-  if (relay.host === host && relay.port === port + 1) return own;
+  if (relay.host === host && (relay.port === port + 1 || (WEB_PORTS.includes(port) && WEB_PORTS.includes(relay.port)))) return own;
   if (relay.port !== port) return relay;
   if (relay.host === host || (isPrivateHost(relay.host) && !isPrivateHost(host))) return own;
   // A bare address has no name of its own for certificates and virtual hosts.

@@ -145,8 +145,8 @@ export const ConfigSchema = z.strictObject({
     help: 'the listed proxies may name their clients in PROXY headers, versions 1 and 2',
   }),
   publicHost: text().optional().register(info, {
-    arg: 'HOST',
-    help: 'name or address of this server for its clients, where it is behind a router or proxy (default: found out)',
+    arg: 'HOST[:PORT]',
+    help: 'address of this server for its clients, where it is behind a router or proxy (default: found out); wss://HOST behind a web proxy',
   }),
   relay: list.default([]).register(info, {
     arg: 'HOST[:PORT]', short: 'r', flags: ['relay-servers'], stock: ['relay-servers'], many: true,

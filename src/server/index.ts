@@ -46,6 +46,7 @@ import type { PeerStore } from './peer-store.ts';
 import { isLoopback, PeerTable } from './peer-table.ts';
 import { portsAround, randomRendezvousPort, type ServerPorts, type WantedPorts } from './ports.ts';
 import { TrustedProxies } from './proxy-address.ts';
+import { parsePublicAddress } from './public-address.ts';
 import { Relay } from './relay.ts';
 import { RelayChoice } from './relay-choice.ts';
 import { RelayLinks } from './relay-links.ts';
@@ -102,7 +103,7 @@ export interface ServerOptions {
   readonly trustedProxies?: readonly string[];
   /** Those may name their clients in PROXY headers, versions 1 and 2, on every TCP port. */
   readonly proxyProtocol?: boolean;
-  /** The name or address under which clients reach the server, where it is not an address of this computer. */
+  /** `[wss://]HOST[:PORT]` under which clients reach the server, where it is not an address of this computer (public-address.ts). */
   readonly publicHost?: string | undefined;
   /** What answers HTTP requests on the single port, asked in order. */
   readonly httpHandlers?: readonly HttpHandler[];
@@ -225,6 +226,7 @@ class Parts {
     const keys = new KeyRing({ dataDir: this.#options.dataDir, key: this.#options.key });
     const counters = new Counters();
     const admission = new Admission(limits, counters);
+    const named = parsePublicAddress(this.#options.publicHost);
     const tls = await this.#tls();
     const httpHandlers = [...(this.#options.httpHandlers ?? [])];
     const { worker } = this.#options;
@@ -291,7 +293,7 @@ class Parts {
         // Workers of one host name it as a single process does.
         relayPort: worker?.directory || !isFirst ? 0 : wanted.relay || wanted.single,
         relayAddress: this.#options.relayAddress,
-        host: this.#options.publicHost || invitationHost(bind),
+        host: named.host || invitationHost(bind),
         onEnrolment: (text) => hear(decodeNews(text)),
       });
     const reloadKeys = (): void => {
@@ -333,7 +335,8 @@ class Parts {
       relayPort: wanted.relay,
       port: wanted.rendezvous,
       singlePort: wanted.single,
-      publicHost: this.#options.publicHost ?? '',
+      publicHost: named.host,
+      ...(named.port !== undefined && (named.entry || wanted.rendezvous === 0) ? { publicPort: named.port } : {}),
       get alwaysRelay() {
         return live.alwaysRelay;
       },
@@ -451,12 +454,12 @@ class Parts {
     };
     admin.addAll(serverCommands({ limits, alwaysRelay: () => live.alwaysRelay, relays, change, reload }));
     admin.add({ name: 'ready', help: 'a self-test: registers, introduces and relays through the own sockets', run: () => observer.readiness.check() });
-    const host = this.#options.publicHost || invitationHost(bind);
+    const host = named.host || invitationHost(bind);
     // The classic ports stay what is handed out, as long as they are there: every client knows them.
     const entry =
-      wanted.rendezvous > 0
-        ? { host, port: wanted.rendezvous }
-        : { host, port: wanted.single, single: true, tls: tls !== null };
+      wanted.rendezvous > 0 && !named.entry
+        ? { host, port: named.port ?? wanted.rendezvous }
+        : { host, port: named.port ?? wanted.single, ...(named.entry ?? { single: true, tls: tls !== null }) };
     addKeyCommands({ admin, enrolment, keys, entry: () => entry });
     if (isFirst) await this.#openAdmin(admin);
     const udpHosts = udpPorts.flatMap((udp) => udp.localHosts);

@@ -140,7 +140,10 @@ export class Doors {
     });
   }
 
-  /** By the path as web clients and their proxies write it (rendezvous §9.6), else by the first message. */
+  /**
+   * By the path for relays as web clients and their proxies write it, else by the first message: a client that is told the
+   * relay at the server's own port takes the path of the rendezvous server for it (rendezvous §9.6).
+   */
   #whichWs(ws: WebSocket, arrival: Arrival, path: string, services: OnePortServices | null): void {
     const { clock, limits } = this.#o;
     if (!services) return ws.terminate();
@@ -150,7 +153,6 @@ export class Doors {
       serve[service](ws, arrival);
     };
     if (path === '/ws/relay') return decided('relay');
-    if (path === '/ws/id') return decided('rendezvous');
     const cancelTimer = clock.setTimer(limits.frameTimeoutMs, () => ws.terminate());
     const cut = (): void => ws.terminate();
     const stop = (): void => {

@@ -34,6 +34,8 @@ export interface RendezvousOptions {
   readonly singlePort: number;
   /** The name under which clients reach us; '' where it is the address that they ask. */
   readonly publicHost: string;
+  /** Where the single port is there; absent: the same number. */
+  readonly publicPort?: number;
   readonly alwaysRelay: boolean;
   readonly isLan: (host: string) => boolean;
   /** Relay host for peers inside the mask; '' when none is known. */

@@ -2,7 +2,7 @@
 import type { Client, UdpPath } from '../client.ts';
 import type { RendezvousOptions } from './options.ts';
 
-type Naming = Pick<RendezvousOptions, 'port' | 'relayPort' | 'singlePort' | 'publicHost'>;
+type Naming = Pick<RendezvousOptions, 'port' | 'relayPort' | 'singlePort' | 'publicHost' | 'publicPort'>;
 
 /**
  * The relay that both are told. '' lets each take the port behind ours at the host that it knows us by, which is right on
@@ -14,12 +14,12 @@ export function builtInRelay(
   peer: { readonly client: Client | null; readonly path: UdpPath | null },
   client: Client,
 ): string {
-  const { port, relayPort, singlePort, publicHost } = options;
+  const { port, relayPort, singlePort, publicHost, publicPort } = options;
   const ends = [peer.client ?? peer.path, client];
   const single = singlePort > 0 && (relayPort === 0 || ends.some((end) => end?.localPort === singlePort));
   if (!single && (relayPort === 0 || relayPort === port + 1)) return '';
   const host = publicHost || ends.find((end) => end && end.localHost !== '' && !behindProxy(end))?.localHost;
-  return host ? formatRelay(host, single ? singlePort : relayPort) : '';
+  return host ? formatRelay(host, single ? ((publicHost && publicPort) || singlePort) : relayPort) : '';
 }
 
 /**
@@ -27,10 +27,12 @@ export function builtInRelay(
  * at. In one-port mode nothing is there; the relay is where it registered.
  */
 export function repairRelay(options: Naming, named: string): string {
-  const { relayPort, singlePort } = options;
-  const guess = `:${singlePort + 1}`;
-  if (singlePort === 0 || relayPort === singlePort + 1 || !named.endsWith(guess)) return named;
-  return `${named.slice(0, -guess.length)}:${singlePort}`;
+  const { relayPort, singlePort, publicPort } = options;
+  if (singlePort === 0) return named;
+  const entry = publicPort ?? singlePort;
+  const guess = `:${entry + 1}`;
+  if (relayPort === entry + 1 || !named.endsWith(guess)) return named;
+  return `${named.slice(0, -guess.length)}:${entry}`;
 }
 
 function behindProxy(end: Client | UdpPath): boolean {
