@@ -75,7 +75,8 @@ export function createHttpHandler(parts: HttpHandlerParts, access: HttpAccess): 
       });
     else
       guarded(request, response, () => {
-        if (!status.open(response, SAFE_HEADERS)) reply(response, 503, 'text/plain; charset=utf-8', 'Too many status pages are open.\n');
+        if (request.method === 'HEAD') reply(response, 200, 'text/event-stream', '');
+        else if (!status.open(response, SAFE_HEADERS)) reply(response, 503, 'text/plain; charset=utf-8', 'Too many status pages are open.\n');
       });
     return true;
   };

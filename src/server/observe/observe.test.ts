@@ -201,7 +201,7 @@ test('the page is three files with nothing from elsewhere', async () => {
   for (const path of ['/status.js', '/status.css']) expect((await get(port, path)).code).toBe(200);
   expect((await get(port, '/elsewhere')).code).toBe(404);
   expect((await get(port, '/metrics', { method: 'POST' })).code).toBe(405);
-  expect((await get(port, '/healthz', { method: 'HEAD' })).body).toBe('');
+  for (const path of ['/healthz', '/metrics', '/status/events']) expect((await get(port, path, { method: 'HEAD' })).body).toBe('');
 });
 
 test('the status stream begins with everything and goes on', async () => {
