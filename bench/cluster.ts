@@ -1,5 +1,5 @@
 /**
- * `node bench/cluster.ts [workers] [kills]`: heartbeats with one and with two processes on one port; and what it costs when
+ * `npm run bench:server -- cluster [workers] [kills]`: heartbeats with one and with two processes on one port; and what it costs when
  * nodes, a relay in use and Redis are killed under load. Both by default.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
