@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { VirtualClock } from '../../core/clock.ts';
 import { decodeRendezvous, encodeFrame, encodeRendezvous, hbb } from '../../core/wire/index.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../index.ts';
 import { randomRendezvousPort } from '../ports.ts';
@@ -223,6 +224,30 @@ it('uses a new certificate without a restart, and keeps the old one while the fi
   writeFileSync(join(dir, 'tls.key'), SECOND_CERTIFICATE.key);
   await server.reload();
   expect(await shown()).toBe(SECOND_CERTIFICATE.name);
+});
+
+it('looks at the certificate by itself now and then', async () => {
+  const clock = new VirtualClock();
+  const events: string[] = [];
+  await start({ clock, log: (_level, event) => events.push(event) });
+  writeCertificate(SECOND_CERTIFICATE);
+  const limit = performance.now() + 20_000;
+  while (!events.includes('certificate-reloaded') && performance.now() < limit) {
+    clock.advance(5_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(events).toContain('certificate-reloaded');
+});
+
+it('the classic WebSocket ports take TLS too', async () => {
+  await start({ ports: { rendezvous: -1 } });
+  for (const name of ['ws', 'relayWs'] as const) {
+    port = server.ports[name];
+    const client = await open('wss');
+    client.send(encodeRendezvous({ testNatRequest: {} }));
+    const answer = await client.inbox.next();
+    expect(answer && decodeRendezvous(answer).testNatResponse?.port, name).toEqual(name === 'ws' ? expect.any(Number) : null);
+  }
 });
 
 it('takes the first frame in pieces, and a half-closed request still gets its answer', async () => {
