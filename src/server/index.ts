@@ -446,7 +446,7 @@ class Parts {
       reloadKeys();
       await tls?.reload();
     };
-    admin.addAll(peerCommands({ peers, store, requests, onRemoved: (id) => cluster?.removed(id) }));
+    admin.addAll(peerCommands({ peers, store, requests, isPart: shared.directory !== null, onRemoved: (id) => cluster?.removed(id) }));
     admin.addAll(relayCommands(relay, policy));
     const change = (settings: LiveSettings): void => {
       onSettings(settings);

@@ -9,6 +9,8 @@ export interface PeerCommandParts {
   readonly peers: PeerTable;
   readonly store: PeerStore;
   readonly requests: RequestLog;
+  /** There are others that hold computers too: workers, or nodes. */
+  readonly isPart: boolean;
   /** Told of each id that was forgotten. */
   readonly onRemoved: (id: string) => void;
 }
@@ -17,7 +19,7 @@ export interface PeerCommandParts {
 const PAGE = 10;
 const MAX_PAGE = 1_000;
 
-export function peerCommands({ peers, store, requests, onRemoved }: PeerCommandParts): AdminCommand[] {
+export function peerCommands({ peers, store, requests, isPart, onRemoved }: PeerCommandParts): AdminCommand[] {
   const remove = async (id: string): Promise<{ id: string; removed: boolean }> => {
     const known = await peers.forget(id);
     if (known === null) throw adminUsage(`This store (${store.kind}) does not remove computers.`);
@@ -34,7 +36,10 @@ export function peerCommands({ peers, store, requests, onRemoved }: PeerCommandP
       run: ({ values }) => {
         const start = adminNumber(values.start, 0);
         const count = adminNumber(values.count, 100, MAX_PAGE);
-        if (!values.known) return { total: peers.onlineCount, peers: peers.here(start + count).slice(start) };
+        if (!values.known) {
+          const here = { total: peers.onlineCount, peers: peers.here(start + count).slice(start) };
+          return isPart ? { ...here, note: 'Only those of this process; the other workers and nodes have their own.' } : here;
+        }
         if (!store.list) throw adminUsage(`This store (${store.kind}) does not list its computers.`);
         const rows = store.list(start, count);
         return {
