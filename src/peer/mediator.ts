@@ -175,7 +175,7 @@ export class Mediator extends Emitter<MediatorEvents> {
       let nat: NatType = 'unknown';
       try {
         nat = await testNat(address, this.#serverName, signal, route, (addresses) => {
-          void measureRelays(addresses, signal).then((measured) => (this.#relays = measured));
+          void measureRelays(addresses, address.host, signal).then((measured) => (this.#relays = measured));
         });
         // With one port there is nothing more to learn, and the server has answered.
         if (route) return;

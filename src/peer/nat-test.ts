@@ -42,9 +42,12 @@ export function probeNat(
   onMeasured?: (relays: readonly MeasuredRelay[]) => void,
 ): { result: Promise<NatType>; stop(): void } {
   const abort = new AbortController();
-  const onRelays = (addresses: readonly string[]): void => void measureRelays(addresses, abort.signal).then(onMeasured);
   const result = resolveServer(server, abort.signal)
-    .then((address) => testNat(address, `${server.host}:${server.port}`, abort.signal, routeTo(server, 'id'), onRelays))
+    .then((address) =>
+      testNat(address, `${server.host}:${server.port}`, abort.signal, routeTo(server, 'id'), (relays) => {
+        void measureRelays(relays, address.host, abort.signal).then(onMeasured);
+      }),
+    )
     .catch((): NatType => 'unknown');
   return { result, stop: () => abort.abort() };
 }
