@@ -29,13 +29,14 @@ export function keyWrong(told: string): LiteDeskError {
   });
 }
 
-export function keyRefused(told: string): LiteDeskError {
+/** `configured`: a key was given; without one the server refuses whoever asks for a peer. */
+export function keyRefused(told: string, configured: boolean): LiteDeskError {
   const why = told === '' ? '' : `: ${told}`;
   return new LiteDeskError({
     code: 'DOCTOR_KEY_REFUSED',
     stage: 'lookup',
-    message: `The server refuses the configured key${why}.`,
-    hint: 'Copy the key (or the invitation) anew from whoever runs the server.',
+    message: configured ? `The server refuses the configured key${why}.` : `The server introduces nobody without its key, and none is configured${why}.`,
+    hint: configured ? 'Copy the key (or the invitation) anew from whoever runs the server.' : 'Give --key, or the invitation, as whoever runs the server has it.',
   });
 }
 

@@ -71,7 +71,7 @@ export async function checkIntroduction(target: Target, standIn: StandIn, udpPor
       const failure = response.failure ?? Failure.ID_NOT_EXIST;
       const told = response.otherFailure ?? '';
       if (failure === Failure.LICENSE_MISMATCH || failure === Failure.LICENSE_OVERUSE || told !== '')
-        return { finding: fail(keyRefused(told)), key: null, push };
+        return { finding: fail(keyRefused(told, target.key !== '')), key: null, push };
       return { finding: fail(notIntroduced(Failure[failure] ?? String(failure))), key: null, push };
     }
     const seen = push as Push | null;
