@@ -57,6 +57,15 @@ export async function serverCommand(argv: string[], io: ServerCommandIo): Promis
   return 0;
 }
 
+/**
+ * What a command line would start, without starting it: the options it comes to, or null when it only asks for help.
+ * @throws LiteDeskError USAGE
+ */
+export function readServerCommandLine(argv: string[], io: ServerCommandIo): ServerOptions | null {
+  const flags = parseArgv(argv, io);
+  return flags === null ? null : configure(flags, io, new ServerLogger(io.stderr)).options;
+}
+
 type Flags = Record<string, unknown>;
 
 /** The command line by option name, or null when only help was asked for. @throws LiteDeskError USAGE */
