@@ -157,13 +157,17 @@ it.runIf(sqlite)('works without SQLite in the runtime, and when the runtime chan
   const row = journal.get(idOf(999));
   expect(row && Buffer.from(row.uuid).equals(uuidOf(999))).toBe(true);
   expect(row?.ip).toBe('::ffff:203.0.113.7');
+  expect(journal.list?.(1, 2).map((entry) => entry.id)).toEqual([idOf(1), idOf(2)]);
+  expect([await journal.remove?.(idOf(3)), await journal.remove?.(idOf(3))]).toEqual([true, false]);
   await journal.close();
   const database = openPeerStore(dir, 1_000);
-  expect([database.kind, database.count()]).toEqual(['sqlite', PEERS]);
+  expect([database.kind, database.count()]).toEqual(['sqlite', PEERS - 1]);
+  expect(database.list?.(0, 1).map((entry) => entry.id)).toEqual([idOf(0)]);
+  expect([await database.remove?.(idOf(4)), await database.remove?.(idOf(4))]).toEqual([true, false]);
   await database.close();
   expect(existsSync(join(dir, 'peers.journal'))).toBe(false);
   const again = openPeerStore(dir, 1_000, null);
-  expect([again.kind, again.count()]).toEqual(['journal', PEERS]);
+  expect([again.kind, again.count()]).toEqual(['journal', PEERS - 2]);
   await again.close();
 });
 
