@@ -377,7 +377,12 @@ class Parts {
     const serveRelayWs = (ws: WebSocket, arrival: Arrival): void => relay.onWs(ws, arrival.remote.host, arrival.settle);
     onTcp = serveTcp(events, true);
     onePort = {
-      mayJoin: (key) => keys.accepts(key),
+      // At the relay a controller names a uuid that has passed here before. Where the id is of this server, that is certain.
+      joins: ({ id, uuid, licenceKey }) => {
+        const peer = peers.inMemory(id);
+        if (licenceKey === '' && !keys.accepts('')) return false;
+        return this.#options.openRelay === true || introductions.get(uuid) !== null || !peer || !peers.isOnline(peer);
+      },
       frames: { rendezvous: serveTcp(allEvents, true), relay: serveRelay },
       ws: { rendezvous: serveWs(allEvents), relay: serveRelayWs },
     };

@@ -11,7 +11,7 @@ import type { TrustedProxies } from '../proxy-address.ts';
 import type { Arrival, Service } from './arrival.ts';
 import { Gate } from './gate.ts';
 import { peek } from './peek.ts';
-import { MAX_FIRST_BYTES, serviceOfFrames, serviceOfMessage } from './service-of.ts';
+import { type Joins, MAX_FIRST_BYTES, serviceOfFrames, serviceOfMessage } from './service-of.ts';
 import type { TlsFiles } from './tls-files.ts';
 import { type HttpHandler, WebFront } from './web-front.ts';
 import { setMaxPayload } from './ws-payload.ts';
@@ -38,8 +38,7 @@ export type ServeWs = (ws: WebSocket, arrival: Arrival) => void;
 export interface OnePortServices {
   readonly frames: Readonly<Record<Service, ServeFrames>>;
   readonly ws: Readonly<Record<Service, ServeWs>>;
-  /** Whether the relay takes this licence key. */
-  readonly mayJoin: (licenceKey: string) => boolean;
+  readonly joins: Joins;
 }
 
 export class Doors {
@@ -120,7 +119,7 @@ export class Doors {
     };
   }
 
-  #whichFrames(socket: Socket, arrival: Arrival, { frames, mayJoin }: OnePortServices): void {
+  #whichFrames(socket: Socket, arrival: Arrival, { frames, joins }: OnePortServices): void {
     const { clock, limits } = this.#o;
     const cut = (): void => void socket.destroy();
     socket.on('error', cut);
@@ -129,7 +128,7 @@ export class Doors {
       timeoutMs: limits.frameTimeoutMs,
       maxBytes: MAX_FIRST_BYTES,
       decide: (bytes) => {
-        const value = serviceOfFrames(bytes, mayJoin);
+        const value = serviceOfFrames(bytes, joins);
         return value && { value };
       },
       onDecided: (service) => {
@@ -147,7 +146,7 @@ export class Doors {
   #whichWs(ws: WebSocket, arrival: Arrival, path: string, services: OnePortServices | null): void {
     const { clock, limits } = this.#o;
     if (!services) return ws.terminate();
-    const { ws: serve, mayJoin } = services;
+    const { ws: serve, joins } = services;
     const decided = (service: Service): void => {
       if (service === 'relay') setMaxPayload(ws, limits.maxRelayMessageBytes);
       serve[service](ws, arrival);
@@ -162,7 +161,7 @@ export class Doors {
     const onMessage = (data: unknown, isBinary: boolean): void => {
       if (!isBinary) return;
       stop();
-      decided(serviceOfMessage(data as Buffer, mayJoin));
+      decided(serviceOfMessage(data as Buffer, joins));
       // The new owner's turn with the message that told.
       ws.emit('message', data, isBinary);
     };

@@ -157,6 +157,28 @@ describe.each(VIAS)('over %s', (via) => {
   });
 });
 
+it('takes a request for a relay that looks like one at the relay for what it is, by what has passed', async () => {
+  await start();
+  const peer = await open('tcp', { from: '127.0.0.52' });
+  await ask(peer, { registerPk: { id: ID, uuid: UUID, pk: PK } });
+  const request = { requestRelay: { id: ID, uuid: SESSION, licenceKey: server.publicKey } };
+  (await open('tls')).send(encodeRendezvous(request));
+  const pushed = (await receive(peer))?.requestRelay;
+  expect(pushed?.uuid).toBe(SESSION);
+  const answer = await open('tcp', { from: '127.0.0.52' });
+  answer.send(encodeRendezvous({ relayResponse: { socketAddr: pushed?.socketAddr ?? null, version: '1.4.6' } }));
+  const [a, b] = await Promise.all([open('tls'), open('tcp', { from: '127.0.0.52' })]);
+  a.send(encodeRendezvous(request));
+  b.send(encodeRendezvous({ requestRelay: { uuid: SESSION, licenceKey: server.publicKey } }));
+  b.send(Buffer.from('joined'));
+  expect(Buffer.from((await a.inbox.next()) ?? []).toString()).toBe('joined');
+});
+
+it('finds itself ready', async () => {
+  await start();
+  expect(await server.ready()).toMatchObject({ ok: true });
+});
+
 it('greets a client that waits for the key exchange, also inside TLS', async () => {
   await start({ limits: { onePortGreetingMs: 20 } });
   for (const via of ['tcp', 'tls'] as const)

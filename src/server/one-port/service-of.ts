@@ -17,23 +17,27 @@ const MAX_REQUEST_RELAY_BYTES = 16 * 1024;
 
 export const MAX_FIRST_BYTES = MAX_REQUEST_RELAY_BYTES + 4;
 
-/** By a whole message. `mayJoin` says whether the relay would take this licence key. */
-export function serviceOfMessage(message: Uint8Array, mayJoin: (licenceKey: string) => boolean): Service {
+/** Whether a RequestRelay that names an id, but no relay, is meant for the relay: its form does not tell. */
+export type Joins = (request: { readonly id: string; readonly uuid: string; readonly licenceKey: string }) => boolean;
+
+/** By a whole message. */
+export function serviceOfMessage(message: Uint8Array, joins: Joins): Service {
   if (beginsWith(message, RELAY_INTRODUCTION_TAG)) return 'relay';
   if (!beginsWith(message, REQUEST_RELAY_TAG)) return 'rendezvous';
   try {
     const request = decodeRendezvous(message).requestRelay;
     if (!request?.uuid || request.relayServer || request.secure || request.socketAddr?.length || request.wantTicket)
       return 'rendezvous';
-    const { id, licenceKey } = request;
-    return id && !licenceKey && !mayJoin('') ? 'rendezvous' : 'relay';
+    const { id, uuid, licenceKey } = request;
+    if (!id || request.relayTicket?.length) return 'relay';
+    return joins({ id, uuid, licenceKey: licenceKey ?? '' }) ? 'relay' : 'rendezvous';
   } catch {
     return 'rendezvous';
   }
 }
 
 /** By the beginning of a framed stream; null: more is needed. Waits for a whole frame only where it matters. */
-export function serviceOfFrames(bytes: Uint8Array, mayJoin: (licenceKey: string) => boolean): Service | null {
+export function serviceOfFrames(bytes: Uint8Array, joins: Joins): Service | null {
   const [first] = bytes;
   if (first === undefined) return null;
   const header = (first & 3) + 1;
@@ -46,7 +50,7 @@ export function serviceOfFrames(bytes: Uint8Array, mayJoin: (licenceKey: string)
   const mayBe = (tag: readonly number[]): boolean => tag.every((byte, i) => message[i] === undefined || message[i] === byte);
   if (mayBe(RELAY_INTRODUCTION_TAG) && message.length >= RELAY_INTRODUCTION_TAG.length) return 'relay';
   if (!mayBe(REQUEST_RELAY_TAG) && !mayBe(RELAY_INTRODUCTION_TAG)) return 'rendezvous';
-  return message.length < length ? null : serviceOfMessage(message, mayJoin);
+  return message.length < length ? null : serviceOfMessage(message, joins);
 }
 
 /** Asked on port P-1 where there is one (rendezvous §6.8). */

@@ -56,7 +56,7 @@ describe('the first bytes', () => {
 });
 
 describe('the first message', () => {
-  const service = (message: hbb.IRendezvousMessage): string => serviceOfMessage(encodeRendezvous(message), (key) => key === 'k');
+  const service = (message: hbb.IRendezvousMessage): string => serviceOfMessage(encodeRendezvous(message), ({ licenceKey }) => licenceKey === 'k');
 
   it.each<[string, hbb.IRequestRelay]>([
     ['relay', { licenceKey: 'k', id: '123456789', uuid: 'u', connType: 1 }],
