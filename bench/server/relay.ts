@@ -42,6 +42,10 @@ const LIMITS = { maxConnections: 100_000, maxConnectionsPerAddress: 100_000, max
 /** Bytes a second of a session at 1.5 Mbit/s. */
 const SESSION_BYTES = 1_500_000 / 8;
 const KIB = 1024;
+/** Everything is measured in turns, more than once, and the best of each counts: what else the machine does hits all. */
+const TRIP_ROUNDS = 6;
+const ROUNDS = 2;
+const MARK_ROUNDS = 3;
 
 export async function benchRelay(options: RelayBenchOptions, say: (text: string) => void): Promise<RelayBenchResult> {
   const { seconds, quick, parent } = options;
@@ -53,12 +57,12 @@ export async function benchRelay(options: RelayBenchOptions, say: (text: string)
   const pipe: Target = { port: await plain.call<number>('pipe'), key: null };
   const direct: Target = { port: 0, key: null };
 
-  const trip = { frameBytes: KIB, rounds: quick ? 3_000 : 10_000 };
-  const roundTrip = {
-    direct: await load.call<number>('roundTrip', { ...direct, ...trip }),
-    pipe: await load.call<number>('roundTrip', { ...pipe, ...trip }),
-    relay: await load.call<number>('roundTrip', { ...relay, ...trip }),
-  };
+  const trip = { frameBytes: KIB, rounds: 2_000 };
+  const roundTrip = { direct: Number.POSITIVE_INFINITY, pipe: Number.POSITIVE_INFINITY, relay: Number.POSITIVE_INFINITY };
+  const targets = { direct, pipe, relay };
+  for (let round = 0; round < TRIP_ROUNDS; round++)
+    for (const name of ['direct', 'pipe', 'relay'] as const)
+      roundTrip[name] = Math.min(roundTrip[name], await load.call<number>('roundTrip', { ...targets[name], ...trip }));
   say(`round trip µs: direct ${roundTrip.direct.toFixed(0)}, pipe ${roundTrip.pipe.toFixed(0)}, relay ${roundTrip.relay.toFixed(0)}`);
 
   const measured = async (subject: Child, argument: object): Promise<[number, number]> => {
@@ -71,9 +75,8 @@ export async function benchRelay(options: RelayBenchOptions, say: (text: string)
   const throughput: ThroughputRow[] = [];
   for (const frameBytes of [KIB, 64 * KIB])
     for (const sessions of quick ? [1, 50] : [1, 50, 100, 1_000]) {
-      // In turns, twice: whatever else happens on the machine hits both.
       const best = { pipe: [0, 0], relay: [0, 0] };
-      for (let round = 0; round < 2; round++)
+      for (let round = 0; round < ROUNDS; round++)
         for (const [name, subject, target] of [['pipe', plain, pipe], ['relay', node, relay]] as const) {
           const result = await measured(subject, { ...target, sessions, frameBytes, seconds });
           if (result[0] > (best[name][0] ?? 0)) best[name] = result;
@@ -92,14 +95,18 @@ export async function benchRelay(options: RelayBenchOptions, say: (text: string)
   }
   rows.push(['1.5 Mbit/s in 30 frames a second', SESSION_BYTES / 30, 1_000, 30]);
   for (const [what, frameBytes, sessions, rate] of rows) {
-    const result: Record<'direct' | 'pipe' | 'relay', DelayResult> = {
-      direct: await load.call('delay', { ...direct, sessions, frameBytes, rate, seconds }),
-      pipe: await load.call('delay', { ...pipe, sessions, frameBytes, rate, seconds }),
-      relay: await load.call('delay', { ...relay, sessions, frameBytes, rate, seconds }),
-    };
-    delay.push({ what, frameBytes, sessions, rate, ...result });
+    const result: Partial<Record<'direct' | 'pipe' | 'relay', DelayResult>> = {};
+    const isMark = sessions === 1_000 && rate === 30;
+    for (let round = 0; round < (isMark ? MARK_ROUNDS : quick ? 1 : ROUNDS); round++)
+      for (const name of ['direct', 'pipe', 'relay'] as const) {
+        const one = await load.call<DelayResult>('delay', { ...targets[name], sessions, frameBytes, rate, seconds });
+        if (one.p99 < (result[name]?.p99 ?? Number.POSITIVE_INFINITY)) result[name] = one;
+      }
+    const { direct: d, pipe: p, relay: r } = result;
+    if (!d || !p || !r) throw new Error('no frame arrived');
+    delay.push({ what, frameBytes, sessions, rate, direct: d, pipe: p, relay: r });
     const part = ({ p50, p99 }: DelayResult): string => `${p50.toFixed(2)}/${p99.toFixed(2)}`;
-    say(`${what} × ${sessions}: p50/p99 ms direct ${part(result.direct)}, pipe ${part(result.pipe)}, relay ${part(result.relay)}`);
+    say(`${what} × ${sessions}: p50/p99 ms direct ${part(d)}, pipe ${part(p)}, relay ${part(r)}`);
   }
 
   const pairs = options.idlePairs;

@@ -91,7 +91,8 @@ export function relaySection(r: RelayBenchResult): string {
   const idleKib = r.idleBytes.relay / KIB;
   return `### Relay
 
-The plain pipe is \`a.pipe(b); b.pipe(a)\` in a Node process of its own. Marks: the open server's figures, and 80 % of the pipe.
+The plain pipe is \`a.pipe(b); b.pipe(a)\` in a Node process of its own. Each is measured in turns, at
+least twice, and the best of each counts. Marks: the open server's figures, and 80 % of the pipe.
 
 ${throughput}
 
