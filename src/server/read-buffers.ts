@@ -2,6 +2,8 @@
 
 /** A quiet connection's chunks are copied out of it at once. */
 const SHARED_BYTES = 64 * 1024;
+/** A chunk up to this size is copied to memory that is used again; what a slow reader can pin is no more than this. */
+const SCRATCH_BYTES = 16 * 1024;
 
 export class ReadBuffers {
   readonly shared = Buffer.allocUnsafeSlow(SHARED_BYTES);
@@ -9,11 +11,28 @@ export class ReadBuffers {
   readonly #max: number;
   readonly #spare: Buffer[] = [];
   #out = 0;
+  #scratch: Buffer | null = null;
 
   /** @param bytes of a large one @param max large ones at a time */
   constructor(bytes: number, max: number) {
     this.#bytes = bytes;
     this.#max = max;
+  }
+
+  /**
+   * A copy of what is in the shared buffer. Give it to `reuse` when nobody reads it any more: fresh memory for every chunk
+   * is what keeps the garbage collector busy.
+   */
+  copy(bytes: Buffer): Buffer {
+    if (bytes.length > SCRATCH_BYTES) return Buffer.from(bytes);
+    const scratch = this.#scratch ?? Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+    this.#scratch = null;
+    bytes.copy(scratch);
+    return scratch.subarray(0, bytes.length);
+  }
+
+  reuse(copy: Buffer): void {
+    if (copy.length <= SCRATCH_BYTES) this.#scratch = Buffer.from(copy.buffer, 0, SCRATCH_BYTES);
   }
 
   /** A large one, or null when all are out. */

@@ -45,6 +45,8 @@ export interface RelayEnd {
 const NO_BYTES = new Uint8Array(0);
 /** Bytes read from one connection before the others have their turn: some 1 ms of work. */
 const TURN_BYTES = 1024 * 1024;
+/** Chunks after which a connection is read into our memory: one that is idle takes less of it as it is. */
+const ACTIVE_READS = 8;
 /** Full shared buffers in a row that make a connection busy, and half-empty large ones that make it quiet again. */
 const BUSY_READS = 4;
 const QUIET_READS = 64;
@@ -62,13 +64,13 @@ export class TcpEnd implements RelayEnd {
   /** Reads in a row that speak for a change between quiet and busy. */
   #signs = 0;
   #turnBytes = 0;
-  /** Raw, and still read by Node: will be read into our memory once it is busy. A quiet one takes less memory as it is. */
+  /** Raw, and still read by Node: will be read into our memory once it is active. */
   #mayMove = false;
   #paused = false;
   #yielding = false;
   readonly #early: Uint8Array[] = [];
   readonly #onChunk = (chunk: Uint8Array): void => {
-    if (this.#mayMove) this.#lookForMove(chunk.length);
+    if (this.#mayMove) this.#lookForMove();
     this.#onData(chunk);
   };
   readonly #listeners = {
@@ -150,10 +152,8 @@ export class TcpEnd implements RelayEnd {
     this.#events?.onClose();
   }
 
-  /** Node reads up to 64 KiB at a time, too. */
-  #lookForMove(bytes: number): void {
-    this.#signs = bytes === this.#buffers.shared.length ? this.#signs + 1 : 0;
-    if (this.#signs < BUSY_READS) return;
+  #lookForMove(): void {
+    if (++this.#signs < ACTIVE_READS) return;
     this.#signs = 0;
     // Not from within a read.
     setImmediate(() => this.#move());
@@ -161,17 +161,12 @@ export class TcpEnd implements RelayEnd {
 
   #move(): void {
     if (!this.#mayMove || this.#socket.destroyed) return;
-    this.#large = this.#buffers.take();
     const old = this.#socket;
-    const moved = this.#large && adoptSocket(old, {
+    const moved = adoptSocket(old, {
       buffer: () => this.#large ?? this.#buffers.shared,
       onBytes: (bytes) => this.#onBytes(bytes),
     });
-    if (!moved) {
-      if (this.#large) this.#buffers.give(this.#large);
-      this.#large = null;
-      return;
-    }
+    if (!moved) return;
     this.#mayMove = false;
     for (const event of ['end', 'drain', 'close'] as const) old.removeListener(event, this.#listeners[event]);
     this.#socket = moved.socket;
@@ -187,7 +182,9 @@ export class TcpEnd implements RelayEnd {
     else {
       this.#signs = length === this.#buffers.shared.length ? this.#signs + 1 : 0;
       // The memory is everybody's: whoever is read next finds it free.
-      this.#events?.onData(Buffer.from(bytes));
+      const copy = this.#buffers.copy(bytes);
+      // Paused: it may be on its way still.
+      if (this.#events?.onData(copy) === true && !this.#paused) this.#buffers.reuse(copy);
       if (this.#signs >= BUSY_READS && !this.#socket.destroyed) {
         this.#signs = 0;
         this.#large = this.#buffers.take();

@@ -85,13 +85,14 @@ export class RelayPair {
     if (this.#closed) return true;
     this.lastTrafficAt = this.#clock.now();
     this.bytes += data.length;
-    if (!flow.to.write(data)) {
+    const more = flow.to.write(data);
+    if (!more) {
       flow.blocked = true;
       flow.from.pause();
     }
     this.#limit(flow, data.length);
-    // A blocked end is not read before all is flushed.
-    return flow.blocked || flow.to.flushed;
+    // An end that was just blocked is not read before all is flushed.
+    return !more || flow.to.flushed;
   }
 
   #limit(flow: Flow, bytes: number): void {
