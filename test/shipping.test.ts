@@ -98,7 +98,7 @@ describe('what is shipped', () => {
 });
 
 describe('the guides', () => {
-  it.each(GUIDES.filter((file) => existsSync(join(ROOT, file))))('%s: every server command can be read, and every link and code exists', (file) => {
+  it.each(GUIDES)('%s: every server command can be read, and every link and code exists', (file) => {
     const text = read(file);
     const commands = [...text.matchAll(/^ {4}(?:sudo )?litedesk (server.*)$/gm)].map((match) => match[1] ?? '');
     expect(commands.length).toBeGreaterThan(3);
@@ -112,7 +112,7 @@ describe('the guides', () => {
   });
 
   it('say the same commands in every language', () => {
-    const commands = GUIDES.filter((file) => existsSync(join(ROOT, file))).map((file) =>
+    const commands = GUIDES.map((file) =>
       read(file).split('\n').filter((line) => /^ {4}\S/.test(line)).map((line) => line.replace(/ +#.*$/, '')).filter((line) => !/^ {4}#/.test(line)),
     );
     for (const others of commands.slice(1)) expect(others).toEqual(commands[0]);
