@@ -302,7 +302,7 @@ function isRelayOnly(config: ServerConfig): boolean {
 function sqliteFile(store: string | undefined): string | undefined {
   if (store === undefined || store === '' || isRedisUrl(store)) return undefined;
   const file = /^sqlite:(?:\/\/)?(.+)$/.exec(store)?.[1];
-  if (file === undefined) throw configError(`--store ${store} is neither sqlite:FILE nor redis://….`);
+  if (file === undefined) throw configError('--store is neither sqlite:FILE nor redis://….');
   return file;
 }
 
