@@ -172,8 +172,8 @@ export class EncoderStream implements ScreenListener {
     this.#needKey = true;
     let encoder: Encoder;
     if (ready?.fits(settings)) {
+      // Its bit rate is about right and becomes exact with the next change; tuning it now would delay the first picture.
       encoder = ready;
-      await encoder.retune(settings);
     } else {
       ready?.close();
       encoder = await Encoder.create(settings);
