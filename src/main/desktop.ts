@@ -46,14 +46,18 @@ export function displaysOf(all: readonly Electron.Display[], platform: NodeJS.Pl
 export async function createDesktop(options: DesktopOptions): Promise<OwnDesktop> {
   const { preloadDir, log } = options;
   const window = new CaptureWindow({ preloadDir, rendererDir: join(preloadDir, '..', 'renderer'), log });
+  const displays = (): Display[] => displaysOf(screen.getAllDisplays(), process.platform);
   // Loaded before anybody connects, so that the first picture comes at once; it captures only while somebody looks.
   const codecs: VideoCodec[] = ['vp9'];
   void window.open().then(
-    (usable) => codecs.splice(0, codecs.length, ...usable),
+    (usable) => {
+      codecs.splice(0, codecs.length, ...usable);
+      const [first] = displays();
+      if (first) window.keepReady(first);
+    },
     (error: unknown) => log(`the capture window could not be opened: ${String(error)}`),
   );
   const injector = await createInjector(log);
-  const displays = (): Display[] => displaysOf(screen.getAllDisplays(), process.platform);
   const host: DesktopHost = {
     platform: PLATFORMS[process.platform] ?? 'Linux',
     injector: {

@@ -260,6 +260,8 @@ export const captureCommandSchema = z.discriminatedUnion('type', [
     bitrateBps: z.number().min(10_000).max(1e9),
     peakBps: z.number().min(10_000).max(1e10),
   }),
+  /** Pictures of this size are likely to be asked for: has an encoder for them at hand. */
+  z.object({ type: z.literal('keep-ready'), width: z.number().int().positive(), height: z.number().int().positive() }),
   /** Somebody is about to log in: captures this monitor until `unprepare`, so that the first picture is there at once. */
   z.object({ type: z.literal('prepare'), display: displayIndex, width: z.number().int().positive(), height: z.number().int().positive() }),
   z.object({ type: z.literal('unprepare') }),

@@ -88,6 +88,11 @@ export class CaptureWindow {
     return release;
   }
 
+  /** Keeps an encoder for pictures of this size at hand: its set-up takes longer than everything else before a first picture. */
+  keepReady({ width, height }: { readonly width: number; readonly height: number }): void {
+    this.command({ type: 'keep-ready', width, height });
+  }
+
   stop(stream: number): void {
     if (this.#listeners.delete(stream)) this.command({ type: 'stop', stream });
     this.#watch();

@@ -11,7 +11,7 @@ import { ScreenSource } from './screen-source.ts';
 /** Asked of the system whatever a viewer wants at first: a change seen earlier is a change shown earlier. */
 const CAPTURE_FPS = 60;
 /** Of an encoder that is made ready for a viewer whose bit rate is not known yet. */
-const PREPARED_BPS = 2_000_000;
+const READY_BPS = 2_200_000;
 
 class CapturePage {
   readonly #port: MessagePort;
@@ -20,6 +20,7 @@ class CapturePage {
   /** The monitor that is captured for somebody who is about to log in. */
   #prepared: number | null = null;
   #ready: Promise<Encoder | null> = Promise.resolve(null);
+  #readySize: { readonly width: number; readonly height: number } | null = null;
   /** What the next viewer probably takes. */
   #codec: Codec | null = null;
   /** Display requests one after the other: the main process answers each for the monitor it granted last. */
@@ -63,6 +64,9 @@ class CapturePage {
         return;
       case 'changed':
         for (const { source } of this.#sources.values()) source.changed();
+        return;
+      case 'keep-ready':
+        this.#keepReady(command);
         return;
       case 'prepare':
         this.#prepare(command);
@@ -129,28 +133,38 @@ class CapturePage {
     this.#streams.delete(stream);
     entry.encoder?.close();
     this.#release(entry.display);
+    if (this.#streams.size === 0 && this.#readySize) this.#keepReady(this.#readySize);
   }
 
   #prepare({ display, width, height }: Extract<CaptureCommand, { type: 'prepare' }>): void {
     this.#prepared = display;
     this.#open(display).catch(() => this.#unprepare());
+    this.#keepReady({ width, height });
+  }
+
+  #unprepare(): void {
+    const display = this.#prepared;
+    this.#prepared = null;
+    if (display !== null) this.#release(display);
+  }
+
+  /** Has an encoder for pictures of this size at hand from now on, for one viewer at a time. */
+  #keepReady(size: { readonly width: number; readonly height: number }): void {
+    this.#readySize = size;
     if (this.#codec === null) return;
-    const settings = { codec: this.#codec, width, height, bitrateBps: PREPARED_BPS, maxFps: 30 };
-    void this.#takeReady().then((encoder) => encoder?.close());
-    this.#ready = Encoder.createWarm(settings).catch(() => null);
+    const settings = { codec: this.#codec, ...size, bitrateBps: READY_BPS, maxFps: 30 };
+    const before = this.#takeReady();
+    this.#ready = before.then(async (encoder) => {
+      if (encoder?.fits(settings)) return encoder;
+      encoder?.close();
+      return await Encoder.createWarm(settings).catch(() => null);
+    });
   }
 
   #takeReady(): Promise<Encoder | null> {
     const ready = this.#ready;
     this.#ready = Promise.resolve(null);
     return ready;
-  }
-
-  #unprepare(): void {
-    void this.#takeReady().then((encoder) => encoder?.close());
-    const display = this.#prepared;
-    this.#prepared = null;
-    if (display !== null) this.#release(display);
   }
 
   /** Nobody looks at this monitor any more: stop capturing it. */
