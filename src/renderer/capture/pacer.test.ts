@@ -35,4 +35,17 @@ describe('Pacer', () => {
     const times = run(new Pacer(30, 1e6), 10, 1_000_000);
     expect(times.length).toBeGreaterThanOrEqual(10 * MIN_FPS - 1);
   });
+
+  test('holds the frame rate when captures do not come in step with it', () => {
+    const pacer = new Pacer(30, 2e6);
+    let encoded = 0;
+    for (let now = 0; now < 10_000; now += 20) {
+      if (pacer.waitMs(now) > 0) continue;
+      pacer.encoding(now);
+      pacer.encoded(now, 1000);
+      encoded++;
+    }
+    expect(encoded).toBeGreaterThanOrEqual(290);
+    expect(encoded).toBeLessThanOrEqual(302);
+  });
 });

@@ -10,6 +10,11 @@ const MAX_DEBT_SECONDS = 0.5;
 const FREE_DEBT_SECONDS = 0.1;
 /** Captured pictures come a little early or late; one that is early by less than this is on time. */
 const EARLY_MS = 4;
+/**
+ * A picture that comes late, by up to this share of the interval, does not put off the next one: captures do not come in
+ * step with the frame rate, and the average is to hold.
+ */
+const CATCH_UP = 0.75;
 
 export class Pacer {
   #maxFps: number;
@@ -17,6 +22,7 @@ export class Pacer {
   #debtBits = 0;
   #paidAt = 0;
   #lastAt = Number.NEGATIVE_INFINITY;
+  #dueAt = Number.NEGATIVE_INFINITY;
 
   constructor(maxFps: number, bitrateBps: number) {
     this.#maxFps = maxFps;
@@ -31,14 +37,16 @@ export class Pacer {
   /** Milliseconds to wait before a picture that is there at `nowMs` is encoded; 0: now. */
   waitMs(nowMs: number): number {
     this.#pay(nowMs);
-    const byRate = this.#lastAt + 1000 / this.#maxFps - EARLY_MS - nowMs;
+    const byRate = this.#dueAt - EARLY_MS - nowMs;
     const owed = this.#debtBits / this.#bitrateBps - FREE_DEBT_SECONDS;
     const byDebt = Math.min(owed * 1000, this.#lastAt + 1000 / MIN_FPS - nowMs);
     return Math.max(0, byRate, byDebt);
   }
 
   encoding(nowMs: number): void {
+    const intervalMs = 1000 / this.#maxFps;
     this.#lastAt = nowMs;
+    this.#dueAt = Math.max(this.#dueAt, nowMs - intervalMs * CATCH_UP) + intervalMs;
   }
 
   encoded(nowMs: number, bytes: number): void {
