@@ -17,6 +17,8 @@ import type { Windows } from './windows.ts';
 /** Changes of the home state come in bursts; the windows are told at most once in this time. */
 const HOME_INTERVAL_MS = 50;
 const LAN_SEARCH_TIMEOUT_MS = 5_000;
+/** Making a window keeps the machine busy; the first picture of a session goes first. */
+const HOST_BAR_DELAY_MS = 300;
 
 export interface AppParts {
   readonly peer: Peer;
@@ -30,6 +32,7 @@ export class LiteDeskApp {
   readonly #sessions = new Map<string, SessionWindow>();
   readonly #offs: (() => void)[] = [];
   #homeTimer: NodeJS.Timeout | null = null;
+  #hostBarTimer: NodeJS.Timeout | null = null;
 
   constructor(parts: AppParts) {
     this.#parts = parts;
@@ -39,11 +42,14 @@ export class LiteDeskApp {
       peer.on('ask', (info) => this.#parts.windows.open({ kind: 'accept', sessionId: info.sessionId })),
       peer.on('session-opened', (info) => {
         this.#parts.windows.close({ kind: 'accept', sessionId: info.sessionId });
-        this.#parts.windows.open({ kind: 'host-bar' });
+        this.#hostBarTimer ??= setTimeout(() => {
+          this.#hostBarTimer = null;
+          if (this.#isControlled()) this.#parts.windows.open({ kind: 'host-bar' });
+        }, HOST_BAR_DELAY_MS);
       }),
       peer.on('session-closed', (info) => {
         this.#parts.windows.close({ kind: 'accept', sessionId: info.sessionId });
-        if (!peer.incoming.some((entry) => entry.state === 'open')) this.#parts.windows.close({ kind: 'host-bar' });
+        if (!this.#isControlled()) this.#parts.windows.close({ kind: 'host-bar' });
       }),
       hostedServer.onChange(() => this.#homeChanged()),
     );
@@ -136,11 +142,17 @@ export class LiteDeskApp {
 
   async stop(): Promise<void> {
     if (this.#homeTimer) clearTimeout(this.#homeTimer);
+    if (this.#hostBarTimer) clearTimeout(this.#hostBarTimer);
     for (const off of this.#offs.splice(0)) off();
     for (const session of this.#sessions.values()) session.close();
     this.#sessions.clear();
     await this.#parts.peer.stop();
     await this.#parts.hostedServer.stop();
+  }
+
+  /** Somebody works on this computer. */
+  #isControlled(): boolean {
+    return this.#parts.peer.incoming.some((entry) => entry.state === 'open');
   }
 
   #session(sessionId: string): SessionWindow {
