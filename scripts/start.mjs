@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { findElectron } from './electron-runtime.mjs';
 import { ELECTRON_PACKAGES, ensureDebianPackages, findProgram, isRoot } from './lib/deps.mjs';
@@ -38,6 +39,9 @@ function checkSandbox(dist) {
   );
 }
 
+/** Said by libraries inside Chromium at every start: settings that its encoder adjusts, and a D-Bus that is not there. */
+const CHROMIUM_NOISE = /^\[OpenH264\] .*Warning:|:ERROR:bus\.cc\(\d+\)\] Failed to connect to the bus/;
+
 async function main() {
   build();
   const electron = await findElectron((line) => say(line));
@@ -67,7 +71,11 @@ async function main() {
     args.unshift('--disable-gpu');
     say(`there is no display; the app runs on a virtual one (${display.display}, 1280x800).`);
   }
-  const app = spawn(electron.executable, args, { cwd: root, env, stdio: 'inherit' });
+  const app = spawn(electron.executable, args, { cwd: root, env, stdio: ['inherit', 'inherit', 'pipe'] });
+  // On a machine without a display the ID and the password stand between these lines.
+  createInterface({ input: app.stderr }).on('line', (line) => {
+    if (!CHROMIUM_NOISE.test(line)) process.stderr.write(`${line}\n`);
+  });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => app.kill(signal));
   app.on('error', (error) => {
     say(error.message);

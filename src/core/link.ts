@@ -12,7 +12,7 @@ export const PAYLOAD_LIMITS = {
   /** The key exchange: SignedId and PublicKey have about 100 bytes, and an id is a name (session §2.2). */
   handshake: 64 * 1024,
   /** Until the login is accepted: the picture in a login request is the largest thing that anybody sends (session §2.5). */
-  login: 1024 * 1024,
+  login: 256 * 1024,
   /** A big clipboard picture or a 4K key frame, with room to spare (session §0.1). */
   session: 64 * 1024 * 1024,
 } as const;

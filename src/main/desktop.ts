@@ -58,6 +58,10 @@ export async function createDesktop(options: DesktopOptions): Promise<OwnDesktop
     (error: unknown) => log(`the capture window could not be opened: ${String(error)}`),
   );
   const injector = await createInjector(log);
+  const prepareVideo = (): (() => void) => {
+    const [first] = displays();
+    return first ? window.prepare(first) : () => {};
+  };
   const host: DesktopHost = {
     platform: PLATFORMS[process.platform] ?? 'Linux',
     injector: {
@@ -70,10 +74,7 @@ export async function createDesktop(options: DesktopOptions): Promise<OwnDesktop
     codecs,
     displays,
     startVideo: (request, sink) => new CaptureStream(window, request, sink, () => displays()[request.display]),
-    ...(PREPARES ? { prepareVideo: () => {
-            const [first] = displays();
-            return first ? window.prepare(first) : () => {};
-          } } : {}),
+    ...(PREPARES ? { prepareVideo } : {}),
     screenshot: async (display) => {
       const geometry = displays()[display];
       if (!geometry) throw new Error(`there is no display ${display}`);

@@ -39,10 +39,12 @@ export class Encoder {
     return encoder;
   }
 
+  /** Whether it can take such pictures; one that failed or was taken back by the browser while it was idle cannot. */
   fits(settings: EncoderSettings): boolean {
-    const even = (n: number): number => n | 1;
-    const { width, height } = this.config;
-    return this.codec === settings.codec && even(width) === even(settings.width) && even(height) === even(settings.height);
+    if (this.#encoder.state !== 'configured' || this.codec !== settings.codec) return false;
+    // Some codecs leave out one odd line.
+    const samePairs = (a: number, b: number): boolean => a >> 1 === b >> 1;
+    return samePairs(this.config.width, settings.width) && samePairs(this.config.height, settings.height);
   }
 
   /** Changes bit rate and frame rate; the pictures go on without a key frame. */
