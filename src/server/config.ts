@@ -7,7 +7,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { LiteDeskError } from '../core/errors.ts';
 import { isRedisUrl } from './cluster/redis-url.ts';
-import type { ServerOptions } from './index.ts';
+import type { ServerOptions } from './contract.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import { LOBBY_PORT } from './lobby/lobby.ts';
 

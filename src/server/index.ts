@@ -14,19 +14,20 @@ import { AdminSocket } from './admin/socket.ts';
 import { Admission } from './admission.ts';
 import { BufferBudget } from './buffer-budget.ts';
 import type { ClientEvents } from './client-base.ts';
+import type { RunningServer, ServerOptions } from './contract.ts';
 import { joinCluster, refuseOtherKeys } from './cluster/join.ts';
 import type { LiveSettings } from './cluster/cluster.ts';
 import { openRedis, type Shared } from './cluster/shared.ts';
-import { localRows, type WorkerPlace } from './cluster/worker.ts';
+import { localRows } from './cluster/worker.ts';
 import { Counters } from './counters.ts';
 import { addKeyCommands } from './enrolment/commands.ts';
-import { Enrolment, type EnrolmentMode } from './enrolment/enrolment.ts';
+import { Enrolment } from './enrolment/enrolment.ts';
 import { EnrolmentGate } from './enrolment/gate.ts';
 import { decodeNews, encodeNews, type EnrolmentNews } from './enrolment/shared.ts';
 import { EnrolmentFile } from './enrolment/state.ts';
 import { Introductions } from './introductions.ts';
 import { Greetings } from './greetings.ts';
-import { KeyRing, type Rotation } from './key-ring.ts';
+import { KeyRing } from './key-ring.ts';
 import { lanTest } from './lan.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import type { Listener } from './listener.ts';
@@ -35,16 +36,14 @@ import type { Arrival } from './one-port/arrival.ts';
 import { Doors, type OnePortServices, type ServeFrames } from './one-port/doors.ts';
 import { isOnlineRequest } from './one-port/service-of.ts';
 import { TlsFiles } from './one-port/tls-files.ts';
-import type { HttpHandler } from './one-port/web-front.ts';
 import { Observer } from './observe/index.ts';
-import type { ReadyReport } from './observe/ready.ts';
 import { createRelayTest } from './observe/relay-test.ts';
 import { createSelfTest } from './observe/self-test.ts';
 import { statusToken } from './observe/status-token.ts';
 import { openPeerStore } from './open-store.ts';
 import type { PeerStore } from './peer-store.ts';
 import { isLoopback, PeerTable } from './peer-table.ts';
-import { portsAround, randomRendezvousPort, type ServerPorts, type WantedPorts } from './ports.ts';
+import { portsAround, randomRendezvousPort, type ServerPorts } from './ports.ts';
 import { TrustedProxies } from './proxy-address.ts';
 import { parsePublicAddress } from './public-address.ts';
 import { Relay } from './relay.ts';
@@ -59,95 +58,9 @@ import { RECEIVE_BUFFER_BYTES, UdpPort } from './udp-port.ts';
 import { SERVER_VERSION } from './version.ts';
 import { WsClient } from './ws-client.ts';
 
+export type { RunningServer, ServerLog, ServerOptions } from './contract.ts';
 export { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 export type { ServerPorts, WantedPorts } from './ports.ts';
-
-/** `debug`: what was ignored; `info`: decisions; `warn`: what an operator should look at. */
-export type ServerLog = (level: 'debug' | 'info' | 'warn', event: string, fields: Record<string, unknown>) => void;
-
-export interface ServerOptions {
-  /** Key pair and peers; made when missing. */
-  readonly dataDir: string;
-  /** One local address; absent: all, IPv4 and IPv6. */
-  readonly bind?: string | undefined;
-  /** Absent: 21115 to 21119. `rendezvous: -1` takes a free block in the same layout. */
-  readonly ports?: WantedPorts;
-  /** `redis://…`: shared with other nodes (cluster/redis-url.ts); absent: a store of this process in dataDir. */
-  readonly storeUrl?: string | undefined;
-  /** Only the relay ports: a relay for the nodes that share the store. */
-  readonly relayOnly?: boolean;
-  /** With storeUrl: `host[:port]` at which clients reach this relay; absent: a guess. */
-  readonly relayAddress?: string | undefined;
-  /** This process is one of several of one server. */
-  readonly worker?: WorkerPlace | undefined;
-  /** Relays `host[:port]` that clients are sent to; none: the built-in one. */
-  readonly relays?: readonly string[];
-  /** Licence key as in rendezvous §1.6: absent or `-` the key pair's own, '' none, a secret key, or any text. */
-  readonly key?: string | undefined;
-  /** Which new computers may register (enrolment/enrolment.ts); absent: all. */
-  readonly enrolment?: EnrolmentMode;
-  readonly alwaysRelay?: boolean;
-  /** The relay joins whoever names the same uuid, not only those that this server introduced. */
-  readonly openRelay?: boolean;
-  /** IPv4 network that counts as LAN, and the relay address for peers inside it. */
-  readonly mask?: string | undefined;
-  readonly localIp?: string | undefined;
-  /** Deprecated server list for clients whose serial is lower (rendezvous §6.8). */
-  readonly serial?: number;
-  readonly rendezvousServers?: readonly string[];
-  /** Deprecated: the newest version, as `.../name-1.2.3.ext`, for clients that ask (rendezvous §6.8). */
-  readonly softwareUrl?: string | undefined;
-  /** Certificate chain and key, PEM: TLS on the single port and the WebSocket ports. Read again when they change. */
-  readonly tls?: { readonly certFile: string; readonly keyFile: string } | undefined;
-  /** Reverse proxies that are believed about their clients: addresses, or networks as address/bits. */
-  readonly trustedProxies?: readonly string[];
-  /** Those may name their clients in PROXY headers, versions 1 and 2, on every TCP port. */
-  readonly proxyProtocol?: boolean;
-  /** `[wss://]HOST[:PORT]` under which clients reach the server, where it is not an address of this computer (public-address.ts). */
-  readonly publicHost?: string | undefined;
-  /** What answers HTTP requests on the single port, asked in order. */
-  readonly httpHandlers?: readonly HttpHandler[];
-  readonly limits?: Partial<ServerLimits>;
-  /** Bytes of the UDP port's receive buffer; absent or 0: 4 MiB. */
-  readonly udpReceiveBuffer?: number;
-  readonly log?: ServerLog;
-  /** Whole ids in logs and on the status page; else they are masked. */
-  readonly logIds?: boolean;
-  /** Where metrics, health and status page are served; absent: nowhere. Port 0: any free one. */
-  readonly http?: { readonly host: string; readonly port: number } | undefined;
-  readonly clock?: Clock;
-  /** Database of hbbs to take peers over from; absent: `db_v2.sqlite3` in dataDir, when it is there. */
-  readonly importDb?: string | undefined;
-  /** SQLite file of the peers; absent: `peers.sqlite3` in dataDir. */
-  readonly storeFile?: string | undefined;
-  /** Another store than the one in dataDir; the server closes it. */
-  readonly store?: PeerStore;
-}
-
-export interface RunningServer {
-  /** What really listens; 0: off. */
-  readonly ports: ServerPorts;
-  /** What clients configure as the key: base64 of the public key, unless `key` said otherwise. */
-  readonly publicKey: string;
-  /** The line to hand out (src/shared/invitation.ts); '' for a relay alone, which no client is pointed at. */
-  readonly invitation: string;
-  /** The address in the invitation. */
-  readonly host: string;
-  /** Where the status page is, for the operator's eyes; '' : it is off. The token, where one is needed, is in a file. */
-  readonly statusUrl: string;
-  /** Which new computers may register. */
-  readonly enrolment: EnrolmentMode;
-  /** Replaces the key pair; clients with the old key are served for `overlapMs` more (key-ring.ts). */
-  rotateKey(overlapMs: number): Rotation;
-  /** Decisions by reason since the start, and what is held now. */
-  stats(): Record<string, number>;
-  /** Tests itself through its own sockets (at most every few seconds) and says at which stage that failed. */
-  ready(): Promise<ReadyReport>;
-  /** Reads again what may change while the server runs: certificate and key, and the relay's lists of addresses. */
-  reload(): Promise<void>;
-  /** Closes every socket and timer and flushes the store; done well within 2 s. */
-  close(): Promise<void>;
-}
 
 const DEFAULT_PORT = 21116;
 /** New ids a day of one device key, where computers need an invitation or an approval. */
