@@ -21,7 +21,7 @@ const STEP_LIMIT_MS = 15 * 60_000;
 
 /** What the laboratory and the tests of the real app need beside what Electron needs. */
 const TEST_PACKAGES = [
-  ...['iproute2', 'nftables', 'tcpdump', 'procps', 'util-linux', 'redis-server'],
+  ...['iproute2', 'nftables', 'tcpdump', 'procps', 'util-linux', 'redis-server', 'miniupnpd-nftables'],
   ...['nginx-light', 'libnginx-mod-stream', 'chromium'],
   ...['xauth', 'xterm', 'x11-utils', 'x11-xkb-utils', 'x11-xserver-utils', 'imagemagick', 'fonts-dejavu-core', 'unzip'],
 ];

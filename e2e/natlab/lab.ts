@@ -17,13 +17,21 @@ export interface LabOptions {
    * then reach each other over IPv6 whatever their gateways do to IPv4. Default false.
    */
   readonly ipv6?: boolean | 'everywhere';
+  /**
+   * The public segment is this /24, its first three numbers. Default 203.0.113, which is for documentation: programs that
+   * refuse such addresses, as a UPnP gateway does, need another (`PUBLIC_LOOKING`).
+   */
+  readonly segment?: string;
 }
+
+/** A network that programs take for a public one; nothing of a lab ever leaves its namespaces. */
+export const PUBLIC_LOOKING = '192.0.1';
 
 /** Namespaces of labs are named `ldlab-<pid of the owner>-<serial>-…`, so that those of dead owners can be told. */
 const PREFIX = 'ldlab-';
 let serial = 0;
 
-/** Addresses 203.0.113.10 and up go to hosts and gateways; .1 is the segment itself. */
+/** Addresses .10 and up of the segment go to hosts and gateways; .1 is the segment itself. */
 const FIRST_PUBLIC = 10;
 const MAX_PUBLIC = 200;
 
@@ -38,6 +46,7 @@ interface Site {
 /** A public segment, its hosts and the NAT gateways between them, each in a network namespace of its own. */
 export class Lab {
   readonly #id: string;
+  readonly #prefix: string;
   readonly #namespaces: string[] = [];
   readonly #hosts = new Map<string, LabHost>();
   readonly #sites = new Map<string, Site>();
@@ -52,6 +61,7 @@ export class Lab {
     removeLeftovers();
     serial += 1;
     this.#id = `${PREFIX}${process.pid}-${serial}`;
+    this.#prefix = options.segment ?? '203.0.113';
     this.directory = mkdtempSync(join(tmpdir(), 'litedesk-lab-'));
     // A test run that is cut short must not leave namespaces with processes in them.
     process.on('exit', this.#onExit);
@@ -59,7 +69,7 @@ export class Lab {
       const segment = this.#addNamespace('pub');
       sh(`
         ip -n ${segment} link add br0 type bridge
-        ip -n ${segment} addr add 203.0.113.1/24 dev br0
+        ip -n ${segment} addr add ${this.#prefix}.1/24 dev br0
         ${options.ipv6 ? `ip netns exec ${segment} sysctl -qw net.ipv6.conf.br0.disable_ipv6=0; ip -n ${segment} addr add 2001:db8:113::1/64 dev br0 nodad` : ''}
         ip -n ${segment} link set br0 up
       `);
@@ -80,6 +90,14 @@ export class Lab {
     const host = this.#hosts.get(name);
     if (host === undefined) throw new Error(`the lab has no host ${name}`);
     return host;
+  }
+
+  /** The gateway in front of that host, as a place to start processes on; its interfaces are `wan` and `lan`. */
+  gateway(name: string): LabHost {
+    const site = this.#sites.get(name);
+    if (site === undefined) throw new Error(`${name} has no gateway`);
+    const { namespace, kind, publicAddress, subnet } = site;
+    return new LabHost({ name: `gw-${name}`, namespace, kind, address: `192.168.${subnet}.1`, publicAddress });
   }
 
   /** Runs nft with `rules` on the gateway of that host: to block, drop or count something while a test runs. */
@@ -139,7 +157,7 @@ RULES
   #joinSegment(namespace: string, device: string, ipv6: boolean): string {
     const number = this.#nextPublic++;
     if (number > MAX_PUBLIC) throw new Error('the public segment of the lab is full');
-    const address = `203.0.113.${number}`;
+    const address = `${this.#prefix}.${number}`;
     sh(`
       ip -n ${namespace} link add ${device} type veth peer name p${number} netns ${this.segment}
       ip -n ${this.segment} link set p${number} master br0 up
