@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Capture, startCapture } from './capture.ts';
+import { DelayLines, type DelayShape, type DelayStats } from './delay.ts';
 import { LabHost } from './host.ts';
 import { gatewayRules, type NatKind } from './nat-kind.ts';
 import { sh, trySh } from './shell.ts';
@@ -51,6 +52,7 @@ export class Lab {
   readonly #hosts = new Map<string, LabHost>();
   readonly #sites = new Map<string, Site>();
   readonly #captures: Capture[] = [];
+  #delays: DelayLines | undefined;
   /** A directory of the lab's own, removed with it. */
   readonly directory: string;
   readonly #onExit = (): void => this.#teardown();
@@ -125,6 +127,21 @@ RULES
 `);
   }
 
+  /**
+   * From now on what passes between that host and the public segment is delayed, limited and lost in this way; for a host
+   * behind a gateway, on the gateway's cable. Ask `delayUnavailable()` first.
+   */
+  async setDelay(name: string, shape: DelayShape): Promise<void> {
+    this.#delays ??= new DelayLines(this.segment);
+    await this.#delays.set(portOf(this.host(name)), shape);
+  }
+
+  /** What passed there since the last call; throws where no delay was set. */
+  async delayStats(name: string): Promise<DelayStats> {
+    if (this.#delays === undefined) throw new Error('the lab has no delays');
+    return this.#delays.stats(portOf(this.host(name)));
+  }
+
   /** Records what crosses the public segment; resolves once tcpdump listens. */
   async capture(): Promise<Capture> {
     const capture = await startCapture(this.segment, join(this.directory, `segment-${this.#captures.length}.pcap`));
@@ -136,6 +153,7 @@ RULES
   async destroy(): Promise<void> {
     await Promise.all(this.#captures.map((capture) => capture.stop()));
     await Promise.all([...this.#hosts.values()].map((host) => host.killAll()));
+    await this.#delays?.close();
     this.#teardown();
   }
 
@@ -236,6 +254,11 @@ RULES
     for (const namespace of this.#namespaces) removeNamespace(namespace);
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+/** The port of the segment's bridge where the cable of this host, or of its gateway, ends. */
+function portOf(host: LabHost): string {
+  return `p${host.publicAddress.split('.')[3]}`;
 }
 
 /** Builds a lab; the caller destroys it. Throws when this machine cannot (ask `labUnavailable()` first). */
