@@ -1,3 +1,4 @@
+import { fingerprint } from '../core/crypto/fingerprint.ts';
 import { LiteDeskError } from '../core/errors.ts';
 
 function make(code: string, message: string, hint: string, cause?: unknown): LiteDeskError {
@@ -60,7 +61,52 @@ export const handshakeErrors = {
       'Check that the address belongs to LiteDesk or a compatible program.',
       cause,
     ),
+  keyChanged: (id: string, pinned: Uint8Array, offered: Uint8Array): LiteDeskError =>
+    make(
+      'HANDSHAKE_KEY_CHANGED',
+      `${id} is not the computer that was connected before: its key was ${shown(pinned)}, now the server names ${shown(offered)}.`,
+      `If it was set up anew, compare ${shown(offered)} with what it shows under "Identity", then run "litedesk pins forget ${id}"; otherwise somebody is between you.`,
+    ),
+  nativeWithheld: (id: string): LiteDeskError =>
+    make(
+      'HANDSHAKE_DOWNGRADE_REFUSED',
+      `${id} used to speak the protected link of LiteDesk and now offers only the older one.`,
+      `If another program was installed there, run "litedesk pins forget ${id}"; otherwise do not connect.`,
+    ),
+  nativeUnsupported: (cause?: unknown): LiteDeskError =>
+    make(
+      'HANDSHAKE_NATIVE_UNSUPPORTED',
+      'The two computers have no version of the protected link in common.',
+      'Update LiteDesk on both computers.',
+      cause,
+    ),
+  notConfirmed: (cause?: unknown): LiteDeskError =>
+    make(
+      'HANDSHAKE_NOT_CONFIRMED',
+      'The other end does not hold the keys that were agreed: somebody changed or copied the key exchange.',
+      'Try another network; if it happens again, something between the computers tampers with the connection.',
+      cause,
+    ),
+  joinRefused: (cause?: unknown): LiteDeskError =>
+    make(
+      'HANDSHAKE_JOIN_REFUSED',
+      'A path could not join its session: the session is over, or the other end does not know its secret.',
+      'Connect again; the session begins anew.',
+      cause,
+    ),
+  badIdentity: (cause?: unknown): LiteDeskError =>
+    make(
+      'HANDSHAKE_BAD_IDENTITY',
+      'The controlling computer does not prove the identity that it claims.',
+      'Restart LiteDesk there; if it happens again, somebody pretends to be that computer.',
+      cause,
+    ),
 };
+
+/** A key of 32 bytes, as people compare it. */
+function shown(key: Uint8Array): string {
+  return fingerprint(Buffer.from(key).toString('base64'));
+}
 
 /** An id from the network, fit for a message: bounded and without control characters. */
 function printable(text: string): string {
@@ -78,4 +124,14 @@ export function sealError(cause: unknown, remote: string): LiteDeskError {
     },
     { cause },
   );
+}
+
+/** Raw bytes were asked for on a native link. */
+export function rawRefused(): LiteDeskError {
+  return new LiteDeskError({
+    code: 'NATIVE_LINK_STAYS_SEALED',
+    stage: 'session',
+    message: 'A tunnel in clear was asked for on a protected link, which has none.',
+    hint: 'Use "litedesk forward", which keeps the tunnel encrypted; report this if you did.',
+  });
 }

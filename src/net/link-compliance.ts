@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import { LiteDeskError } from '../core/errors.ts';
 import type { LinkClose } from '../core/link.ts';
 import type { NetLink } from './net-link.ts';
 
@@ -13,6 +14,8 @@ export interface ComplianceOptions {
   maxQueued?: number;
   /** Frames a sender may get off, in the system's buffers too, before a peer that does not read stops it. Bytes. */
   maxInFlight?: number;
+  /** False: the link has no way into raw bytes and must say so. */
+  raw?: boolean;
 }
 
 /** Collects what one end gets; `until` waits for it without polling. */
@@ -319,6 +322,16 @@ export function linkCompliance(
       await atB.closed();
       expect(atB.closes.map((close) => close.by)).toEqual(['error']);
     });
+
+    if (options.raw === false) {
+      bothWays('refuses to turn raw and goes on', async (a, b) => {
+        const atB = new Probe().attach(b);
+        expect(() => a.takeRaw()).toThrow(LiteDeskError);
+        a.send(Uint8Array.of(1, 2));
+        await atB.until(() => atB.frames.length === 1);
+      });
+      return;
+    }
 
     bothWays('turns raw behind a frame and loses no byte', async (a, b) => {
       const atA = new Probe().attach(a);

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { VirtualClock } from '../core/clock.ts';
 import { initCrypto, SealedStream, signIdPk, signKeyPair, boxKeyPair } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
-import type { LinkClose, LinkHandlers } from '../core/link.ts';
+import type { LinkClose } from '../core/link.ts';
 import { decodeMessage, encodeMessage, FrameDecoder } from '../core/wire/index.ts';
 import { type LinkPair, linkCompliance } from './link-compliance.ts';
 import type { NetLink } from './net-link.ts';
@@ -15,6 +15,7 @@ import {
   secureAsController,
   secureAsHost,
 } from './secure.ts';
+import { ScriptLink } from './script-link.ts';
 import { tcpPair } from './test-pairs.ts';
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'hex'));
@@ -32,70 +33,6 @@ beforeAll(async () => {
   host.signSecretKey = pair.secretKey;
   host.publicKey = pair.publicKey;
 });
-
-/** A link whose other end is the test: `feed` plays the peer, `sent` is what the peer got. */
-class ScriptLink implements NetLink {
-  readonly transport = 'tcp';
-  readonly localAddress = '127.0.0.1:1';
-  readonly remoteAddress = '127.0.0.1:2';
-  readonly stats = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0 };
-  readonly bufferedBytes = 0;
-  readonly sent: Uint8Array[] = [];
-  closed = false;
-  #handlers: LinkHandlers | undefined;
-  #paused = false;
-  #queue: Uint8Array[] = [];
-  #end: LinkClose | undefined;
-
-  feed(payload: Uint8Array): void {
-    this.#queue.push(payload);
-    this.#pump();
-  }
-  end(close: LinkClose): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.#end = close;
-    this.#pump();
-  }
-  setHandlers(handlers: LinkHandlers): void {
-    this.#handlers = handlers;
-    this.#pump();
-  }
-  send(payload: Uint8Array): boolean {
-    this.sent.push(payload);
-    return true;
-  }
-  setMaxPayload(): void {}
-  pause(): void {
-    this.#paused = true;
-  }
-  resume(): void {
-    this.#paused = false;
-    this.#pump();
-  }
-  close(): void {
-    this.end({ by: 'local' });
-  }
-  destroy(error?: Error): void {
-    this.#queue = [];
-    this.end(error ? { by: 'error', error } : { by: 'local' });
-  }
-  takeRaw(): never {
-    throw new Error('not here');
-  }
-  #pump(): void {
-    while (this.#handlers && !this.#paused) {
-      const frame = this.#queue.shift();
-      if (!frame) break;
-      this.#handlers.onFrame(frame);
-    }
-    if (this.#end && this.#handlers && this.#queue.length === 0) {
-      const end = this.#end;
-      this.#end = undefined;
-      this.#handlers.onClose(end);
-    }
-  }
-}
 
 function asController(link: NetLink, options: Partial<SecureControllerOptions> = {}) {
   return secureAsController(link, { peerId: ID, hostKey: host.publicKey, allowPlaintext: false, ...options });

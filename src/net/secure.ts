@@ -1,5 +1,4 @@
-/** The key exchange between two peers (rendezvous §11, session §2.2), over any link. */
-import { type Clock, systemClock } from '../core/clock.ts';
+/** The key exchange between two peers (rendezvous §11, session §2.2), over any link: stock, or native where both know it. */
 import {
   BOX_KEY_BYTES,
   boxKeyPair,
@@ -7,46 +6,23 @@ import {
   SESSION_KEY_BYTES,
   sealSessionKey,
 } from '../core/crypto/box.ts';
-import { type RandomBytes, systemRandom } from '../core/crypto/random.ts';
+import { constantTimeEqual } from '../core/crypto/password.ts';
+import { systemRandom } from '../core/crypto/random.ts';
 import { SealedStream } from '../core/crypto/sealed-stream.ts';
 import { openCombined, signIdPk } from '../core/crypto/sign.ts';
-import { LiteDeskError } from '../core/errors.ts';
+import type { LiteDeskError } from '../core/errors.ts';
+import { makeOffer } from '../core/native/handshake.ts';
 import { decodeAs, decodeMessage, encodeMessage, hbb } from '../core/wire/proto.ts';
-import { abortError } from './errors.ts';
+import { awaitSecured, type HandshakeStep, throwIfAborted } from './await-secured.ts';
 import { handshakeErrors } from './handshake-errors.ts';
 import type { NetLink } from './net-link.ts';
+import { acceptNative, answerNative } from './secure-native.ts';
+import type { SecureControllerOptions, SecureHostOptions } from './secure-options.ts';
 import { type SecuredLink, SecuredNetLink } from './secured-link.ts';
 
+export { HANDSHAKE_TIMEOUT_MS } from './await-secured.ts';
+export type * from './secure-options.ts';
 export type { SecuredLink } from './secured-link.ts';
-
-/** How long either side waits for the other's frame (rendezvous §11.2, §11.3). */
-export const HANDSHAKE_TIMEOUT_MS = 18_000;
-
-interface CommonOptions {
-  /** Goes on in clear where the protocol has it so. Without it every such case is an error and the link is destroyed. */
-  allowPlaintext: boolean;
-  timeoutMs?: number;
-  signal?: AbortSignal;
-  clock?: Clock;
-  /** Source of the ephemeral secrets, in the order: box secret key (32), session key (32, controller only). */
-  random?: RandomBytes;
-}
-
-export interface SecureControllerOptions extends CommonOptions {
-  /** The id that was asked for. */
-  peerId: string;
-  /** The host's signing key (32 bytes) as the server vouched for it, or null when it gave none that verifies. */
-  hostKey: Uint8Array | null;
-}
-
-export interface SecureHostOptions extends CommonOptions {
-  /** Our own id. */
-  id: string;
-  /** Our Ed25519 secret key, 64 bytes. */
-  signSecretKey: Uint8Array;
-  /** The controller holds another key of ours than the one we sign with: register the key again (rendezvous §11.2). */
-  onKeyDoubted?: () => void;
-}
 
 const EMPTY = new Uint8Array(0);
 
@@ -58,36 +34,39 @@ export async function secureAsController(
   link: NetLink,
   options: SecureControllerOptions,
 ): Promise<SecuredLink> {
-  const { hostKey, peerId, allowPlaintext } = options;
+  const { peerId, pinned, native } = options;
+  const fail = (error: LiteDeskError): never => {
+    link.destroy(error);
+    throw error;
+  };
+  if (pinned && options.hostKey && !constantTimeEqual(pinned.key, options.hostKey))
+    fail(handshakeErrors.keyChanged(peerId, pinned.key, options.hostKey));
+  const hostKey = pinned?.key ?? options.hostKey;
+  // Leave for plain text was given for what this computer may have been, not for a way around what it is known to be.
+  const allowPlaintext = options.allowPlaintext && !pinned?.native && !native?.join;
   if (!hostKey) {
-    if (!allowPlaintext) {
-      const error = handshakeErrors.noKey(peerId);
-      link.destroy(error);
-      throw error;
-    }
-    throwIfAborted(link, options);
+    if (!allowPlaintext) return fail(handshakeErrors.noKey(peerId));
+    throwIfAborted(link, options.signal);
     link.send(EMPTY);
     // The host's SignedId is under way all the same (rendezvous §11.3).
     return plain(link, isSignedId);
   }
-  return await firstFrame(link, options, (payload) => {
+  let next: HandshakeStep | null = null;
+  return await awaitSecured(link, options, (payload) => {
+    if (next) return next(payload);
     const offer = readOffer(payload, hostKey, peerId);
     if (offer.error) {
       if (!allowPlaintext) throw offer.error;
       link.send(offer.error.code === 'HANDSHAKE_BAD_SIGNATURE' ? encodeMessage({ publicKey: {} }) : EMPTY);
       return plain(link);
     }
-    const random = options.random ?? systemRandom;
-    const box = boxKeyPair(random(BOX_KEY_BYTES));
-    const sessionKey = random(SESSION_KEY_BYTES);
-    let symmetricValue: Uint8Array;
-    try {
-      symmetricValue = sealSessionKey(sessionKey, offer.boxKey, box.secretKey);
-    } catch (error) {
-      throw handshakeErrors.invalidKey(error);
+    if (offer.native && native) {
+      next = answerNative(link, { ...options, native }, { id: peerId, key: hostKey }, offer.native, payload);
+      return null;
     }
-    link.send(encodeMessage({ publicKey: { asymmetricValue: box.publicKey, symmetricValue } }));
-    return new SecuredNetLink(link, { stream: new SealedStream(sessionKey), peerVerified: true });
+    if (native?.join) throw handshakeErrors.joinRefused();
+    if (pinned?.native) throw handshakeErrors.nativeWithheld(peerId);
+    return answerStock(link, options, offer.boxKey);
   });
 }
 
@@ -96,12 +75,22 @@ export async function secureAsController(
  * destroyed. initCrypto() must have resolved before. Throws as secureAsController.
  */
 export async function secureAsHost(link: NetLink, options: SecureHostOptions): Promise<SecuredLink> {
-  const { allowPlaintext } = options;
-  const box = boxKeyPair((options.random ?? systemRandom)(BOX_KEY_BYTES));
-  link.send(encodeMessage({ signedId: { id: signIdPk(options.id, box.publicKey, options.signSecretKey) } }));
-  return await firstFrame(link, options, (payload) => {
+  const { allowPlaintext, native, random = systemRandom } = options;
+  const box = boxKeyPair(random(BOX_KEY_BYTES));
+  const pending = native ? makeOffer(random) : null;
+  const signed = signIdPk(options.id, box.publicKey, options.signSecretKey, pending?.offer);
+  const offerFrame = encodeMessage({ signedId: { id: signed } });
+  link.send(offerFrame);
+  let next: HandshakeStep | null = null;
+  return await awaitSecured(link, options, (payload) => {
+    if (next) return next(payload);
     const { publicKey } = parse(payload);
     const theirPk = publicKey?.asymmetricValue ?? EMPTY;
+    if (publicKey?.native) {
+      if (!native || !pending || theirPk.length > 0) throw handshakeErrors.malformed();
+      next = acceptNative(link, native, pending, { offer: offerFrame, answer: payload }, publicKey.native);
+      return null;
+    }
     if (!publicKey || theirPk.length === 0) {
       if (publicKey) options.onKeyDoubted?.();
       if (!allowPlaintext) throw handshakeErrors.plaintextRefused();
@@ -109,7 +98,7 @@ export async function secureAsHost(link: NetLink, options: SecureHostOptions): P
     }
     const sessionKey = openSessionKey(publicKey.symmetricValue, theirPk, box.secretKey);
     if (sessionKey?.length !== SESSION_KEY_BYTES) throw handshakeErrors.invalidKey();
-    return new SecuredNetLink(link, { stream: new SealedStream(sessionKey), peerVerified: false });
+    return new SecuredNetLink(link, { cipher: new SealedStream(sessionKey), peerVerified: false });
   });
 }
 
@@ -122,7 +111,23 @@ function plain(link: NetLink, skipFirst?: (payload: Uint8Array) => boolean): Sec
   return new SecuredNetLink(link, { peerVerified: false, skipFirst });
 }
 
-type Offer = { boxKey: Uint8Array; error?: undefined } | { error: LiteDeskError };
+function answerStock(link: NetLink, options: SecureControllerOptions, hostBoxKey: Uint8Array): SecuredLink {
+  const { random = systemRandom } = options;
+  const box = boxKeyPair(random(BOX_KEY_BYTES));
+  const sessionKey = random(SESSION_KEY_BYTES);
+  let symmetricValue: Uint8Array;
+  try {
+    symmetricValue = sealSessionKey(sessionKey, hostBoxKey, box.secretKey);
+  } catch (error) {
+    throw handshakeErrors.invalidKey(error);
+  }
+  link.send(encodeMessage({ publicKey: { asymmetricValue: box.publicKey, symmetricValue } }));
+  return new SecuredNetLink(link, { cipher: new SealedStream(sessionKey), peerVerified: true });
+}
+
+type Offer =
+  | { boxKey: Uint8Array; native: hbb.INativeOffer | null; error?: undefined }
+  | { error: LiteDeskError };
 
 /** What the host's first frame is worth to a controller (rendezvous §11.3). */
 function readOffer(payload: Uint8Array, hostKey: Uint8Array, peerId: string): Offer {
@@ -131,9 +136,10 @@ function readOffer(payload: Uint8Array, hostKey: Uint8Array, peerId: string): Of
     if (!signedId) return { error: handshakeErrors.plaintextRefused() };
     const signed = openCombined(signedId.id, hostKey);
     if (!signed) return { error: handshakeErrors.badSignature(peerId) };
-    const { id, pk } = decodeAs<hbb.IdPk>(hbb.IdPk, signed);
+    const { id, pk, native } = decodeAs<hbb.IdPk>(hbb.IdPk, signed);
     if (id !== peerId) return { error: handshakeErrors.wrongId(peerId, id) };
-    return pk.length === BOX_KEY_BYTES ? { boxKey: pk } : { error: handshakeErrors.invalidKey() };
+    if (pk.length !== BOX_KEY_BYTES) return { error: handshakeErrors.invalidKey() };
+    return { boxKey: pk, native: native ?? null };
   } catch (error) {
     return { error: handshakeErrors.malformed(error) };
   }
@@ -153,54 +159,4 @@ function isSignedId(payload: Uint8Array): boolean {
   } catch {
     return false;
   }
-}
-
-function throwIfAborted(link: NetLink, { signal }: CommonOptions): void {
-  if (!signal?.aborted) return;
-  const error = abortError(signal, 'handshake');
-  link.destroy(error);
-  throw error;
-}
-
-/** Gives the next frame to `take`, in the same turn, so that what it answers changes the link before another frame. */
-async function firstFrame(
-  link: NetLink,
-  options: CommonOptions,
-  take: (payload: Uint8Array) => SecuredLink,
-): Promise<SecuredLink> {
-  const { timeoutMs = HANDSHAKE_TIMEOUT_MS, signal, clock = systemClock } = options;
-  throwIfAborted(link, options);
-  return await new Promise<SecuredLink>((resolve, reject) => {
-    let done = false;
-    const settle = (): boolean => {
-      if (done) return false;
-      done = true;
-      cancelTimer();
-      signal?.removeEventListener('abort', onAbort);
-      return true;
-    };
-    const fail = (error: LiteDeskError): void => {
-      if (!settle()) return;
-      link.destroy(error);
-      reject(error);
-    };
-    const onAbort = (): void => fail(abortError(signal as AbortSignal, 'handshake'));
-    const cancelTimer = clock.setTimer(timeoutMs, () => fail(handshakeErrors.timeout(timeoutMs)));
-    signal?.addEventListener('abort', onAbort, { once: true });
-    link.setHandlers({
-      onFrame: (payload) => {
-        if (done) return;
-        let secured: SecuredLink;
-        try {
-          secured = take(payload);
-        } catch (error) {
-          fail(error instanceof LiteDeskError ? error : handshakeErrors.malformed(error));
-          return;
-        }
-        settle();
-        resolve(secured);
-      },
-      onClose: (close) => fail(handshakeErrors.peerClosed(close.error)),
-    });
-  });
 }

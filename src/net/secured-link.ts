@@ -1,20 +1,27 @@
 import type { Duplex } from 'node:stream';
-import { type SealedStream, TAG_BYTES } from '../core/crypto/sealed-stream.ts';
+import type { FrameCipher } from '../core/crypto/frame-cipher.ts';
 import type { LinkClose, LinkHandlers, LinkStats, Transport } from '../core/link.ts';
-import { sealError } from './handshake-errors.ts';
+import type { NativeState } from '../core/native/contract.ts';
+import { rawRefused, sealError } from './handshake-errors.ts';
 import type { NetLink } from './net-link.ts';
 
 /** A link behind the key exchange: frames are plain protobuf bytes for the user and sealed on the wire. */
 export interface SecuredLink extends NetLink {
   readonly encrypted: boolean;
-  /** The other end proved to hold the key that the server vouches for. Only a controller can know that. */
+  /**
+   * The other end proved to hold its signing key: to a controller the one that the server vouches for, to a host (native links
+   * only) the one that `native.peer` names.
+   */
   readonly peerVerified: boolean;
+  /** What the native handshake left; null on the wire of stock peers. A native link has no way into raw bytes. */
+  readonly native: NativeState | null;
 }
 
 export interface SecuredState {
   /** Absent: frames go as they are. */
-  stream?: SealedStream | undefined;
+  cipher?: FrameCipher;
   peerVerified: boolean;
+  native?: NativeState;
   /** Answers true for a first frame that is to be dropped. */
   skipFirst?: ((payload: Uint8Array) => boolean) | undefined;
 }
@@ -25,8 +32,9 @@ export interface SecuredState {
  */
 export class SecuredNetLink implements SecuredLink {
   readonly #link: NetLink;
-  readonly #stream: SealedStream | undefined;
+  readonly #cipher: FrameCipher | undefined;
   readonly peerVerified: boolean;
+  readonly native: NativeState | null;
   #skipFirst: ((payload: Uint8Array) => boolean) | undefined;
   #handlers: LinkHandlers | undefined;
   #paused = false;
@@ -34,8 +42,9 @@ export class SecuredNetLink implements SecuredLink {
 
   constructor(link: NetLink, state: SecuredState) {
     this.#link = link;
-    this.#stream = state.stream;
+    this.#cipher = state.cipher;
     this.peerVerified = state.peerVerified;
+    this.native = state.native ?? null;
     this.#skipFirst = state.skipFirst;
     link.pause();
     link.setHandlers({
@@ -49,7 +58,7 @@ export class SecuredNetLink implements SecuredLink {
   }
 
   get encrypted(): boolean {
-    return this.#stream !== undefined;
+    return this.#cipher !== undefined;
   }
   get transport(): Transport {
     return this.#link.transport;
@@ -84,11 +93,11 @@ export class SecuredNetLink implements SecuredLink {
   send(payload: Uint8Array): boolean {
     // A frame that cannot leave must not use up a nonce, and a closed link needs no cipher.
     if (this.#link.closed) return false;
-    return this.#link.send(this.#stream ? this.#stream.seal(payload) : payload);
+    return this.#link.send(this.#cipher ? this.#cipher.seal(payload) : payload);
   }
 
   setMaxPayload(bytes: number): void {
-    this.#link.setMaxPayload(this.#stream ? bytes + TAG_BYTES : bytes);
+    this.#link.setMaxPayload(this.#cipher ? bytes + this.#cipher.overheadBytes : bytes);
   }
 
   pause(): void {
@@ -111,6 +120,8 @@ export class SecuredNetLink implements SecuredLink {
 
   /** Encryption ends with the framing (session §7.4): the raw stream is as readable as the network is. */
   takeRaw(): Duplex {
+    // What would follow in clear here goes over virtual streams instead.
+    if (this.native) throw rawRefused();
     return this.#link.takeRaw();
   }
 
@@ -119,9 +130,9 @@ export class SecuredNetLink implements SecuredLink {
     this.#skipFirst = undefined;
     if (skip?.(payload)) return;
     let plain = payload;
-    if (this.#stream)
+    if (this.#cipher)
       try {
-        plain = this.#stream.open(payload);
+        plain = this.#cipher.open(payload);
       } catch (error) {
         this.#link.destroy(sealError(error, this.#link.remoteAddress));
         return;

@@ -1,6 +1,7 @@
 export * from './box.ts';
 export * from './enrolment.ts';
 export * from './fingerprint.ts';
+export type * from './frame-cipher.ts';
 export * from './key-exchange.ts';
 export * from './key-statement.ts';
 export * from './password.ts';
@@ -8,3 +9,4 @@ export * from './random.ts';
 export * from './sealed-stream.ts';
 export * from './sign.ts';
 export { initCrypto } from './sodium.ts';
+export * from './x25519.ts';

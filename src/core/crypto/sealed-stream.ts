@@ -1,6 +1,7 @@
 /** Encrypted frames (rendezvous §11.5, session §0.3). */
 import { WireError } from '../errors.ts';
 import { SESSION_KEY_BYTES } from './box.ts';
+import type { FrameCipher } from './frame-cipher.ts';
 import { lib, nativeSecretbox } from './sodium.ts';
 
 export const TAG_BYTES = 16;
@@ -28,7 +29,8 @@ class Nonce {
  * Seals and opens the frames of one connection under one session key. Both directions use the same key and each counts its
  * frames from 1, so every frame must pass through here exactly once and in order.
  */
-export class SealedStream {
+export class SealedStream implements FrameCipher {
+  readonly overheadBytes = TAG_BYTES;
   readonly #key: Uint8Array;
   readonly #sent = new Nonce();
   readonly #received = new Nonce();

@@ -34,9 +34,32 @@ export function openCombined(signed: Uint8Array, publicKey: Uint8Array): Uint8Ar
   }
 }
 
-/** The signed binding of an id to a public key: by the server for a device, by a host for its box key. */
-export function signIdPk(id: string, pk: Uint8Array, secretKey: Uint8Array): Uint8Array {
-  return signCombined(encodeAs(hbb.IdPk, { id, pk }), secretKey);
+/** The 64 bytes of a signature alone. `secretKey` has 64 bytes. */
+export function signDetached(message: Uint8Array, secretKey: Uint8Array): Uint8Array {
+  return lib().crypto_sign_detached(message, secretKey);
+}
+
+/** Whether `signature` is this key's over `message`; false as well when anything has a wrong length. */
+export function verifyDetached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean {
+  if (signature.length !== SIGNATURE_BYTES || publicKey.length !== SIGN_PUBLIC_KEY_BYTES) return false;
+  try {
+    return lib().crypto_sign_verify_detached(signature, message, publicKey);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The signed binding of an id to a public key: by the server for a device, by a host for its box key, then with its offer
+ * of the native link where it makes one.
+ */
+export function signIdPk(
+  id: string,
+  pk: Uint8Array,
+  secretKey: Uint8Array,
+  native?: hbb.INativeOffer,
+): Uint8Array {
+  return signCombined(encodeAs(hbb.IdPk, native ? { id, pk, native } : { id, pk }), secretKey);
 }
 
 /** The id and the 32-byte key that were signed, or null when anything is wrong. The caller still compares the id. */

@@ -43,6 +43,12 @@ export interface PeerKey {
   readonly key: Uint8Array;
 }
 
+/** What a link has once its native handshake is done. */
+export interface NativeState extends NativeSecrets {
+  /** Who the other end proved to be: the host always, a controller unless it stayed anonymous. */
+  readonly peer: PeerKey | null;
+}
+
 export interface PathInfo {
   readonly id: number;
   readonly kind: PathKind;

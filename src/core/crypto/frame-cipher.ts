@@ -1,0 +1,9 @@
+/** What seals the frames of one link. Every frame must pass exactly once and in order. */
+export interface FrameCipher {
+  /** How much longer a sealed frame is than its content, in bytes. */
+  readonly overheadBytes: number;
+  /** The payload of the next frame to send. */
+  seal(plain: Uint8Array): Uint8Array;
+  /** The content of the next frame received. @throws WireError BAD_SEAL, from then on for every frame. */
+  open(payload: Uint8Array): Uint8Array;
+}
