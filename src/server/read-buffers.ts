@@ -2,8 +2,8 @@
 
 /** A quiet connection's chunks are copied out of it at once. */
 const SHARED_BYTES = 64 * 1024;
-/** A chunk up to this size is copied to memory that is used again; what a slow reader can pin is no more than this. */
-const SCRATCH_BYTES = 16 * 1024;
+/** Chunks are copied to memory of these sizes, which is used again; a slow reader pins no more than what fits its chunk. */
+const SCRATCH_BYTES = [16 * 1024, SHARED_BYTES] as const;
 
 export class ReadBuffers {
   readonly shared = Buffer.allocUnsafeSlow(SHARED_BYTES);
@@ -11,7 +11,7 @@ export class ReadBuffers {
   readonly #max: number;
   readonly #spare: Buffer[] = [];
   #out = 0;
-  #scratch: Buffer | null = null;
+  readonly #scratch = new Map<number, Buffer>();
 
   /** @param bytes of a large one @param max large ones at a time */
   constructor(bytes: number, max: number) {
@@ -24,15 +24,16 @@ export class ReadBuffers {
    * is what keeps the garbage collector busy.
    */
   copy(bytes: Buffer): Buffer {
-    if (bytes.length > SCRATCH_BYTES) return Buffer.from(bytes);
-    const scratch = this.#scratch ?? Buffer.allocUnsafeSlow(SCRATCH_BYTES);
-    this.#scratch = null;
+    const size = SCRATCH_BYTES.find((fits) => bytes.length <= fits) ?? bytes.length;
+    const scratch = this.#scratch.get(size) ?? Buffer.allocUnsafeSlow(size);
+    this.#scratch.delete(size);
     bytes.copy(scratch);
     return scratch.subarray(0, bytes.length);
   }
 
   reuse(copy: Buffer): void {
-    if (copy.length <= SCRATCH_BYTES) this.#scratch = Buffer.from(copy.buffer, 0, SCRATCH_BYTES);
+    const size = copy.buffer.byteLength;
+    if (size <= SHARED_BYTES) this.#scratch.set(size, Buffer.from(copy.buffer));
   }
 
   /** A large one, or null when all are out. */
