@@ -204,5 +204,6 @@ async function timed<T>(say: (step: Step) => void, title: string, work: () => Pr
 }
 
 function named(place: HostPlace): string {
-  return typeof place === 'string' ? place : `the same as ${place.behind}`;
+  if (typeof place === 'string') return place;
+  return 'behind' in place ? `the same as ${place.behind}` : `${place.kind} behind a carrier's NAT`;
 }

@@ -7,23 +7,45 @@ import { LabHost } from './host.ts';
 import { gatewayRules, type NatKind } from './nat-kind.ts';
 import { sh, trySh } from './shell.ts';
 
-/** Where a host stands: on the public segment (`open`), behind a gateway of its own, or on the LAN of another host. */
-export type HostPlace = NatKind | { readonly behind: string };
+/**
+ * Where a host stands: on the public segment (`open`), behind a gateway of its own, on the LAN of another host, or behind a
+ * gateway of its own that stands behind a carrier's (`carrier`), which may be that of an earlier host (`carrierOf`).
+ */
+export type HostPlace =
+  | NatKind
+  | { readonly behind: string }
+  | { readonly kind: GatewayKind; readonly carrier: GatewayKind; readonly hairpin?: boolean }
+  | { readonly kind: GatewayKind; readonly carrierOf: string };
+
+type GatewayKind = Exclude<NatKind, 'open'>;
 
 export interface LabOptions {
   /** Name → place. A `{ behind: name }` must come after the host it names. */
   readonly hosts: Readonly<Record<string, HostPlace>>;
   /**
    * Gives the public segment and open hosts 2001:db8:113::/64 as well; with `everywhere` hosts behind gateways too, which
-   * then reach each other over IPv6 whatever their gateways do to IPv4. Default false.
+   * then reach each other over IPv6 whatever their gateways do to IPv4; with `firewalled` each of those has a firewall that
+   * lets in only what answers. Default false.
    */
-  readonly ipv6?: boolean | 'everywhere';
+  readonly ipv6?: IPv6Places;
   /**
    * The public segment is this /24, its first three numbers. Default 203.0.113, which is for documentation: programs that
    * refuse such addresses, as a UPnP gateway does, need another (`PUBLIC_LOOKING`).
    */
   readonly segment?: string;
 }
+
+type IPv6Places = boolean | 'everywhere' | 'firewalled';
+
+/** Drops what comes in unasked over IPv6, without an answer. Neighbour discovery is no business of a router's firewall. */
+const IPV6_FIREWALL = `
+table ip6 firewall {
+  chain incoming {
+    type filter hook input priority filter; policy accept;
+    iifname "eth6" ct state established,related accept
+    iifname "eth6" meta l4proto { tcp, udp } drop
+  }
+}`;
 
 /** A network that programs take for a public one; nothing of a lab ever leaves its namespaces. */
 export const PUBLIC_LOOKING = '192.0.1';
@@ -38,9 +60,12 @@ const MAX_PUBLIC = 200;
 
 interface Site {
   readonly namespace: string;
-  readonly subnet: number;
+  /** First three numbers of the addresses on its LAN. */
+  readonly lan: string;
   readonly publicAddress: string;
-  readonly kind: Exclude<NatKind, 'open'>;
+  readonly kind: GatewayKind;
+  /** The carrier's gateway in front of it. */
+  readonly carrier: Site | null;
   hosts: number;
 }
 
@@ -57,6 +82,7 @@ export class Lab {
   readonly directory: string;
   readonly #onExit = (): void => this.#teardown();
   #nextPublic = FIRST_PUBLIC;
+  #gateways = 0;
   #destroyed = false;
 
   constructor(options: LabOptions) {
@@ -96,16 +122,14 @@ export class Lab {
 
   /** The gateway in front of that host, as a place to start processes on; its interfaces are `wan` and `lan`. */
   gateway(name: string): LabHost {
-    const site = this.#sites.get(name);
-    if (site === undefined) throw new Error(`${name} has no gateway`);
-    const { namespace, kind, publicAddress, subnet } = site;
-    return new LabHost({ name: `gw-${name}`, namespace, kind, address: `192.168.${subnet}.1`, publicAddress });
+    const site = this.#siteOf(name);
+    const { namespace, kind, publicAddress, lan } = site;
+    return new LabHost({ name: `gw-${name}`, namespace, kind, address: `${lan}.1`, publicAddress });
   }
 
   /** Runs nft with `rules` on the gateway of that host: to block, drop or count something while a test runs. */
   changeGateway(name: string, rules: string): void {
-    const site = this.#sites.get(name);
-    if (site === undefined) throw new Error(`${name} has no gateway`);
+    const site = this.#siteOf(name);
     sh(`ip netns exec ${site.namespace} nft -f - <<'RULES'\n${rules}\nRULES\n`);
   }
 
@@ -120,7 +144,7 @@ export class Lab {
 table bridge loss {
   chain passing {
     type filter hook forward priority filter; policy accept;
-    meta protocol ip numgen random mod 1000 < ${Math.round(percent * 10)} drop
+    meta protocol { ip, ip6 } meta l4proto { tcp, udp } numgen random mod 1000 < ${Math.round(percent * 10)} drop
   }
 }
 RULES
@@ -186,24 +210,40 @@ RULES
     return address;
   }
 
-  #addSite(name: string, kind: Exclude<NatKind, 'open'>): Site {
-    const namespace = this.#addNamespace(`gw-${name}`);
-    const publicAddress = this.#joinSegment(namespace, 'wan', false);
-    const subnet = this.#sites.size + 1;
+  /** A gateway with an empty LAN, on the public segment or on the LAN of a carrier's gateway. */
+  #addSite(name: string, kind: GatewayKind, carrier: Site | null, hairpin = false, isCarrier = false): Site {
+    const namespace = this.#addNamespace(`${isCarrier ? 'cgn' : 'gw'}-${name}`);
+    const wan = carrier ? this.#joinLan(carrier, namespace, 'wan') : this.#joinSegment(namespace, 'wan', false);
+    this.#gateways += 1;
+    const lan = isCarrier ? `100.64.${this.#gateways}` : `192.168.${this.#gateways}`;
     sh(`
       ip -n ${namespace} link add lan type bridge
-      ip -n ${namespace} addr add 192.168.${subnet}.1/24 dev lan
+      ip -n ${namespace} addr add ${lan}.1/24 dev lan
       ip -n ${namespace} link set lan up
-      ip netns exec ${namespace} sysctl -qw net.ipv4.ip_forward=1
+      ip netns exec ${namespace} sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.lan.send_redirects=0
       ip netns exec ${namespace} nft -f - <<'RULES'
-${gatewayRules(kind)}
+${gatewayRules(kind, { hairpinBy: hairpin ? wan : undefined })}
 RULES
     `);
-    return { namespace, subnet, publicAddress, kind, hosts: 0 };
+    return { namespace, lan, publicAddress: carrier?.publicAddress ?? wan, kind, carrier, hosts: 0 };
+  }
+
+  /** Joins `namespace` to the LAN of a site by its interface `device`; returns the address it got there. */
+  #joinLan(site: Site, namespace: string, device: string): string {
+    site.hosts += 1;
+    const address = `${site.lan}.${9 + site.hosts}`;
+    sh(`
+      ip -n ${namespace} link add ${device} type veth peer name h${site.hosts} netns ${site.namespace}
+      ip -n ${site.namespace} link set h${site.hosts} master lan up
+      ip -n ${namespace} addr add ${address}/24 dev ${device}
+      ip -n ${namespace} link set ${device} up
+      ip -n ${namespace} route add default via ${site.lan}.1
+    `);
+    return address;
   }
 
   /** A second interface of a host behind a gateway, for IPv6 alone. */
-  #joinSegmentByIPv6(namespace: string): void {
+  #joinSegmentByIPv6(namespace: string, firewalled: boolean): void {
     const number = this.#nextPublic++;
     sh(`
       ip -n ${namespace} link add eth6 type veth peer name p${number} netns ${this.segment}
@@ -211,10 +251,11 @@ RULES
       ip netns exec ${namespace} sysctl -qw net.ipv6.conf.eth6.disable_ipv6=0
       ip -n ${namespace} addr add 2001:db8:113::${number}/64 dev eth6 nodad
       ip -n ${namespace} link set eth6 up
+      ${firewalled ? `ip netns exec ${namespace} nft -f - <<'RULES'\n${IPV6_FIREWALL}\nRULES` : ''}
     `);
   }
 
-  #addHost(name: string, place: HostPlace, ipv6: boolean | 'everywhere'): void {
+  #addHost(name: string, place: HostPlace, ipv6: IPv6Places): void {
     if (!/^[a-z0-9]{1,12}$/.test(name)) throw new Error(`${name} cannot name a host of the lab`);
     const namespace = this.#addNamespace(name);
     if (place === 'open') {
@@ -222,28 +263,29 @@ RULES
       this.#hosts.set(name, new LabHost({ name, namespace, kind: 'open', address, publicAddress: address }));
       return;
     }
-    let site: Site;
-    if (typeof place === 'string') site = this.#addSite(name, place);
-    else {
-      const other = this.#sites.get(place.behind);
-      if (other === undefined) throw new Error(`${place.behind} is no earlier host behind a gateway`);
-      site = other;
-    }
+    const site = this.#siteFor(name, place);
     this.#sites.set(name, site);
-    site.hosts += 1;
-    const address = `192.168.${site.subnet}.${9 + site.hosts}`;
-    sh(`
-      ip -n ${namespace} link add eth0 type veth peer name h${site.hosts} netns ${site.namespace}
-      ip -n ${site.namespace} link set h${site.hosts} master lan up
-      ip -n ${namespace} addr add ${address}/24 dev eth0
-      ip -n ${namespace} link set eth0 up
-      ip -n ${namespace} route add default via 192.168.${site.subnet}.1
-    `);
-    if (ipv6 === 'everywhere') this.#joinSegmentByIPv6(namespace);
+    const address = this.#joinLan(site, namespace, 'eth0');
+    if (ipv6 === 'everywhere' || ipv6 === 'firewalled') this.#joinSegmentByIPv6(namespace, ipv6 === 'firewalled');
     this.#hosts.set(
       name,
       new LabHost({ name, namespace, kind: site.kind, address, publicAddress: site.publicAddress }),
     );
+  }
+
+  #siteFor(name: string, place: Exclude<HostPlace, 'open'>): Site {
+    if (typeof place === 'string') return this.#addSite(name, place, null);
+    if ('behind' in place) return this.#siteOf(place.behind);
+    if ('carrier' in place) return this.#addSite(name, place.kind, this.#addSite(name, place.carrier, null, place.hairpin, true));
+    const { carrier } = this.#siteOf(place.carrierOf);
+    if (carrier === null) throw new Error(`${place.carrierOf} has no carrier's gateway`);
+    return this.#addSite(name, place.kind, carrier);
+  }
+
+  #siteOf(name: string): Site {
+    const site = this.#sites.get(name);
+    if (site === undefined) throw new Error(`${name} is no earlier host behind a gateway`);
+    return site;
   }
 
   /** Synchronous on purpose: it also runs while the process exits. */

@@ -25,12 +25,13 @@ describe.skipIf(unavailable !== null)('the NAT laboratory', () => {
     /** A datagram from a known address but another port comes in. */
     fromOtherPort: boolean;
   }
-  const table: Array<[Exclude<NatKind, 'udp-blocked'>, Expected]> = [
+  const table: Array<[Exclude<NatKind, 'udp-blocked' | 'only-443'>, Expected]> = [
     ['open', { sameMapping: true, fromStranger: true, fromOtherPort: true }],
     ['full-cone', { sameMapping: true, fromStranger: true, fromOtherPort: true }],
     ['restricted', { sameMapping: true, fromStranger: false, fromOtherPort: true }],
     ['port-restricted', { sameMapping: true, fromStranger: false, fromOtherPort: false }],
     ['symmetric', { sameMapping: false, fromStranger: false, fromOtherPort: false }],
+    ['symmetric-sequential', { sameMapping: false, fromStranger: false, fromOtherPort: false }],
   ];
 
   test.each(table)('%s maps and filters UDP as its name says', async (kind, expected) => {
@@ -64,6 +65,7 @@ describe.skipIf(unavailable !== null)('the NAT laboratory', () => {
     ['restricted', true, false],
     ['port-restricted', true, false],
     ['symmetric', false, false],
+    ['symmetric-sequential', false, false],
     ['udp-blocked', true, false],
   ] as Array<[NatKind, boolean, boolean]>)('%s maps and filters TCP as its name says', async (kind, sameMapping, fromStranger) => {
     lab = await createLab({ hosts: { one: 'open', two: 'open', stranger: 'open', a: kind } });
@@ -87,6 +89,70 @@ describe.skipIf(unavailable !== null)('the NAT laboratory', () => {
     const port = await one.udpOpen();
     await a.udpSend(await a.udpOpen(), lab.host('one').address, port, 'hello');
     expect(await one.udpNext(port, SILENCE_MS)).toBeNull();
+  });
+
+  test('a counting gateway gives ports one after the other, another one at random', async () => {
+    lab = await createLab({ hosts: { one: 'open', a: 'symmetric-sequential', b: 'symmetric' } });
+    const [one, a, b] = ['one', 'a', 'b'].map((n) => new Probe((lab as Lab).host(n))) as [Probe, Probe, Probe];
+    const reflector = { host: lab.host('one').address, port: await one.udpOpen({ reflect: true }) };
+    const ports = async (probe: Probe): Promise<number[]> => {
+      const seen: number[] = [];
+      for (let i = 0; i < 5; i++) seen.push(Number((await probe.udpSeenAs(await probe.udpOpen(), reflector)).split(':')[1]));
+      return seen;
+    };
+    const counted = await ports(a);
+    expect(counted).toEqual(counted.map((_, i) => (counted[0] ?? 0) + i));
+    const random = await ports(b);
+    expect(random).not.toEqual(random.map((_, i) => (random[0] ?? 0) + i));
+  });
+
+  test('only-443 lets connections to port 443 out and nothing else', async () => {
+    lab = await createLab({ hosts: { one: 'open', a: 'only-443' } });
+    const [one, a] = [new Probe(lab.host('one')), new Probe(lab.host('a'))];
+    const { address } = lab.host('one');
+    const dial = await a.tcpDial(address, await one.tcpListen(443));
+    expect((await a.tcpOutcome(dial, ARRIVES_MS))?.ok).toBe(true);
+    const other = await a.tcpDial(address, await one.tcpListen());
+    expect(await a.tcpOutcome(other, SILENCE_MS)).toBeNull();
+    const port = await one.udpOpen();
+    await a.udpSend(await a.udpOpen(), address, port, 'hello');
+    expect(await one.udpNext(port, SILENCE_MS)).toBeNull();
+  });
+
+  test.each([true, false])('two homes behind one carrier look alike from outside; the carrier turns back in: %s', async (hairpin) => {
+    lab = await createLab({
+      hosts: {
+        one: 'open',
+        a: { kind: 'port-restricted', carrier: 'port-restricted', hairpin },
+        b: { kind: 'port-restricted', carrierOf: 'a' },
+      },
+    });
+    const [one, a, b] = ['one', 'a', 'b'].map((n) => new Probe((lab as Lab).host(n))) as [Probe, Probe, Probe];
+    const reflector = { host: lab.host('one').address, port: await one.udpOpen({ reflect: true }) };
+    const [aPort, bPort] = [await a.udpOpen(), await b.udpOpen()];
+    const [aSeen, bSeen] = [await a.udpSeenAs(aPort, reflector), await b.udpSeenAs(bPort, reflector)];
+    expect(aSeen.split(':')[0]).toBe(lab.host('a').publicAddress);
+    expect(bSeen.split(':')[0]).toBe(lab.host('a').publicAddress);
+    expect(lab.host('b').publicAddress).toBe(lab.host('a').publicAddress);
+    const send = (probe: Probe, from: number, to: string, text: string): Promise<void> =>
+      probe.udpSend(from, to.split(':')[0] ?? '', Number(to.split(':')[1]), text);
+    await send(a, aPort, bSeen, 'open the door');
+    await send(b, bPort, aSeen, 'hello');
+    const got = await a.udpNext(aPort, hairpin ? ARRIVES_MS : SILENCE_MS);
+    expect(got?.text).toBe(hairpin ? 'hello' : undefined);
+    if (hairpin) expect(`${got?.address}:${got?.port}`).toBe(bSeen);
+  });
+
+  test('a firewall over IPv6 lets in what answers, and nothing else', async () => {
+    lab = await createLab({ hosts: { a: 'symmetric', b: 'symmetric' }, ipv6: 'firewalled' });
+    const [a, b] = [new Probe(lab.host('a')), new Probe(lab.host('b'))];
+    const [aHost, bHost] = await Promise.all([a.ownIPv6(), b.ownIPv6()]);
+    const [aPort, bPort] = [await a.udpOpen({ ipv6: true }), await b.udpOpen({ ipv6: true })];
+    await b.udpSend(bPort, aHost, aPort, 'unasked');
+    expect(await a.udpNext(aPort, SILENCE_MS)).toBeNull();
+    await a.udpSend(aPort, bHost, bPort, 'open the door');
+    await b.udpSend(bPort, aHost, aPort, 'answer');
+    expect((await a.udpNext(aPort, ARRIVES_MS))?.text).toBe('answer');
   });
 
   test('two hosts of one LAN reach each other there, and look alike from outside', async () => {

@@ -1,6 +1,7 @@
 // Runs on a host of the lab and does what the test asks, one JSON command a line on stdin, one JSON answer a line.
 import dgram from 'node:dgram';
 import net from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { createInterface } from 'node:readline';
 
 const udp = new Map();
@@ -32,8 +33,8 @@ const box = () => ({ entries: [], waiting: null });
 
 const commands = {
   /** Binds a UDP socket; with `reflect` it answers each datagram with the address it came from. */
-  async udpOpen({ port = 0, reflect = false }) {
-    const socket = dgram.createSocket('udp4');
+  async udpOpen({ port = 0, reflect = false, ipv6 = false }) {
+    const socket = dgram.createSocket(ipv6 ? 'udp6' : 'udp4');
     await new Promise((resolve, reject) => socket.once('error', reject).bind(port, resolve));
     const inbox = box();
     socket.on('message', (data, from) => {
@@ -42,6 +43,12 @@ const commands = {
     });
     udp.set(socket.address().port, { socket, inbox });
     return { port: socket.address().port };
+  },
+  ownIPv6() {
+    const entries = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+    const found = entries.find(({ family, internal, address }) => family === 'IPv6' && !internal && /^[23]/.test(address));
+    if (!found) throw new Error('there is no IPv6 address');
+    return { address: found.address };
   },
   async udpSend({ from, host, port, text }) {
     await new Promise((resolve) => udp.get(from).socket.send(text, port, host, resolve));

@@ -41,8 +41,13 @@ export class Probe {
   }
 
   /** Binds a UDP socket and gives its port; with `reflect`, it tells every sender the address it is seen under. */
-  async udpOpen(options: { port?: number; reflect?: boolean } = {}): Promise<number> {
+  async udpOpen(options: { port?: number; reflect?: boolean; ipv6?: boolean } = {}): Promise<number> {
     return ((await this.#ask('udpOpen', options)) as { port: number }).port;
+  }
+
+  /** The address of this host that is routed over IPv6; throws where it has none. */
+  async ownIPv6(): Promise<string> {
+    return ((await this.#ask('ownIPv6', {})) as { address: string }).address;
   }
 
   async udpSend(from: number, host: string, port: number, text: string): Promise<void> {
