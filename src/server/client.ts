@@ -25,5 +25,7 @@ export interface UdpPath {
   /** The bound address, or '' for the wildcard. */
   readonly localHost: string;
   readonly localPort?: number;
+  /** At the same address, another port: to find out which answers get through to a client. */
+  readonly other?: UdpPath | undefined;
   send(payload: Uint8Array, to: HostPort): void;
 }

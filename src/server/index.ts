@@ -322,6 +322,20 @@ class Parts {
           hint: `Many computers that report at once may have to try again. On Linux: sysctl -w net.core.rmem_max=${wantedBuffer}`,
         });
     }
+    const [mainUdp] = udpPorts;
+    if (wanted.natTest > 0 && wanted.rendezvous > 0 && mainUdp) {
+      const second = await UdpPort.open({
+        bind,
+        port: wanted.natTest,
+        limits,
+        clock,
+        onDatagram: rendezvous.onNatTestDatagram.bind(rendezvous),
+        onError: (error) => log?.('warn', 'udp-socket-failed', { error: error.message }),
+        reusePort: worker?.sharing === 'system',
+      });
+      this.#closers.push(() => second.close());
+      mainUdp.pairWith(second);
+    }
     if (wanted.natTest > 0) await this.#own(doors.frames('TCP', wanted.natTest, serveTcp(natTestEvents, false)));
     if (wanted.ws > 0) await this.#own(doors.webSocket('WebSocket', wanted.ws, limits.maxWsMessageBytes, serveWs(events)));
     if (wanted.relay > 0 && isFirst) await this.#own(doors.frames('TCP', wanted.relay, serveRelay));

@@ -67,6 +67,8 @@ export class Rendezvous {
       case 'registerPk':
         return this.#registrations.onRegisterPk(message.registerPk, from, path);
       case 'testNatRequest':
+        if (message.testNatRequest?.wantAddress)
+          return this.#queries.onUdpAddressTest(message.testNatRequest, bytes.length, from, path);
         return this.#queries.onUdpNatTest(from, path);
       case 'punchHoleSent':
         if (!this.#answers.onPunchHoleSentByUdp(message.punchHoleSent, from))
@@ -79,6 +81,15 @@ export class Rendezvous {
       default:
         this.#o.counters.count('udp-not-handled', { from: from.host, via: 'udp' });
     }
+  }
+
+  /** One datagram at port P-1: only the NAT test that wants to see another port. */
+  onNatTestDatagram(bytes: Uint8Array, from: HostPort, path: UdpPath): void {
+    this.#outbox.received(from, bytes.length);
+    const message = this.#decode(bytes);
+    if (message?.testNatRequest?.wantAddress)
+      this.#queries.onUdpAddressTest(message.testNatRequest, bytes.length, from, path);
+    else this.#o.counters.count('nat-port-not-handled', { from: from.host, via: 'udp' });
   }
 
   /** A connection was made: whoever holds its address gets what is sent there. */
@@ -137,7 +148,7 @@ export class Rendezvous {
     const close = (): void => client.close();
     if (this.#queries.onOnlineRequest(client, bytes, close)) return;
     const message = this.#decode(bytes);
-    if (message?.union === 'testNatRequest') this.#queries.onSecondNatTest(client);
+    if (message?.union === 'testNatRequest') this.#queries.onSecondNatTest(client, message.testNatRequest);
     else this.#o.counters.count('nat-port-not-handled', { from: client.remote.host, via: client.kind });
     close();
   }

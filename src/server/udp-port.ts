@@ -37,6 +37,7 @@ type Family = 'udp4' | 'udp6' | 'dual';
 class BoundPath implements UdpPath {
   readonly localHost: string;
   readonly localPort: number;
+  other: BoundPath | undefined;
   readonly #options: UdpPortOptions;
   readonly #family: Family;
   readonly #address: string;
@@ -122,6 +123,15 @@ export class UdpPort {
       throw listenError('UDP', options.bind ?? '*', options.port, error);
     }
     return port;
+  }
+
+  /** From now on each socket of this port knows the one of `second` at the same address, and the other way round. */
+  pairWith(second: UdpPort): void {
+    for (const path of this.#paths) {
+      const twin = second.#paths.find(({ localHost }) => localHost === path.localHost);
+      path.other = twin;
+      if (twin) twin.other = path;
+    }
   }
 
   get localHosts(): string[] {

@@ -1,8 +1,9 @@
 /** No UDP answer is longer than what its address has sent; measured from addresses that the server has never seen. */
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { afterAll, describe, expect, it } from 'vitest';
-import { encodeRendezvous, type hbb, mangleAddress } from '../../core/wire/index.ts';
-import { ADDR_V6, ask, expectSilence, ID, PK, receive, Rig, say, UUID, VERSION } from './rig.ts';
+import { decodeRendezvous, encodeRendezvous, type hbb, mangleAddress, unmangleAddress } from '../../core/wire/index.ts';
+import { ADDR_V6, ask, expectSilence, ID, PK, receive, Rig, say, STRANGER, UUID, VERSION } from './rig.ts';
 
 const rig = Rig.forEachTest();
 const NAMED = mangleAddress({ host: '127.0.0.99', port: 5000 }, 1);
@@ -19,6 +20,9 @@ const REQUESTS: Record<string, hbb.IRendezvousMessage> = {
   'TestNatRequest, shortest': { testNatRequest: {} },
   'TestNatRequest, with serial': { testNatRequest: { serial: 3 } },
   'TestNatRequest, padded': { testNatRequest: { serial: -1 } },
+  'TestNatRequest, address, short': { testNatRequest: { wantAddress: true } },
+  'TestNatRequest, address, long': { testNatRequest: { wantAddress: true, padding: new Uint8Array(40) } },
+  'TestNatRequest, from the other port': { testNatRequest: { wantAddress: true, fromOtherPort: true, padding: new Uint8Array(40) } },
   SoftwareUpdate: { softwareUpdate: {} },
   ConfigUpdate: { configureUpdate: { serial: 99, rendezvousServers: ['x'] } },
   PunchHoleRequest: { punchHoleRequest: { id: ID, version: VERSION, udpPort: 1, socketAddrV6: ADDR_V6 } },
@@ -123,6 +127,27 @@ describe('turned against an address that was registered by a forged datagram', (
       expect((await receive(b)).union).toBe('punchHole');
     }
   });
+});
+
+it('a NAT test of ours names the address, and is answered from the port that was wanted, at either port', async () => {
+  await rig.start();
+  const { rendezvous, natTest } = rig.server.ports;
+  if (natTest === rendezvous) return;
+  for (const [asked, other] of [[rendezvous, natTest], [natTest, rendezvous]] as const)
+    for (const fromOtherPort of [false, true]) {
+      const socket = createSocket('udp4');
+      await new Promise<void>((resolve) => socket.bind({ address: '127.6.0.1' }, resolve));
+      const answered = once(socket, 'message') as Promise<[Uint8Array, { port: number }]>;
+      socket.send(encodeRendezvous({ testNatRequest: { wantAddress: true, fromOtherPort, padding: new Uint8Array(40) } }), asked, '127.0.0.1');
+      const [bytes, from] = await answered;
+      const { address, otherPort } = decodeRendezvous(bytes).testNatResponse ?? {};
+      expect(unmangleAddress(address ?? new Uint8Array())).toEqual({ host: '127.6.0.1', port: socket.address().port });
+      expect(otherPort).toBe(other);
+      expect(from.port).toBe(fromOtherPort ? other : asked);
+      socket.close();
+    }
+  const tcp = await ask(await rig.tcp(STRANGER), { testNatRequest: { wantAddress: true } });
+  expect(unmangleAddress(tcp?.testNatResponse?.address ?? new Uint8Array()).host).toBe(STRANGER);
 });
 
 it('stock clients get their NAT test over UDP: at once where they connected or registered before, else at the third copy', async () => {

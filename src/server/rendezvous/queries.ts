@@ -1,6 +1,6 @@
 /** Questions about the asker's own address and about who is online (rendezvous §6.8). */
 import { keyId } from '../../core/crypto/index.ts';
-import { encodeRendezvous, type HostPort, type hbb, readOnlineIds } from '../../core/wire/index.ts';
+import { encodeRendezvous, type HostPort, type hbb, mangleAddress, readOnlineIds } from '../../core/wire/index.ts';
 import type { Client, UdpPath } from '../client.ts';
 import { isLoopback } from '../peer-table.ts';
 import { RecentSources } from '../recent-sources.ts';
@@ -47,6 +47,20 @@ export class Queries {
     } else this.#remember(from, path);
   }
 
+  /**
+   * A NAT test of ours: the answer names the whole address, and comes from the port that was wanted. Whoever asks has paid
+   * for it with the length of the question, and it goes nowhere but back, so that this serves nobody against others.
+   */
+  onUdpAddressTest(message: hbb.ITestNatRequest, paidBytes: number, from: HostPort, path: UdpPath): void {
+    const via = message.fromOtherPort ? path.other : path;
+    const otherPort = path.other?.localPort;
+    const answer = encodeRendezvous({
+      testNatResponse: { port: from.port, address: mangleAddress(from), ...(otherPort === undefined ? {} : { otherPort }) },
+    });
+    if (via && answer.length <= paidBytes) this.#outbox.reply(via, from, answer);
+    else this.#o.counters.count('udp-not-handled', { from: from.host, via: 'udp' });
+  }
+
   /** `host` has proven itself: a NAT test of the last second is answered after all, since its connection is what follows. */
   onProven(host: string): void {
     const test = this.#unanswered.get(host);
@@ -78,12 +92,12 @@ export class Queries {
   onNatTest(client: Client, message: hbb.ITestNatRequest | null | undefined): void {
     const cu = this.#list.newerThan(message?.serial);
     const relays = message?.wantRelays ? [...(this.#o.relayNames?.() ?? [])].slice(0, MAX_RELAYS_NAMED) : [];
-    client.send(encodeRendezvous({ testNatResponse: { port: client.remote.port, ...(cu ? { cu } : {}), relays } }));
+    client.send(encodeRendezvous({ testNatResponse: { ...seenAs(client, message), ...(cu ? { cu } : {}), relays } }));
   }
 
   /** On port P-1 it does not. */
-  onSecondNatTest(client: Client): void {
-    client.send(encodeRendezvous({ testNatResponse: { port: client.remote.port } }));
+  onSecondNatTest(client: Client, message: hbb.ITestNatRequest | null | undefined): void {
+    client.send(encodeRendezvous({ testNatResponse: seenAs(client, message) }));
   }
 
   /** How a client with an older key of this server gets to the present one. */
@@ -128,6 +142,10 @@ export class Queries {
     }
     return true;
   }
+}
+
+function seenAs({ remote }: Client, message: hbb.ITestNatRequest | null | undefined): hbb.ITestNatResponse {
+  return { port: remote.port, ...(message?.wantAddress ? { address: mangleAddress(remote) } : {}) };
 }
 
 /** One bit an id, the first in the highest bit. */
