@@ -23,7 +23,7 @@ export interface IncomingSession {
   peerId: string;
   peerName: string;
   peerPlatform: string;
-  kind: 'desktop' | 'file-transfer' | 'port-forward' | 'view-camera' | 'terminal';
+  kind: 'desktop' | 'file-transfer' | 'port-forward' | 'view-camera' | 'terminal' | 'tunnel';
   path: ConnectionPath;
   remoteAddress: string;
   encrypted: boolean;

@@ -60,7 +60,7 @@ const incomingSchema = z.object({
   peerId: text,
   peerName: text,
   peerPlatform: text,
-  kind: z.enum(['desktop', 'file-transfer', 'port-forward', 'view-camera', 'terminal']),
+  kind: z.enum(['desktop', 'file-transfer', 'port-forward', 'view-camera', 'terminal', 'tunnel']),
   path: pathSchema,
   remoteAddress: text,
   encrypted: z.boolean(),

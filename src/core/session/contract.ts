@@ -130,4 +130,4 @@ export interface SessionPermissions {
   privacyMode: boolean;
 }
 
-export type SessionKind = 'desktop' | 'file-transfer' | 'port-forward' | 'view-camera' | 'terminal';
+export type SessionKind = 'desktop' | 'file-transfer' | 'port-forward' | 'view-camera' | 'terminal' | 'tunnel';

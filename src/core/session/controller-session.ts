@@ -23,6 +23,7 @@ import { permissionName } from './host-announce.ts';
 import * as limits from './limits.ts';
 import { LOGIN } from './login-strings.ts';
 import { optionMessage } from './option-message.ts';
+import { streamsLink } from './streams-link.ts';
 import { readDisplays, readRemoteInfo, readSwitchDisplay } from './remote-info.ts';
 import { loginError, mayRetry, sessionErrors } from './session-errors.ts';
 import { PROTOCOL_VERSION } from './version.ts';
@@ -72,6 +73,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   /** Set while we end it: what the link then reports is not news. */
   #closing = false;
   #lastClipboard: string | null = null;
+  #takesStreams = false;
 
   constructor(options: ControllerSessionOptions) {
     super();
@@ -100,6 +102,11 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
 
   get info(): RemoteInfo | null {
     return this.#info;
+  }
+
+  /** The host takes virtual streams; known once the session is open. */
+  get takesStreams(): boolean {
+    return this.#takesStreams;
   }
 
   /** What the host grants at the moment. */
@@ -363,6 +370,10 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   #onHash(hash: hbb.IHash): void {
     if (this.#state !== 'waiting-hash') return;
     this.#hash = { salt: hash.salt ?? '', challenge: hash.challenge ?? '' };
+    this.#takesStreams = hash.streams ?? false;
+    // A stock host would take it for a wish to see its desktop.
+    if (this.#o.kind === 'tunnel' && !this.#takesStreams)
+      return this.#finish({ reason: '', retry: false, error: sessionErrors.noStreams() });
     this.#state = 'login';
     this.#sendLogin();
     if (this.#password === null)
@@ -389,6 +400,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
     if (kind === 'file-transfer') request.fileTransfer = {};
     if (kind === 'view-camera') request.viewCamera = {};
     if (kind === 'terminal') request.terminal = {};
+    if (kind === 'tunnel') request.tunnel = {};
     if (kind === 'port-forward')
       request.portForward = { host: o.portForward?.host ?? '', port: o.portForward?.port ?? 0 };
     this.#send({ loginRequest: request });
@@ -461,7 +473,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
     const info = readRemoteInfo(message);
     this.#info = info;
     this.#input.setTarget(info);
-    if (this.#o.kind === 'port-forward') {
+    if (this.#o.kind === 'port-forward' || (this.#o.kind === 'tunnel' && !streamsLink(this.#link))) {
       this.#state = 'raw';
       this.#stopTimers();
       this.emit('opened', info);

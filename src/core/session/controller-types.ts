@@ -51,7 +51,10 @@ export interface ControllerSessionOptions {
   options?: SessionOptions;
   /** Pace the host by acknowledging each frame with `ackVideo()` (session §3.6). */
   videoAck?: boolean;
-  /** Kind `port-forward` is authorised: the link carries raw bytes from here on and belongs to the tunnel (§7.4). */
+  /**
+   * Kind `port-forward` is authorised: the link carries raw bytes from here on and belongs to the tunnel (§7.4). Kind `tunnel`
+   * on a link without channels: its frames, sealed as before, are those of the mux from here on.
+   */
   onRawMode?: () => void;
 }
 

@@ -19,6 +19,7 @@ export interface LoginContext {
   /** IP address of the peer, without port. */
   address: string;
   tunnelsAllowed: boolean;
+  streamsAllowed: boolean;
 }
 
 export function kindOf(request: hbb.ILoginRequest): SessionKind {
@@ -26,6 +27,7 @@ export function kindOf(request: hbb.ILoginRequest): SessionKind {
   if (request.portForward) return 'port-forward';
   if (request.viewCamera) return 'view-camera';
   if (request.terminal) return 'terminal';
+  if (request.tunnel) return 'tunnel';
   return 'desktop';
 }
 
@@ -53,7 +55,7 @@ export function tunnelTarget(request: hbb.ILoginRequest): { host: string; port: 
 
 /** The order of the decisions is that of stock hosts (session §2.6). */
 export function decideLogin(request: hbb.ILoginRequest, context: LoginContext): LoginDecision {
-  const refused = refusedKind(request, context.tunnelsAllowed);
+  const refused = refusedKind(request, context);
   if (refused) return { do: 'refuse', error: refused, close: true, ask: false };
   const username = request.username ?? '';
   if (username !== context.ownId && !looksLikeAddress(username))
@@ -82,7 +84,10 @@ export function decideLogin(request: hbb.ILoginRequest, context: LoginContext): 
   };
 }
 
-function refusedKind(request: hbb.ILoginRequest, tunnelsAllowed: boolean): string | null {
+function refusedKind(
+  request: hbb.ILoginRequest,
+  { tunnelsAllowed, streamsAllowed }: LoginContext,
+): string | null {
   switch (kindOf(request)) {
     case 'file-transfer':
       return LOGIN.noFileTransfer;
@@ -94,6 +99,8 @@ function refusedKind(request: hbb.ILoginRequest, tunnelsAllowed: boolean): strin
       const { port } = tunnelTarget(request);
       return tunnelsAllowed && port > 0 && port <= 0xffff ? null : LOGIN.noTunnel;
     }
+    case 'tunnel':
+      return streamsAllowed ? null : LOGIN.noTunnel;
     default:
       return null;
   }

@@ -15,6 +15,7 @@ import { hostPeerInfo, permissionNumber, PERMISSION_NAMES } from './host-announc
 import { RateControl } from './quality.ts';
 import { sessionErrors } from './session-errors.ts';
 import { PROTOCOL_VERSION } from './version.ts';
+import { streamsLink } from './streams-link.ts';
 import { WriteWatch } from './write-watch.ts';
 
 export interface HostInfo {
@@ -52,6 +53,8 @@ export interface HostSessionOptions {
   /** Where the peer is, for attempt limits; `ip` or `ip:port`. Default: the link's. */
   remoteAddress?: string;
   sessionTimeouts?: SessionTimeouts;
+  /** Virtual streams are taken, and sessions that consist of nothing else; the owner attaches a mux on `opened`. */
+  streams?: boolean;
   /**
    * Connects a tunnel target (limit 3 s) after the login was granted; throws when it cannot be reached. Absent: tunnels
    * are refused.
@@ -180,7 +183,8 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#receivedAt = this.#startedAt;
     this.#link.setMaxPayload(PAYLOAD_LIMITS.login);
     this.#challenge = this.#o.authenticator.challenge();
-    this.#send({ hash: { salt: this.#o.authenticator.salt, challenge: this.#challenge } });
+    const streams = this.#o.streams ?? false;
+    this.#send({ hash: { salt: this.#o.authenticator.salt, challenge: this.#challenge, ...(streams ? { streams } : {}) } });
     for (const name of PERMISSION_NAMES)
       if (!this.#permissions[name])
         this.#send({ misc: { permissionInfo: { permission: permissionNumber(name), enabled: false } } });
@@ -307,6 +311,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
       challenge: this.#challenge,
       address: this.#address,
       tunnelsAllowed: this.#o.onPortForward !== undefined,
+      streamsAllowed: this.#o.streams ?? false,
     });
     switch (decision.do) {
       case 'authorise':
@@ -355,6 +360,10 @@ export class HostSession extends Emitter<HostSessionEvents> {
       void this.#openTunnel(request);
       return;
     }
+    if (kindOf(request) === 'tunnel') {
+      this.#openStreams(request);
+      return;
+    }
     this.#state = 'open';
     this.#sendPeerInfo('desktop');
     this.#desk = new HostDesk({
@@ -375,6 +384,21 @@ export class HostSession extends Emitter<HostSessionEvents> {
     if (!this.#finished) this.#desk.start(request.option ?? null);
     this.#letGoOfVideo?.();
     this.#letGoOfVideo = null;
+  }
+
+  /** Beside the session where the link has a channel for it, else in its place. */
+  #openStreams(request: hbb.ILoginRequest): void {
+    this.#letGoOfVideo?.();
+    this.#letGoOfVideo = null;
+    if (streamsLink(this.#link)) {
+      this.#state = 'open';
+      this.#sendPeerInfo('port-forward');
+      this.emit('opened', identity(request));
+      return;
+    }
+    this.#state = 'connecting-tunnel';
+    this.#target = { start: () => {}, cancel: () => {} };
+    this.#maybeRaw();
   }
 
   async #openTunnel(request: hbb.ILoginRequest): Promise<void> {

@@ -144,6 +144,12 @@ export const sessionErrors = {
       : 'The other computer ended the session.',
     hint: 'Connect again if you still need the session.',
   }),
+  noStreams: (): ErrorData => ({
+    code: 'STREAMS_NOT_OFFERED',
+    stage: 'login',
+    message: 'The other computer does not take virtual streams.',
+    hint: 'It may run another program than LiteDesk, or an older version; forwarding TCP ports works with those too.',
+  }),
   stalled: (): ErrorData => ({
     code: 'SESSION_WRITE_STALLED',
     stage: 'session',

@@ -107,3 +107,17 @@ test('a peer that stops reading is dropped after twelve seconds', () => {
   });
   expect(pair.clock.pending).toBe(0);
 });
+
+test('a session of streams alone: no picture, and the link is for the mux once both sides agreed', async () => {
+  const pair = setUpPair({ kind: 'tunnel', password: 'secret' }, { streams: true });
+  expect(pair.events.of('raw')).toHaveLength(1);
+  expect(pair.events.of('opened')).toMatchObject([{ kind: 'tunnel' }]);
+  expect(pair.controllerEvents.of('opened')).toHaveLength(1);
+  expect(pair.clock.pending).toBe(0);
+});
+
+test('a host that does not announce streams is never asked for them', () => {
+  const pair = setUpPair({ kind: 'tunnel', password: 'secret' });
+  expect(pair.controllerEvents.of('closed')).toMatchObject([{ retry: false, error: { code: 'STREAMS_NOT_OFFERED' } }]);
+  expect(pair.events.of('login-attempt')).toEqual([]);
+});

@@ -79,6 +79,7 @@ export const de: Messages = {
   'incoming.asking': 'möchte sich verbinden',
   'kind.desktop': 'Bildschirm',
   'kind.file-transfer': 'Dateiübertragung',
+  'kind.tunnel': 'Tunnel',
   'kind.port-forward': 'Portweiterleitung',
   'kind.view-camera': 'Kamera',
   'kind.terminal': 'Terminal',

@@ -78,6 +78,7 @@ export const en = {
   'incoming.asking': 'is asking to connect',
   'kind.desktop': 'Desktop',
   'kind.file-transfer': 'File transfer',
+  'kind.tunnel': 'Tunnels',
   'kind.port-forward': 'Port forward',
   'kind.view-camera': 'Camera',
   'kind.terminal': 'Terminal',

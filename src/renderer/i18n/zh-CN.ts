@@ -78,6 +78,7 @@ export const zhCN: Messages = {
   'incoming.asking': '请求连接',
   'kind.desktop': '远程桌面',
   'kind.file-transfer': '文件传输',
+  'kind.tunnel': '隧道',
   'kind.port-forward': '端口转发',
   'kind.view-camera': '摄像头',
   'kind.terminal': '终端',
