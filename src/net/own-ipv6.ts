@@ -23,8 +23,9 @@ export async function ownIPv6(): Promise<string | null> {
   return chosen !== null && known.includes(chosen) ? chosen : first;
 }
 
-async function sourceTowards(target: { host: string; port: number }): Promise<string | null> {
-  const socket = createSocket('udp6');
+/** From which address of ours the system would send to `target`, without sending anything; null: there is no way. */
+export async function sourceTowards(target: { host: string; port: number }): Promise<string | null> {
+  const socket = createSocket(isIPv6(target.host) ? 'udp6' : 'udp4');
   try {
     return await new Promise<string | null>((resolve) => {
       socket.once('error', () => resolve(null));

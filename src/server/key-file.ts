@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { signKeyPair } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
-import { replacePrivateFile } from './private-file.ts';
+import { replacePrivateFile } from '../net/private-file.ts';
 
 export interface ServerKeys {
   readonly secretKey: Uint8Array;

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { followKeyStatements, isServerKey, keyId, sealKeyStatement } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import { loadOrCreateKeys, newKeys, parseSecretKey, saveKeys, type ServerKeys } from './key-file.ts';
-import { replacePrivateFile } from './private-file.ts';
+import { replacePrivateFile } from '../net/private-file.ts';
 
 const RETIRED_FILE = 'retired-keys.json';
 /** Keys that overlap at once; more than this is no rotation but a mistake, and each costs a try per ticket. */

@@ -3,7 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, statS
 import { join } from 'node:path';
 import { z } from 'zod';
 import { LiteDeskError } from '../../core/errors.ts';
-import { replacePrivateFile } from '../private-file.ts';
+import { replacePrivateFile } from '../../net/private-file.ts';
 
 const FILE = 'enrolment.json';
 /** Tokens that are kept; those that are spent or over go first. */

@@ -1,0 +1,240 @@
+/** UPnP with one gateway: Internet Gateway Device 1 and 2. */
+import { WireError } from '../../core/errors.ts';
+import { abortError } from '../errors.ts';
+import { type ClientOptions, fraction, isOutsideAddress, LEASE_S } from './client.ts';
+import { noAnswer, PortMapError, refused } from './errors.ts';
+import {
+  choosesPorts,
+  IGD_ERROR,
+  igdProtocol,
+  type IgdAction,
+  type IgdService,
+  MAPPING_NAME,
+  readDescription,
+  readPort,
+  readSoap,
+  type SoapAnswer,
+  soapRequest,
+} from './igd.ts';
+import { findLocations } from './igd-search.ts';
+import { MAX_XML_CHARS } from './xml.ts';
+import type { GatewayProtocol, Grant, HttpAnswer, HttpRequest, MappingWish } from './types.ts';
+
+/** One request from connecting to the last byte; gateways are slow computers, but not slower. */
+const HTTP_TIMEOUT_MS = 5_000;
+/** Ports that are tried while others have them. */
+const MAX_PORT_TRIES = 6;
+/** From where other ports are taken: above what servers use, and below what systems take for outgoing connections. */
+const OTHER_PORTS = { first: 20_000, count: 12_000 } as const;
+
+interface Entry {
+  readonly isOurs: boolean;
+  readonly leaseS: number;
+}
+
+export class IgdClient implements GatewayProtocol {
+  readonly via = 'upnp';
+  readonly #options: ClientOptions;
+  #service: IgdService | null = null;
+  #externalAddress = '';
+  /** The gateway takes no leases (725): what is mapped there stays until it is removed. */
+  #permanentOnly = false;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+  }
+
+  async probe(signal: AbortSignal): Promise<void> {
+    this.#service = null;
+    let why: unknown = noAnswer();
+    for (const location of await findLocations(this.#options, signal)) {
+      try {
+        this.#service = await this.#choose(location, signal);
+        return;
+      } catch (error) {
+        if (!(error instanceof PortMapError)) throw error;
+        why = error;
+      }
+    }
+    throw why;
+  }
+
+  async map(wish: MappingWish, signal: AbortSignal): Promise<Grant> {
+    const service = await this.#serviceOf(signal);
+    this.#externalAddress = await this.#askAddress(service, signal);
+    const externalPort = await this.#add(service, wish, signal);
+    const entry = await this.#entry(service, wish, externalPort, signal);
+    // Some say yes and do nothing, or have let another have the port.
+    if (entry !== 'not told' && !entry?.isOurs) throw refused('it says that the port is open, and it is not');
+    const askedS = this.#permanentOnly ? 0 : LEASE_S;
+    const leaseS = entry === 'not told' ? askedS : Math.min(entry?.leaseS ?? 0, LEASE_S);
+    return { externalAddress: this.#externalAddress, externalPort, lifetimeS: leaseS === 0 ? Number.POSITIVE_INFINITY : leaseS };
+  }
+
+  async unmap(wish: MappingWish, signal: AbortSignal): Promise<void> {
+    const service = await this.#serviceOf(signal);
+    const entry = await this.#entry(service, wish, wish.externalPort, signal);
+    // The port may be another's by now.
+    if (entry === null || (entry !== 'not told' && !entry.isOurs)) return;
+    const answer = await this.#call(service, 'DeletePortMapping', portArguments(wish, wish.externalPort), signal);
+    if (!answer.ok && answer.code !== IGD_ERROR.noSuchEntry) throw upnpRefusal(answer);
+  }
+
+  async check(wishes: readonly MappingWish[], signal: AbortSignal): Promise<'as-before' | 'lost'> {
+    const before = this.#externalAddress;
+    let service = await this.#serviceOf(signal);
+    try {
+      this.#externalAddress = await this.#askAddress(service, signal);
+    } catch (error) {
+      if (!(error instanceof PortMapError) || error.state !== 'no-answer') throw error;
+      // After a restart it may serve at another port.
+      await this.probe(signal);
+      service = await this.#serviceOf(signal);
+    }
+    if (before !== this.#externalAddress) return 'lost';
+    for (const wish of wishes) {
+      const entry = await this.#entry(service, wish, wish.externalPort, signal);
+      if (entry !== 'not told' && !entry?.isOurs) return 'lost';
+    }
+    return 'as-before';
+  }
+
+  async #serviceOf(signal: AbortSignal): Promise<IgdService> {
+    if (this.#service === null) await this.probe(signal);
+    if (this.#service === null) throw noAnswer();
+    return this.#service;
+  }
+
+  /** The service of the line that is connected. */
+  async #choose(location: URL, signal: AbortSignal): Promise<IgdService> {
+    const { status, body } = await this.#http({ url: location, method: 'GET', headers: {}, body: '' }, signal);
+    if (status !== 200) throw refused(status >= 300 && status < 400 ? 'its description sends us elsewhere' : `its description cannot be had (HTTP ${status})`);
+    const services = meaningOf(() => readDescription(body, location, this.#options.gateway.address));
+    let why: unknown = refused('it has no service that opens ports');
+    for (const service of services) {
+      try {
+        this.#externalAddress = await this.#askAddress(service, signal);
+        return service;
+      } catch (error) {
+        if (!(error instanceof PortMapError)) throw error;
+        why = error;
+      }
+    }
+    throw why;
+  }
+
+  async #askAddress(service: IgdService, signal: AbortSignal): Promise<string> {
+    const answer = await this.#call(service, 'GetExternalIPAddress', {}, signal);
+    if (!answer.ok) throw upnpRefusal(answer);
+    const address = answer.values.get('NewExternalIPAddress') ?? '';
+    if (!isOutsideAddress(address)) throw refused('it has no address outside');
+    return address;
+  }
+
+  /** Opens the port that is wished for, or another that is free; returns it. */
+  async #add(service: IgdService, wish: MappingWish, signal: AbortSignal): Promise<number> {
+    if (choosesPorts(service) && !(await this.#isHeld(service, wish, signal))) {
+      const answer = await this.#addOne(service, 'AddAnyPortMapping', wish, wish.externalPort, signal);
+      const port = answer.ok ? readPort(answer.values.get('NewReservedPort')) : null;
+      if (port !== null) return port;
+      if (answer.ok) throw refused('what it answered makes no sense');
+      if (answer.code !== IGD_ERROR.invalidAction && answer.code !== IGD_ERROR.notImplemented) throw upnpRefusal(answer);
+    }
+    let why: Extract<SoapAnswer, { ok: false }> = { ok: false, code: IGD_ERROR.noPortsLeft, description: 'every port that was tried is taken' };
+    let port = wish.externalPort;
+    for (let tries = 0; tries < MAX_PORT_TRIES; tries++) {
+      const entry = await this.#entry(service, wish, port, signal);
+      // Many old gateways give a port away a second time without a word: who has it is asked first.
+      if (entry === null || entry === 'not told' || entry.isOurs) {
+        const answer = await this.#addOne(service, 'AddPortMapping', wish, port, signal);
+        if (answer.ok) return port;
+        why = answer;
+        if (answer.code === IGD_ERROR.samePortValuesRequired && port !== wish.internalPort) {
+          port = wish.internalPort;
+          continue;
+        }
+        if (answer.code !== IGD_ERROR.conflict && answer.code !== IGD_ERROR.conflictWithOther) break;
+      }
+      port = OTHER_PORTS.first + Math.floor(fraction(this.#options.random) * OTHER_PORTS.count);
+    }
+    throw upnpRefusal(why);
+  }
+
+  async #addOne(service: IgdService, action: 'AddPortMapping' | 'AddAnyPortMapping', wish: MappingWish, port: number, signal: AbortSignal): Promise<SoapAnswer> {
+    const call = (): Promise<SoapAnswer> =>
+      this.#call(
+        service,
+        action,
+        {
+          ...portArguments(wish, port),
+          NewInternalPort: wish.internalPort,
+          NewInternalClient: this.#options.gateway.localAddress,
+          NewEnabled: 1,
+          NewPortMappingDescription: MAPPING_NAME,
+          NewLeaseDuration: this.#permanentOnly ? 0 : LEASE_S,
+        },
+        signal,
+      );
+    const answer = await call();
+    if (answer.ok || answer.code !== IGD_ERROR.onlyPermanentLeases || this.#permanentOnly) return answer;
+    this.#permanentOnly = true;
+    return call();
+  }
+
+  async #isHeld(service: IgdService, wish: MappingWish, signal: AbortSignal): Promise<boolean> {
+    const entry = await this.#entry(service, wish, wish.externalPort, signal);
+    return entry !== null && entry !== 'not told' && entry.isOurs;
+  }
+
+  /** Who has that port outside; null: nobody. */
+  async #entry(service: IgdService, wish: MappingWish, port: number, signal: AbortSignal): Promise<Entry | null | 'not told'> {
+    const answer = await this.#call(service, 'GetSpecificPortMappingEntry', portArguments(wish, port), signal);
+    if (!answer.ok) return answer.code === IGD_ERROR.noSuchEntry ? null : 'not told';
+    const { values } = answer;
+    const lease = Number(values.get('NewLeaseDuration') ?? 0);
+    return {
+      isOurs:
+        values.get('NewInternalClient') === this.#options.gateway.localAddress && readPort(values.get('NewInternalPort')) === wish.internalPort,
+      leaseS: Number.isInteger(lease) && lease > 0 ? lease : 0,
+    };
+  }
+
+  async #call(service: IgdService, action: IgdAction, args: Readonly<Record<string, string | number>>, signal: AbortSignal): Promise<SoapAnswer> {
+    const { status, body } = await this.#http({ url: service.controlUrl, method: 'POST', ...soapRequest(service, action, args) }, signal);
+    // Errors of UPnP come with 500 (UPnP Device Architecture 1.1 §3.2.5).
+    if (status !== 200 && status !== 500) throw refused(`it answers HTTP ${status}`);
+    return meaningOf(() => readSoap(body, action));
+  }
+
+  async #http(request: Omit<HttpRequest, 'maxBytes'>, signal: AbortSignal): Promise<HttpAnswer> {
+    const { network, clock, gateway } = this.#options;
+    if (signal.aborted) throw abortError(signal, 'punch');
+    const late = new AbortController();
+    const cancel = clock.setTimer(HTTP_TIMEOUT_MS, () => late.abort());
+    try {
+      return await network.request({ ...request, maxBytes: MAX_XML_CHARS }, gateway.localAddress, AbortSignal.any([signal, late.signal]));
+    } catch (error) {
+      if (signal.aborted) throw abortError(signal, 'punch');
+      throw noAnswer(late.signal.aborted ? 'it answered too slowly' : `it cannot be asked (${error instanceof Error ? error.message : String(error)})`);
+    } finally {
+      cancel();
+    }
+  }
+}
+
+function portArguments(wish: MappingWish, port: number): Record<string, string | number> {
+  return { NewRemoteHost: '', NewExternalPort: port, NewProtocol: igdProtocol(wish.protocol) };
+}
+
+function upnpRefusal({ code, description }: { code: number; description: string }): PortMapError {
+  return refused(`${description || 'it does not say why'} (UPnP error ${code})`);
+}
+
+function meaningOf<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof WireError) throw refused('what it answered makes no sense');
+    throw error;
+  }
+}
