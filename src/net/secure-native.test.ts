@@ -3,7 +3,12 @@ import { initCrypto, signKeyPair, type SignKeyPair } from '../core/crypto/index.
 import { LiteDeskError } from '../core/errors.ts';
 import type { SessionTicket } from '../core/native/key-schedule.ts';
 import { type LinkPair, linkCompliance } from './link-compliance.ts';
-import { type SecureControllerOptions, type SecuredLink, secureAsController, secureAsHost } from './secure.ts';
+import {
+  type SecureControllerOptions,
+  type SecuredLink,
+  secureAsController,
+  secureAsHost,
+} from './secure.ts';
 import { tcpPair } from './test-pairs.ts';
 
 const HOST_ID = '123456789';
@@ -68,7 +73,9 @@ describe('native handshake', () => {
       const [near, far, cleanup] = await exchange();
       expect(near.native?.peer).toEqual({ id: HOST_ID, key: host.publicKey });
       expect(far.native?.peer).toEqual({ id: CONTROLLER_ID, key: controller.publicKey });
-      expect([near.peerVerified, far.peerVerified, near.encrypted, far.encrypted]).toEqual(Array(4).fill(true));
+      expect([near.peerVerified, far.peerVerified, near.encrypted, far.encrypted]).toEqual(
+        Array(4).fill(true),
+      );
       const { peer: _near, ...secrets } = near.native ?? { peer: null };
       const { peer: _far, ...others } = far.native ?? { peer: null };
       expect(secrets).toEqual(others);
@@ -89,7 +96,7 @@ describe('native handshake', () => {
     await cleanup();
   });
 
-  test('a further path joins by the session\'s secret', async () => {
+  test("a further path joins by the session's secret", async () => {
     const [first, , cleanup] = await exchange();
     const ticket = first.native as SessionTicket;
     const [near, far, cleanupToo] = await exchange({

@@ -59,7 +59,11 @@ export function acceptNative(
     const content = confirmed(stream, payload);
     const peer = typed(() => readControllerConfirm(keys, content));
     link.send(stream.seal(hostConfirm()));
-    return new SecuredNetLink(link, { cipher: stream, peerVerified: peer !== null, native: stateOf(keys, peer) });
+    return new SecuredNetLink(link, {
+      cipher: stream,
+      peerVerified: peer !== null,
+      native: stateOf(keys, peer),
+    });
   };
 }
 

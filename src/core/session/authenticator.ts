@@ -49,6 +49,14 @@ export interface SessionKey {
   sessionId: bigint;
 }
 
+/** Whether a peer proved to know the password that is kept as this h1; how depends on the link. */
+export type PasswordCheck = (h1: Uint8Array) => boolean;
+
+/** The proof of stock links (session §2.4). */
+export function proofCheck(proof: Uint8Array, challenge: string): PasswordCheck {
+  return (h1) => constantTimeEqual(passwordProof(h1, challenge), proof);
+}
+
 export type ProofResult = { ok: true; h1: Uint8Array; oneTime: boolean } | { ok: false; error: string };
 
 interface RecentEntry {
@@ -118,16 +126,30 @@ export class HostAuthenticator extends Emitter<HostAuthenticatorEvents> {
     return randomText(this.#random, 6);
   }
 
+  /** The text to refuse with, or null when `address` (an IP without port) may try a password (session §2.6). */
+  blocked(address: string): string | null {
+    return this.#attempts.blocked(address);
+  }
+
   /**
-   * Checks a non-empty proof from `address` (an IP without port). Wrong ones are counted; above the limits even right
+   * h1 of each password that would be taken from this controller now: one-time, permanent, and that of its session which has
+   * just broken off. Random ones are in place of what there is not, so that nobody sees which there are.
+   */
+  candidates(key: SessionKey): Uint8Array[] {
+    const recent = this.#recentEntry(key)?.h1;
+    return [this.#oneTimeH1, this.#permanentH1 ?? this.#random(32), recent ?? this.#random(32)];
+  }
+
+  /**
+   * Judges a proof from `address` (an IP without port). Wrong ones are counted; above the limits even right
    * ones are refused, with the text to send (session §2.6).
    */
-  verify(proof: Uint8Array, challenge: string, address: string): ProofResult {
+  verify(check: PasswordCheck, address: string): ProofResult {
     const blocked = this.#attempts.blocked(address);
     if (blocked) return { ok: false, error: blocked };
     // Both are always computed: the time taken must not tell which kind of password exists.
-    const oneTime = this.#matches(this.#oneTimeH1, proof, challenge);
-    const permanent = this.#matches(this.#permanentH1 ?? this.#oneTimeH1, proof, challenge);
+    const oneTime = check(this.#oneTimeH1);
+    const permanent = check(this.#permanentH1 ?? this.#oneTimeH1);
     if (oneTime || (permanent && this.#permanentH1)) {
       this.#attempts.succeeded(address);
       this.#wrongInARow = 0;
@@ -141,16 +163,10 @@ export class HostAuthenticator extends Emitter<HostAuthenticatorEvents> {
     return { ok: false, error: 'Wrong Password' };
   }
 
-  /** True when a session of this key broke less than 30 s ago and the proof fits the password it had (session §2.8). */
-  verifyRecent(key: SessionKey, proof: Uint8Array, challenge: string): Uint8Array | null {
-    const name = keyName(key);
-    const entry = this.#recent.get(name);
-    if (!entry) return null;
-    if (this.#clock.now() - entry.seenAt > limits.RECENT_SESSION_MS) {
-      this.#recent.delete(name);
-      return null;
-    }
-    return this.#matches(entry.h1, proof, challenge) ? entry.h1 : null;
+  /** h1 of the session of this key that broke less than 30 s ago, if the proof fits the password it had (session §2.8). */
+  verifyRecent(key: SessionKey, check: PasswordCheck): Uint8Array | null {
+    const entry = this.#recentEntry(key);
+    return entry && check(entry.h1) ? entry.h1 : null;
   }
 
   /** Remembers an authorised session; its owner calls `touch` on every frame and `drop` on a close in order. */
@@ -178,8 +194,13 @@ export class HostAuthenticator extends Emitter<HostAuthenticatorEvents> {
     this.renew();
   }
 
-  #matches(h1: Uint8Array, proof: Uint8Array, challenge: string): boolean {
-    return constantTimeEqual(passwordProof(h1, challenge), proof);
+  #recentEntry(key: SessionKey): RecentEntry | null {
+    const name = keyName(key);
+    const entry = this.#recent.get(name);
+    if (!entry) return null;
+    if (this.#clock.now() - entry.seenAt <= limits.RECENT_SESSION_MS) return entry;
+    this.#recent.delete(name);
+    return null;
   }
 
   #setOneTime(): void {

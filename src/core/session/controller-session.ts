@@ -1,6 +1,5 @@
-import { passwordHash, passwordProof } from '../crypto/password.ts';
 import { Emitter } from '../emitter.ts';
-import { type ErrorData, LiteDeskError, WireError } from '../errors.ts';
+import { LiteDeskError, WireError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import { type Link, type LinkClose, PAYLOAD_LIMITS } from '../link.ts';
 import { decodeMessage, encodeMessage, hbb } from '../wire/proto.ts';
@@ -8,6 +7,7 @@ import { clipboardMessage, clipboardText } from './clipboard.ts';
 import { encodeDecoding, type Decoding, readVideoFrame } from './codecs.ts';
 import type { MouseButton, SessionPermissions } from './contract.ts';
 import { ControllerInput } from './controller-input.ts';
+import { ControllerLoginFlow } from './controller-login-flow.ts';
 import { CursorReader } from './cursor-reader.ts';
 import type {
   ControllerClosed,
@@ -21,12 +21,11 @@ import type {
 } from './controller-types.ts';
 import { permissionName } from './host-announce.ts';
 import * as limits from './limits.ts';
-import { LOGIN } from './login-strings.ts';
+import { loginRequest } from './login-request.ts';
 import { optionMessage } from './option-message.ts';
 import { streamsLink } from './streams-link.ts';
 import { readDisplays, readRemoteInfo, readSwitchDisplay } from './remote-info.ts';
-import { loginError, mayRetry, sessionErrors } from './session-errors.ts';
-import { PROTOCOL_VERSION } from './version.ts';
+import { mayRetry, sessionErrors } from './session-errors.ts';
 import { WriteWatch } from './write-watch.ts';
 
 type State = 'idle' | 'waiting-hash' | 'login' | 'open' | 'raw' | 'closed';
@@ -46,6 +45,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   readonly #link: Link;
   readonly #clock: Clock;
   readonly #input: ControllerInput;
+  readonly #login: ControllerLoginFlow;
   readonly #cursors = new CursorReader();
   readonly #watch: WriteWatch;
   readonly #pings = new Map<bigint, Ping>();
@@ -62,9 +62,6 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   #state: State = 'idle';
   #decoding: Decoding;
   #options: SessionOptions;
-  #hash: { salt: string; challenge: string } | null = null;
-  #password: PasswordInput | null;
-  #h1: Uint8Array | null = null;
   #info: RemoteInfo | null = null;
   #cancelTick: (() => void) | null = null;
   #startedAt = 0;
@@ -82,7 +79,18 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
     this.#clock = options.clock;
     this.#decoding = options.decoding;
     this.#options = { ...options.options };
-    this.#password = options.password ?? null;
+    this.#login = new ControllerLoginFlow({
+      password: options.password ?? null,
+      random: options.random,
+      native: options.native ?? null,
+      events: {
+        request: () => loginRequest(options, this.#options, this.#decoding),
+        send: (message) => this.#send(message),
+        needPassword: (needed) => this.emit('password-needed', needed),
+        accepted: (info) => this.#onAccepted(info),
+        failed: (reason, error) => this.#finish({ reason, retry: false, error }),
+      },
+    });
     this.#watch = new WriteWatch(options.link);
     this.#input = new ControllerInput((message) => {
       if (this.#state === 'open' && this.#permissions.keyboard && !this.#options.disableKeyboard)
@@ -92,12 +100,17 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
 
   /** The password as it can be kept for this host; good together with `salt` only. Null before a password was used. */
   get h1(): Uint8Array | null {
-    return this.#h1;
+    return this.#login.h1;
   }
 
   /** Salt of this host; a kept h1 of another salt is worthless. Null before `hash` came. */
   get salt(): string | null {
-    return this.#hash?.salt ?? null;
+    return this.#login.salt;
+  }
+
+  /** The host has proven that it knows the password, which native links alone can tell. */
+  get hostProven(): boolean {
+    return this.#login.hostProven;
   }
 
   get info(): RemoteInfo | null {
@@ -134,8 +147,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   /** Logs in on the same connection with a password, its hash, or (empty text) by waiting for a click (session §2.4). */
   login(password: PasswordInput): void {
     if (this.#state !== 'login' && this.#state !== 'waiting-hash' && this.#state !== 'idle') return;
-    this.#password = password;
-    if (this.#state === 'login') this.#sendLogin();
+    this.#login.login(password);
   }
 
   /** Answers a question for the second factor (session §2.7). */
@@ -307,11 +319,14 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
       case 'hash':
         this.#onHash(message.hash ?? {});
         return;
+      case 'nativeLoginShares':
+        if (this.#state === 'login') this.#login.onShares(message.nativeLoginShares?.shares ?? []);
+        return;
       case 'testDelay':
         this.#onTestDelay(message.testDelay ?? {});
         return;
       case 'loginResponse':
-        this.#onLoginResponse(message.loginResponse ?? {});
+        if (this.#state === 'login') this.#login.onResponse(message.loginResponse ?? {});
         return;
       case 'misc':
         this.#onMisc(message.misc ?? {});
@@ -369,49 +384,12 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
 
   #onHash(hash: hbb.IHash): void {
     if (this.#state !== 'waiting-hash') return;
-    this.#hash = { salt: hash.salt ?? '', challenge: hash.challenge ?? '' };
     this.#takesStreams = hash.streams ?? false;
     // A stock host would take it for a wish to see its desktop.
     if (this.#o.kind === 'tunnel' && !this.#takesStreams)
       return this.#finish({ reason: '', retry: false, error: sessionErrors.noStreams() });
     this.#state = 'login';
-    this.#sendLogin();
-    if (this.#password === null)
-      this.#needPassword('required', LOGIN.emptyPassword, sessionErrors.passwordRequired());
-  }
-
-  #sendLogin(): void {
-    const { salt, challenge } = this.#hash ?? { salt: '', challenge: '' };
-    const o = this.#o;
-    const kind = o.kind ?? 'desktop';
-    const request: hbb.ILoginRequest = {
-      username: o.peerId,
-      password: this.#proof(salt, challenge),
-      myId: o.myId,
-      myName: o.myName,
-      sessionId: o.sessionId,
-      version: o.version ?? PROTOCOL_VERSION,
-      myPlatform: o.platform,
-    };
-    if (kind === 'desktop' || kind === 'view-camera') {
-      request.option = { ...optionMessage(this.#options), supportedDecoding: encodeDecoding(this.#decoding) };
-      request.videoAckRequired = o.videoAck ?? false;
-    }
-    if (kind === 'file-transfer') request.fileTransfer = {};
-    if (kind === 'view-camera') request.viewCamera = {};
-    if (kind === 'terminal') request.terminal = {};
-    if (kind === 'tunnel') request.tunnel = {};
-    if (kind === 'port-forward')
-      request.portForward = { host: o.portForward?.host ?? '', port: o.portForward?.port ?? 0 };
-    this.#send({ loginRequest: request });
-  }
-
-  /** Empty while there is no password: the host's user can click Accept meanwhile (session §2.4). */
-  #proof(salt: string, challenge: string): Uint8Array {
-    const password = this.#password;
-    if (password === null || password === '') return new Uint8Array();
-    this.#h1 = typeof password === 'string' ? passwordHash(password, salt) : password.h1;
-    return passwordProof(this.#h1, challenge);
+    this.#login.onHash(hash);
   }
 
   #onTestDelay(message: hbb.ITestDelay): void {
@@ -425,49 +403,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
     this.emit('delay', { rttMs: message.lastDelay ?? 0, targetBitrate: (message.targetBitrate ?? 0) * 1000 });
   }
 
-  #onLoginResponse(response: hbb.ILoginResponse): void {
-    if (this.#state !== 'login') return;
-    if (response.peerInfo) {
-      this.#onPeerInfo(response.peerInfo);
-      return;
-    }
-    const text = (response.error ?? '').slice(0, limits.CHAT_LENGTH);
-    switch (text) {
-      case LOGIN.wrongPassword:
-        this.#forget();
-        this.#needPassword('wrong', text, sessionErrors.wrongPassword());
-        break;
-      case LOGIN.emptyPassword:
-        this.#forget();
-        this.#needPassword('required', text, sessionErrors.passwordRequired());
-        break;
-      case LOGIN.noPasswordAccess:
-        this.#needPassword('wait-accept', text, sessionErrors.waitAccept());
-        break;
-      case LOGIN.twoFactorRequired:
-      case LOGIN.twoFactorWrong:
-        this.#needPassword('2fa', text, sessionErrors.twoFactor());
-        break;
-      default:
-        this.#finish({ reason: text, retry: false, error: loginError(text) });
-        break;
-    }
-  }
-
-  #needPassword(
-    reason: 'required' | 'wrong' | 'wait-accept' | '2fa',
-    message: string,
-    error: ErrorData,
-  ): void {
-    this.emit('password-needed', { reason, message, error });
-  }
-
-  #forget(): void {
-    this.#password = null;
-    this.#h1 = null;
-  }
-
-  #onPeerInfo(message: hbb.IPeerInfo): void {
+  #onAccepted(message: hbb.IPeerInfo): void {
     // Whoever accepted our login is the host that we asked for; before that it was anybody.
     this.#link.setMaxPayload(PAYLOAD_LIMITS.session);
     const info = readRemoteInfo(message);

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { RandomBytes } from '../crypto/random.ts';
 import type { ErrorData } from '../errors.ts';
 import type { Link } from '../link.ts';
+import type { NativeSecrets } from '../native/contract.ts';
 import type { Decoding } from './codecs.ts';
 import type {
   CursorShape,
@@ -47,6 +48,8 @@ export interface ControllerSessionOptions {
   /** Target of kind `port-forward`. */
   portForward?: { host: string; port: number };
   password?: PasswordInput;
+  /** What the native handshake of the link left; the password is then proven with CPace only. Absent: a stock link. */
+  native?: NativeSecrets | null;
   decoding: Decoding;
   options?: SessionOptions;
   /** Pace the host by acknowledging each frame with `ackVideo()` (session §3.6). */

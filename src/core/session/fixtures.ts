@@ -2,6 +2,7 @@
 import { VirtualClock } from '../clock.ts';
 import type { RandomBytes } from '../crypto/random.ts';
 import { type MemoryLink, memoryLinkPair } from '../memory-link.ts';
+import type { NativeState } from '../native/contract.ts';
 import { decodeMessage, encodeMessage, type hbb } from '../wire/proto.ts';
 import { HostAuthenticator, type HostAuthenticatorOptions } from './authenticator.ts';
 import type {
@@ -18,7 +19,8 @@ import type {
 } from './contract.ts';
 import { ControllerSession } from './controller-session.ts';
 import type { ControllerSessionEvents, ControllerSessionOptions } from './controller-types.ts';
-import { HostSession, type HostSessionEvents, type HostSessionOptions } from './host-session.ts';
+import { HostSession } from './host-session.ts';
+import type { HostSessionEvents, HostSessionOptions } from './host-types.ts';
 
 /** Bytes from a fixed seed (xorshift32). */
 export function seededRandom(seed: number): RandomBytes {
@@ -253,6 +255,20 @@ export interface HostSetup {
   /** The host's end. */
   link: MemoryLink;
   talker: Talker;
+}
+
+/** What a native handshake would have left at both ends; another `session` number is another session. */
+export function nativeEnds(session = 1): { controller: NativeState; host: NativeState } {
+  const secrets = {
+    sessionId: new Uint8Array(16).fill(session),
+    sessionSecret: new Uint8Array(32).fill(session + 1),
+    transcript: new Uint8Array(32).fill(session + 2),
+    joined: false,
+  };
+  return {
+    controller: { ...secrets, peer: { id: '123456789', key: new Uint8Array(32).fill(1) } },
+    host: { ...secrets, peer: { id: '987654321', key: new Uint8Array(32).fill(2) } },
+  };
 }
 
 export const SALT = 'labsalt0123456789abcdefghijkmnpq';

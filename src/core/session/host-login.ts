@@ -1,5 +1,5 @@
 import type { hbb } from '../wire/proto.ts';
-import type { HostAuthenticator } from './authenticator.ts';
+import type { HostAuthenticator, PasswordCheck, SessionKey } from './authenticator.ts';
 import type { SessionKind } from './contract.ts';
 import { LOGIN } from './login-strings.ts';
 import { versionAtLeast } from './version.ts';
@@ -15,7 +15,6 @@ export type LoginDecision =
 export interface LoginContext {
   ownId: string;
   authenticator: HostAuthenticator;
-  challenge: string;
   /** IP address of the peer, without port. */
   address: string;
   tunnelsAllowed: boolean;
@@ -53,35 +52,48 @@ export function tunnelTarget(request: hbb.ILoginRequest): { host: string; port: 
   return { host, port, label: `${host}:${port}` };
 }
 
-/** The order of the decisions is that of stock hosts (session §2.6). */
-export function decideLogin(request: hbb.ILoginRequest, context: LoginContext): LoginDecision {
+/** What is decided before any password is looked at; null: it depends on the password. */
+export function decideWithoutPassword(
+  request: hbb.ILoginRequest,
+  context: LoginContext,
+): LoginDecision | null {
   const refused = refusedKind(request, context);
   if (refused) return { do: 'refuse', error: refused, close: true, ask: false };
   const username = request.username ?? '';
   if (username !== context.ownId && !looksLikeAddress(username))
     return { do: 'refuse', error: LOGIN.offline, close: true, ask: false };
+  if (context.authenticator.approveMode !== 'click') return null;
+  // Versions before 1.2.0 do not know the text; they get silence.
+  const error = versionAtLeast(request.version ?? '', '1.2.0') ? LOGIN.noPasswordAccess : undefined;
+  return { do: 'wait', ask: true, error };
+}
 
-  const auth = context.authenticator;
-  if (auth.approveMode === 'click') {
-    // Versions before 1.2.0 do not know the text; they get silence.
-    const error = versionAtLeast(request.version ?? '', '1.2.0') ? LOGIN.noPasswordAccess : undefined;
-    return { do: 'wait', ask: true, error };
-  }
-  const canAsk = auth.approveMode === 'both';
-  const proof = request.password ?? new Uint8Array();
-  // Nothing is sent: the controller shows its prompt meanwhile.
-  if (proof.length === 0) return { do: 'wait', ask: canAsk };
-  const key = { myId: request.myId ?? '', myName: request.myName ?? '', sessionId: request.sessionId ?? 0n };
-  const recent = auth.verifyRecent(key, proof, context.challenge);
+/** Nothing is sent for an empty password: the controller shows its prompt meanwhile. */
+export function decideEmptyPassword({ authenticator }: LoginContext): LoginDecision {
+  return { do: 'wait', ask: authenticator.approveMode === 'both' };
+}
+
+export function decidePassword(
+  request: hbb.ILoginRequest,
+  context: LoginContext,
+  check: PasswordCheck,
+): LoginDecision {
+  const { authenticator, address } = context;
+  const recent = authenticator.verifyRecent(sessionKey(request), check);
   if (recent) return { do: 'authorise', recentH1: recent };
-  const result = auth.verify(proof, context.challenge, context.address);
+  const result = authenticator.verify(check, address);
   if (result.ok) return { do: 'authorise', recentH1: result.h1 };
   return {
     do: 'refuse',
     error: result.error,
     close: false,
-    ask: canAsk && result.error === LOGIN.wrongPassword,
+    ask: authenticator.approveMode === 'both' && result.error === LOGIN.wrongPassword,
   };
+}
+
+/** Which window of which controller it is, over reconnects (session §2.8). */
+export function sessionKey(request: hbb.ILoginRequest): SessionKey {
+  return { myId: request.myId ?? '', myName: request.myName ?? '', sessionId: request.sessionId ?? 0n };
 }
 
 function refusedKind(

@@ -1,14 +1,22 @@
 import type { Clock } from '../clock.ts';
-import type { RandomBytes } from '../crypto/random.ts';
 import { Emitter } from '../emitter.ts';
 import { type ErrorData, WireError } from '../errors.ts';
 import { type Link, type LinkClose, PAYLOAD_LIMITS } from '../link.ts';
 import { decodeMessage, encodeMessage, hbb } from '../wire/proto.ts';
 import { addressHost } from './attempt-limits.ts';
-import type { HostAuthenticator, RecentSession } from './authenticator.ts';
-import type { DesktopHost, PlatformName, SessionKind, SessionPermissions } from './contract.ts';
+import type { RecentSession } from './authenticator.ts';
+import type { SessionPermissions } from './contract.ts';
 import { HostDesk } from './host-desk.ts';
-import { decideLogin, kindOf, type LoginDecision, loginScope, tunnelTarget } from './host-login.ts';
+import { kindOf, tunnelTarget } from './host-login.ts';
+import { HostLoginFlow } from './host-login-flow.ts';
+import type {
+  HostClosed,
+  HostSessionEvents,
+  HostSessionOptions,
+  HostSessionStats,
+  PeerIdentity,
+  PortForwardTarget,
+} from './host-types.ts';
 import * as limits from './limits.ts';
 import { CLOSE, LOGIN, tunnelFailed } from './login-strings.ts';
 import { hostPeerInfo, permissionNumber, PERMISSION_NAMES } from './host-announce.ts';
@@ -17,93 +25,6 @@ import { sessionErrors } from './session-errors.ts';
 import { PROTOCOL_VERSION } from './version.ts';
 import { streamsLink } from './streams-link.ts';
 import { WriteWatch } from './write-watch.ts';
-
-export interface HostInfo {
-  hostname: string;
-  username: string;
-  platform: PlatformName;
-  /** Announced version; default the one of the protocol level that is implemented. */
-  version?: string;
-}
-
-/** A tunnel target that is connected. `start` is called once the link carries raw bytes, `cancel` when it never will. */
-export interface PortForwardTarget {
-  start(): void;
-  cancel(): void;
-}
-
-/** Overrides of the time limits in milliseconds; what is absent has the value of limits.ts. */
-export interface SessionTimeouts {
-  receiveMs?: number;
-  writeStallMs?: number;
-  unauthorisedMs?: number;
-}
-
-export interface HostSessionOptions {
-  /** Carries plain protobuf bytes: already sealed and opened below. */
-  link: Link;
-  clock: Clock;
-  random: RandomBytes;
-  ownId: string;
-  authenticator: HostAuthenticator;
-  permissions: SessionPermissions;
-  /** Null on a machine without a display: a session without picture. */
-  desktop: DesktopHost | null;
-  hostInfo: HostInfo;
-  /** Where the peer is, for attempt limits; `ip` or `ip:port`. Default: the link's. */
-  remoteAddress?: string;
-  sessionTimeouts?: SessionTimeouts;
-  /** Virtual streams are taken, and sessions that consist of nothing else; the owner attaches a mux on `opened`. */
-  streams?: boolean;
-  /**
-   * Connects a tunnel target (limit 3 s) after the login was granted; throws when it cannot be reached. Absent: tunnels
-   * are refused.
-   */
-  onPortForward?: (host: string, port: number, signal: AbortSignal) => Promise<PortForwardTarget>;
-}
-
-export interface PeerIdentity {
-  peerId: string;
-  name: string;
-  platform: string;
-  version: string;
-  kind: SessionKind;
-}
-
-export interface HostClosed {
-  /** Text of close_reason, or what happened, in English. */
-  reason: string;
-  /** Who ended it. */
-  by: 'peer' | 'local' | 'timeout' | 'error' | 'refused';
-  error?: ErrorData;
-}
-
-export interface HostSessionEvents {
-  /** Every login request that was judged; `error` is the text sent, absent when nothing was sent or it succeeded. */
-  'login-attempt': PeerIdentity & { result: 'authorised' | 'asking' | 'waiting' | 'refused'; error?: string };
-  /** Somebody must click Accept or Dismiss; at most once per connection. */
-  ask: PeerIdentity;
-  opened: PeerIdentity;
-  chat: { text: string };
-  /** The desktop could not be captured; the session goes on without picture. */
-  'video-error': ErrorData;
-  /** The link carries raw bytes from here on; it belongs to the tunnel. */
-  raw: { host: string; port: number };
-  /** Exactly once, last. */
-  closed: HostClosed;
-}
-
-export interface HostSessionStats {
-  /** Last measured round trip, or null. */
-  rttMs: number | null;
-  fps: number;
-  bitrateBps: number;
-  codec: string;
-  framesSent: number;
-  framesDropped: number;
-  keyFramesSent: number;
-  videoBytesSent: number;
-}
 
 type State = 'idle' | 'login' | 'connecting-tunnel' | 'open' | 'raw' | 'closed';
 
@@ -115,16 +36,13 @@ export class HostSession extends Emitter<HostSessionEvents> {
   readonly #o: HostSessionOptions;
   readonly #link: Link;
   readonly #clock: Clock;
-  readonly #address: string;
+  readonly #login: HostLoginFlow;
   readonly #permissions: SessionPermissions;
   readonly #rate = new RateControl();
   readonly #watch: WriteWatch;
   readonly #abort = new AbortController();
   #letGoOfVideo: (() => void) | null = null;
   #state: State = 'idle';
-  #challenge = '';
-  #login: hbb.ILoginRequest | null = null;
-  #scope: string | null = null;
   #asked = false;
   #recent: RecentSession | null = null;
   #desk: HostDesk | null = null;
@@ -134,6 +52,8 @@ export class HostSession extends Emitter<HostSessionEvents> {
   #receivedAt = 0;
   #pingSentAt: number | null = null;
   #lastRtt: number | null = null;
+  /** Our own proof of the password, for the acceptance. */
+  #nativeTag: Uint8Array | null = null;
   #finished = false;
   /** Set while we end it: what the link then reports is not news. */
   #closing = false;
@@ -143,14 +63,32 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#o = options;
     this.#link = options.link;
     this.#clock = options.clock;
-    this.#address = addressHost(options.remoteAddress ?? options.link.remoteAddress);
     this.#permissions = { ...options.permissions };
+    this.#login = new HostLoginFlow({
+      authenticator: options.authenticator,
+      random: options.random,
+      ownId: options.ownId,
+      address: addressHost(options.remoteAddress ?? options.link.remoteAddress),
+      tunnelsAllowed: options.onPortForward !== undefined,
+      streamsAllowed: options.streams ?? false,
+      native: options.native ?? null,
+      events: {
+        send: (message) => this.#send(message),
+        authorise: (request, recentH1, nativeTag) => this.#authorise(request, recentH1, nativeTag),
+        wait: (request, ask, error) => this.#wait(request, ask, error),
+        refuse: (request, { error, close, ask }) => {
+          this.#refuse(request, error, close);
+          if (ask) this.#ask(request);
+        },
+      },
+    });
     this.#watch = new WriteWatch(options.link);
   }
 
   /** Who logged in or tries to; null before the first login request. */
   get peer(): PeerIdentity | null {
-    return this.#login ? identity(this.#login) : null;
+    const { request } = this.#login;
+    return request && this.#identity(request);
   }
 
   get permissions(): SessionPermissions {
@@ -182,9 +120,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#startedAt = this.#clock.now();
     this.#receivedAt = this.#startedAt;
     this.#link.setMaxPayload(PAYLOAD_LIMITS.login);
-    this.#challenge = this.#o.authenticator.challenge();
-    const streams = this.#o.streams ?? false;
-    this.#send({ hash: { salt: this.#o.authenticator.salt, challenge: this.#challenge, ...(streams ? { streams } : {}) } });
+    this.#send({ hash: { ...this.#login.hash, ...(this.#o.streams ? { streams: true } : {}) } });
     for (const name of PERMISSION_NAMES)
       if (!this.#permissions[name])
         this.#send({ misc: { permissionInfo: { permission: permissionNumber(name), enabled: false } } });
@@ -199,7 +135,8 @@ export class HostSession extends Emitter<HostSessionEvents> {
 
   /** Somebody clicked Accept: opens the session without a password (session §2.6). */
   accept(): void {
-    if (this.#state === 'login' && this.#login) this.#authorise(this.#login, null);
+    const { request } = this.#login;
+    if (this.#state === 'login' && request) this.#authorise(request, null, null);
   }
 
   /** Somebody clicked Dismiss. */
@@ -252,11 +189,15 @@ export class HostSession extends Emitter<HostSessionEvents> {
         this.#onTestDelay(message.testDelay ?? {});
         return;
       case 'loginRequest':
-        if (message.loginRequest) this.#onLogin(message.loginRequest);
+        if (message.loginRequest && this.#state === 'login') this.#login.onRequest(message.loginRequest);
+        return;
+      case 'nativeLoginTags':
+        if (this.#state === 'login') this.#login.onTags(message.nativeLoginTags?.tags ?? []);
         return;
       case 'auth2fa':
         // No second factor is configured here, so no code can be right.
-        if (this.#state === 'login' && this.#login) this.#refuse(this.#login, LOGIN.twoFactorWrong, false);
+        if (this.#state === 'login' && this.#login.request)
+          this.#refuse(this.#login.request, LOGIN.twoFactorWrong, false);
         return;
       default:
         break;
@@ -294,61 +235,28 @@ export class HostSession extends Emitter<HostSessionEvents> {
     if (this.#state === 'connecting-tunnel') this.#maybeRaw();
   }
 
-  #onLogin(request: hbb.ILoginRequest): void {
-    if (this.#state !== 'login') return;
-    const scope = loginScope(request);
-    // A retry must be for the same thing; otherwise one password prompt could be used for another kind (session §2.4).
-    if (this.#scope !== null && this.#scope !== scope) {
-      this.#login = request;
-      this.#refuse(request, LOGIN.notAllowed, true);
-      return;
-    }
-    this.#scope = scope;
-    this.#login = request;
-    const decision: LoginDecision = decideLogin(request, {
-      ownId: this.#o.ownId,
-      authenticator: this.#o.authenticator,
-      challenge: this.#challenge,
-      address: this.#address,
-      tunnelsAllowed: this.#o.onPortForward !== undefined,
-      streamsAllowed: this.#o.streams ?? false,
-    });
-    switch (decision.do) {
-      case 'authorise':
-        this.#authorise(request, decision.recentH1);
-        break;
-      case 'wait':
-        this.emit('login-attempt', {
-          ...identity(request),
-          result: decision.ask ? 'asking' : 'waiting',
-          error: decision.error,
-        });
-        if (decision.error) this.#send({ loginResponse: { error: decision.error } });
-        if (decision.ask) this.#ask(request);
-        break;
-      case 'refuse':
-        this.#refuse(request, decision.error, decision.close);
-        if (decision.ask) this.#ask(request);
-        break;
-    }
+  #wait(request: hbb.ILoginRequest, ask: boolean, error: string | undefined): void {
+    this.emit('login-attempt', { ...this.#identity(request), result: ask ? 'asking' : 'waiting', error });
+    if (error) this.#send({ loginResponse: { error } });
+    if (ask) this.#ask(request);
   }
 
   #ask(request: hbb.ILoginRequest): void {
     if (this.#asked || this.#finished) return;
     this.#asked = true;
-    this.emit('ask', identity(request));
+    this.emit('ask', this.#identity(request));
   }
 
   #refuse(request: hbb.ILoginRequest, error: string, close: boolean): void {
-    this.emit('login-attempt', { ...identity(request), result: 'refused', error });
+    this.emit('login-attempt', { ...this.#identity(request), result: 'refused', error });
     if (this.#finished) return;
     this.#closing = close;
     this.#send({ loginResponse: { error } });
     if (close) this.#finish({ reason: error, by: 'refused' });
   }
 
-  #authorise(request: hbb.ILoginRequest, recentH1: Uint8Array | null): void {
-    this.emit('login-attempt', { ...identity(request), result: 'authorised' });
+  #authorise(request: hbb.ILoginRequest, recentH1: Uint8Array | null, nativeTag: Uint8Array | null): void {
+    this.emit('login-attempt', { ...this.#identity(request), result: 'authorised' });
     if (this.#finished) return;
     this.#link.setMaxPayload(PAYLOAD_LIMITS.session);
     if (recentH1)
@@ -356,6 +264,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
         { myId: request.myId ?? '', myName: request.myName ?? '', sessionId: request.sessionId ?? 0n },
         recentH1,
       );
+    this.#nativeTag = nativeTag;
     if (kindOf(request) === 'port-forward') {
       void this.#openTunnel(request);
       return;
@@ -380,7 +289,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
         if (!this.#finished) this.emit('video-error', error);
       },
     });
-    this.emit('opened', identity(request));
+    this.emit('opened', this.#identity(request));
     if (!this.#finished) this.#desk.start(request.option ?? null);
     this.#letGoOfVideo?.();
     this.#letGoOfVideo = null;
@@ -393,7 +302,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
     if (streamsLink(this.#link)) {
       this.#state = 'open';
       this.#sendPeerInfo('port-forward');
-      this.emit('opened', identity(request));
+      this.emit('opened', this.#identity(request));
       return;
     }
     this.#state = 'connecting-tunnel';
@@ -421,14 +330,14 @@ export class HostSession extends Emitter<HostSessionEvents> {
 
   /** Raw only when no heartbeat is unanswered: its echo would be the first bytes of the tunnel (session §7.5). */
   #maybeRaw(): void {
-    const request = this.#login;
+    const { request } = this.#login;
     const target = this.#target;
     if (!target || !request || this.#pingSentAt !== null || this.#finished) return;
     this.#sendPeerInfo('port-forward');
     this.#state = 'raw';
     this.#stopTimers();
     this.#target = null;
-    this.emit('opened', identity(request));
+    this.emit('opened', this.#identity(request));
     if (this.#finished) {
       target.cancel();
       return;
@@ -441,6 +350,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
   #sendPeerInfo(kind: 'desktop' | 'port-forward'): void {
     this.#send({
       loginResponse: {
+        ...(this.#nativeTag ? { nativeTag: this.#nativeTag } : {}),
         peerInfo: hostPeerInfo(kind, this.#o.desktop, {
           ...this.#o.hostInfo,
           version: this.#o.hostInfo.version ?? PROTOCOL_VERSION,
@@ -504,6 +414,18 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#cancelTick = null;
   }
 
+  #identity(request: hbb.ILoginRequest): PeerIdentity {
+    return {
+      peerId: (request.myId ?? '').slice(0, limits.NAME_LENGTH),
+      name: (request.myName ?? '').slice(0, limits.NAME_LENGTH),
+      platform: (request.myPlatform ?? '').slice(0, limits.NAME_LENGTH),
+      version: (request.version ?? '').slice(0, limits.NAME_LENGTH),
+      kind: kindOf(request),
+      // The login is refused where the two ids differ.
+      verified: this.#o.native?.peer != null,
+    };
+  }
+
   #finish(closed: HostClosed): void {
     if (this.#finished) return;
     const wasOpen = this.open;
@@ -522,14 +444,4 @@ export class HostSession extends Emitter<HostSessionEvents> {
     if (wasOpen) this.#o.authenticator.sessionEnded();
     this.emit('closed', closed);
   }
-}
-
-function identity(request: hbb.ILoginRequest): PeerIdentity {
-  return {
-    peerId: (request.myId ?? '').slice(0, limits.NAME_LENGTH),
-    name: (request.myName ?? '').slice(0, limits.NAME_LENGTH),
-    platform: (request.myPlatform ?? '').slice(0, limits.NAME_LENGTH),
-    version: (request.version ?? '').slice(0, limits.NAME_LENGTH),
-    kind: kindOf(request),
-  };
 }

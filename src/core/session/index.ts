@@ -8,17 +8,8 @@ export type { Decoding } from './codecs.ts';
 export type * from './contract.ts';
 export { ControllerSession } from './controller-session.ts';
 export type * from './controller-types.ts';
-export {
-  type HostClosed,
-  type HostInfo,
-  HostSession,
-  type HostSessionEvents,
-  type HostSessionOptions,
-  type HostSessionStats,
-  type PeerIdentity,
-  type PortForwardTarget,
-  type SessionTimeouts,
-} from './host-session.ts';
+export { HostSession } from './host-session.ts';
+export type * from './host-types.ts';
 export { CLOSE, LOGIN } from './login-strings.ts';
 export { mayRetry } from './session-errors.ts';
 export { PROTOCOL_VERSION, versionAtLeast, versionNumber } from './version.ts';

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { VirtualClock } from '../clock.ts';
 import { passwordHash, passwordProof } from '../crypto/password.ts';
 import type { hbb } from '../wire/proto.ts';
+import { proofCheck } from './authenticator.ts';
 import { type HostSetup, makeAuthenticator, SALT, setUpHost, setUpPair } from './fixtures.ts';
 
 const wrong = new Uint8Array(32).fill(9);
@@ -141,25 +142,26 @@ test('the eighth wrong password in a minute must wait; more than thirty are too 
   const authenticator = makeAuthenticator(clock);
   const texts: string[] = [];
   for (let attempt = 1; attempt <= 8; attempt++) {
-    const result = authenticator.verify(wrong, 'abcdef', '203.0.113.5');
+    const result = authenticator.verify(proofCheck(wrong, 'abcdef'), '203.0.113.5');
     texts.push(result.ok ? 'ok' : result.error);
   }
   expect(texts).toEqual([...Array(7).fill('Wrong Password'), 'Please try 1 minute later']);
   // Even the right one has to wait, and another address does not.
   const right = passwordProof(passwordHash('secret', SALT), 'abcdef');
-  expect(authenticator.verify(right, 'abcdef', '203.0.113.5').ok).toBe(false);
-  expect(authenticator.verify(right, 'abcdef', '203.0.113.6').ok).toBe(true);
+  expect(authenticator.verify(proofCheck(right, 'abcdef'), '203.0.113.5').ok).toBe(false);
+  expect(authenticator.verify(proofCheck(right, 'abcdef'), '203.0.113.6').ok).toBe(true);
   clock.advance(60_000);
-  expect(authenticator.verify(wrong, 'abcdef', '203.0.113.5')).toEqual({
+  expect(authenticator.verify(proofCheck(wrong, 'abcdef'), '203.0.113.5')).toEqual({
     ok: false,
     error: 'Wrong Password',
   });
   for (let round = 0; round < 10; round++) {
     clock.advance(60_000);
-    for (let attempt = 0; attempt < 7; attempt++) authenticator.verify(wrong, 'abcdef', '203.0.113.5');
+    for (let attempt = 0; attempt < 7; attempt++)
+      authenticator.verify(proofCheck(wrong, 'abcdef'), '203.0.113.5');
   }
   clock.advance(60_000);
-  expect(authenticator.verify(right, 'abcdef', '203.0.113.5')).toEqual({
+  expect(authenticator.verify(proofCheck(right, 'abcdef'), '203.0.113.5')).toEqual({
     ok: false,
     error: 'Too many wrong attempts',
   });
@@ -170,7 +172,10 @@ test('a /64 cannot try more than one address can', () => {
   const authenticator = makeAuthenticator(clock);
   let last = '';
   for (let attempt = 0; attempt < 62; attempt++) {
-    const result = authenticator.verify(wrong, 'abcdef', `2001:db8::${(attempt + 1).toString(16)}`);
+    const result = authenticator.verify(
+      proofCheck(wrong, 'abcdef'),
+      `2001:db8::${(attempt + 1).toString(16)}`,
+    );
     last = result.ok ? '' : result.error;
   }
   expect(last).toBe('Too many wrong attempts for IPv6 prefix /64');
@@ -183,7 +188,7 @@ test('the one-time password changes after ten wrong proofs and when a session en
   const seen: string[] = [];
   setup.authenticator.on('change', (password) => seen.push(password));
   for (let attempt = 0; attempt < 10; attempt++)
-    setup.authenticator.verify(wrong, 'abcdef', `203.0.113.${attempt}`);
+    setup.authenticator.verify(proofCheck(wrong, 'abcdef'), `203.0.113.${attempt}`);
   expect(seen).toHaveLength(1);
   login(setup, proof(setup, setup.authenticator.oneTimePassword));
   setup.host.disconnect();

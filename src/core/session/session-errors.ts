@@ -100,6 +100,12 @@ export const sessionErrors = {
     message: 'The password is wrong.',
     hint: 'Enter the password that is shown on the other computer now.',
   }),
+  hostUnproven: (): ErrorData => ({
+    code: 'LOGIN_HOST_UNPROVEN',
+    stage: 'login',
+    message: 'The computer that answered accepted the password without knowing it.',
+    hint: 'Connect again; if it happens again, another computer is in the place of the one that you want.',
+  }),
   passwordRequired: (): ErrorData => ({
     code: 'LOGIN_PASSWORD_REQUIRED',
     stage: 'login',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { ControllerSessionOptions } from './controller-types.ts';
 import { setUpPair } from './fixtures.ts';
-import type { HostSessionOptions } from './host-session.ts';
+import type { HostSessionOptions } from './host-types.ts';
 
 /** Lets the promises of a connecting target settle. */
 async function settle(): Promise<void> {
@@ -118,6 +118,8 @@ test('a session of streams alone: no picture, and the link is for the mux once b
 
 test('a host that does not announce streams is never asked for them', () => {
   const pair = setUpPair({ kind: 'tunnel', password: 'secret' });
-  expect(pair.controllerEvents.of('closed')).toMatchObject([{ retry: false, error: { code: 'STREAMS_NOT_OFFERED' } }]);
+  expect(pair.controllerEvents.of('closed')).toMatchObject([
+    { retry: false, error: { code: 'STREAMS_NOT_OFFERED' } },
+  ]);
   expect(pair.events.of('login-attempt')).toEqual([]);
 });
