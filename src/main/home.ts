@@ -16,6 +16,7 @@ export function settingsOf(peer: Peer): Settings {
     directAccess: settings.directAccess,
     directAccessPort: settings.directAccessPort,
     lanDiscovery: settings.lanDiscovery,
+    portMapping: settings.portMapping,
     plaintextPeers: settings.plaintextPeers,
   };
 }

@@ -6,6 +6,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { hostname, userInfo } from 'node:os';
+import { join } from 'node:path';
 import { systemClock } from '../core/clock.ts';
 import { fingerprint, passwordHash } from '../core/crypto/index.ts';
 import { Emitter } from '../core/emitter.ts';
@@ -17,6 +18,7 @@ import type { DesktopHost, PlatformName, SessionKind, SessionPermissions, VideoC
 import { hbb } from '../core/wire/index.ts';
 import { discoverLan, formatHostPort, LanDiscoveryResponder, plainSecured, TcpLink } from '../net/index.ts';
 import type { LanPeerInfo } from '../net/index.ts';
+import { PortMapper } from '../net/portmap/index.ts';
 import { AdmissionGate } from './admission.ts';
 import { Acceptor } from './acceptor.ts';
 import type { IncomingLink, IncomingPath } from './acceptor.ts';
@@ -54,6 +56,7 @@ export interface PeerOptions {
     readonly server?: ServerAddress;
     readonly permanentPassword?: string;
     readonly share?: boolean;
+    readonly portMapping?: boolean;
   };
   /** Tests the NAT of the server in `overrides` while the rest is loaded, for a process that will only connect. */
   readonly probeNat?: boolean;
@@ -139,6 +142,7 @@ export class Peer extends Emitter<PeerEvents> {
   #acceptor: Acceptor | null = null;
   #directServer: Server | null = null;
   #lan: LanDiscoveryResponder | null = null;
+  #portMapper: PortMapper | null = null;
   #started = false;
   #following = false;
   #stopping = new AbortController();
@@ -238,10 +242,24 @@ export class Peer extends Emitter<PeerEvents> {
     return this.#options.overrides?.share ?? this.settings.shareEnabled;
   }
 
+  /**
+   * What opens ports at the gateway; null where the user switched that off. Made on first use, and silent until it is asked for
+   * a port. `stop()` closes the ports and ends it; another one comes after that.
+   */
+  get portMapper(): PortMapper | null {
+    if (!(this.#options.overrides?.portMapping ?? this.settings.portMapping)) return null;
+    this.#portMapper ??= new PortMapper({
+      stateFile: join(this.#options.dataDir, 'open-ports.json'),
+      log: (line) => this.#log(line),
+    });
+    return this.#portMapper;
+  }
+
   /** Goes online as the settings say. */
   start(): void {
     this.#started = true;
     this.#stopping = new AbortController();
+    void this.portMapper?.removeLeftovers();
     this.#startNetwork();
   }
 
@@ -252,7 +270,7 @@ export class Peer extends Emitter<PeerEvents> {
     this.#stopProbe();
     for (const { session } of [...this.#incoming.values()]) session.disconnect();
     for (const session of [...this.#outgoing]) session.close();
-    await this.#stopNetwork();
+    await Promise.all([this.#stopNetwork(), this.#stopPortMapper()]);
   }
 
   renewPassword(): void {
@@ -270,6 +288,7 @@ export class Peer extends Emitter<PeerEvents> {
           : Buffer.from(passwordHash(permanentPassword, this.#identity.current.salt)).toString('hex');
     this.#settings.change(stored);
     this.#applyPasswords();
+    if (rest.portMapping === false) await this.#stopPortMapper();
     const network = ['server', 'key', 'token', 'shareEnabled', 'directAccess', 'directAccessPort', 'lanDiscovery'] as const;
     if (this.#started && network.some((name) => name in rest)) {
       await this.#stopNetwork();
@@ -455,6 +474,12 @@ export class Peer extends Emitter<PeerEvents> {
       }
       this.emit('changed', undefined);
     });
+  }
+
+  async #stopPortMapper(): Promise<void> {
+    const mapper = this.#portMapper;
+    this.#portMapper = null;
+    await mapper?.stop();
   }
 
   async #stopNetwork(): Promise<void> {

@@ -31,6 +31,8 @@ const settingsSchema = z.object({
   directAccess: z.boolean().default(false),
   directAccessPort: z.number().int().min(1).max(65535).default(21118),
   lanDiscovery: z.boolean().default(true),
+  /** The gateway may be asked to open ports (PCP, NAT-PMP, UPnP). */
+  portMapping: z.boolean().default(true),
   plaintextPeers: z.array(z.string().max(300)).max(1000).default([]),
   recentPeers: z.array(recentPeer).max(1000).default([]),
   natType: z.enum(['unknown', 'asymmetric', 'symmetric']).default('unknown'),

@@ -61,6 +61,7 @@ export interface Settings {
   directAccess: boolean;
   directAccessPort: number;
   lanDiscovery: boolean;
+  portMapping: boolean;
   /** Peers for which the user allowed an unencrypted connection. */
   plaintextPeers: string[];
 }

@@ -77,6 +77,7 @@ const settingsFields = {
   directAccess: z.boolean(),
   directAccessPort: z.number().int().min(1).max(65_535),
   lanDiscovery: z.boolean(),
+  portMapping: z.boolean(),
   plaintextPeers: z.array(name).max(1000),
 };
 export const settingsSchema = z.object({ ...settingsFields, hasPermanentPassword: z.boolean() });

@@ -18,6 +18,7 @@ const HELP = `Usage: litedesk connect ID|ADDRESS[:PORT] [OPTIONS]
   --ping N                             send N round-trip probes
   --hold SECONDS                       stay connected for so long
   --allow-plaintext                    accept an unencrypted connection (by address there is no other)
+  --no-port-mapping                    do not ask the router to open ports
 
 The common options are those of \`litedesk --help\`.
 `;
@@ -33,6 +34,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
       ping: { type: 'string' },
       hold: { type: 'string' },
       'allow-plaintext': { type: 'boolean' },
+      'no-port-mapping': { type: 'boolean' },
     },
   });
   if (values.help) {
@@ -51,7 +53,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
   const peer = await Peer.open({
     dataDir: values.data ?? defaultDataDir(io.env),
     desktop: null,
-    overrides: { ...(server ? { server } : {}), share: false },
+    overrides: { ...(server ? { server } : {}), share: false, ...(values['no-port-mapping'] ? { portMapping: false } : {}) },
     probeNat: path === 'auto',
     log: (line) => output.note(line),
   });

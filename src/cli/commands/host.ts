@@ -5,10 +5,10 @@ import { COMMON_OPTIONS, defaultDataDir, noServerGiven, passwordFrom, serverFrom
 import { Output, UsageError } from '../output.ts';
 import type { CommandIo } from '../output.ts';
 
-const HELP = `Usage: litedesk host [--server ADDRESS] [--key KEY] [--password PW] [--data DIR] [--json]
+const HELP = `Usage: litedesk host [--server ADDRESS] [--key KEY] [--password PW] [--data DIR] [--no-port-mapping] [--json]
 
 Others may connect to this machine; there is no picture, since this command has no window. Without a password one is
-made up and printed. The common options are those of \`litedesk --help\`.
+made up and printed. With --no-port-mapping the router is not asked to open ports. The common options are those of \`litedesk --help\`.
 `;
 
 /** Runs until interrupted. Exit codes: 0 ended by a signal, 1 failure, 2 usage. */
@@ -20,6 +20,7 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
       allow: { type: 'string', multiple: true },
       tunnels: { type: 'string' },
       'direct-port': { type: 'string' },
+      'no-port-mapping': { type: 'boolean' },
     },
   });
   if (values.help) {
@@ -35,7 +36,12 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
   const peer = await Peer.open({
     dataDir,
     desktop: null,
-    overrides: { ...(server ? { server } : {}), ...(password === undefined ? {} : { permanentPassword: password }), share: true },
+    overrides: {
+      ...(server ? { server } : {}),
+      ...(password === undefined ? {} : { permanentPassword: password }),
+      share: true,
+      ...(values['no-port-mapping'] ? { portMapping: false } : {}),
+    },
     log: (line) => output.note(line),
   });
   if (!peer.server) {

@@ -28,7 +28,7 @@ import { GatewayWatch } from './watch.ts';
 /** Sessions need one port of each kind; gateways count them. */
 const MAX_MAPPINGS = 16;
 /** Removing what is open may hold up the end of the program, and a first port, for so long. */
-const STOP_MS = 2_000;
+const STOP_MS = 1_500;
 const LEFTOVERS_MS = 3_000;
 
 export interface PortMapperOptions {
@@ -175,7 +175,7 @@ export class PortMapper extends Emitter<PortMapperEvents> {
     return this.#tidied;
   }
 
-  /** Closes every port at the gateway, within 2 s, and ends. */
+  /** Closes every port at the gateway, within 1.5 s, and ends. */
   async stop(): Promise<void> {
     if (this.#signal.aborted) return;
     const entries = [...this.#kept.values()];

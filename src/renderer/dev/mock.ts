@@ -63,6 +63,7 @@ function home(scene: string, language: Language): HomeState {
       directAccess: true,
       directAccessPort: 21118,
       lanDiscovery: true,
+      portMapping: true,
       plaintextPeers: ['555666777'],
     },
     incoming: [],

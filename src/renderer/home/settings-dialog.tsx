@@ -116,6 +116,13 @@ export function SettingsDialog({ settings, onClose }: { settings: Settings; onCl
               data-testid="settings-lan-discovery"
             />
             <Switch
+              label={t('settings.portMapping')}
+              hint={t('settings.portMappingHint')}
+              checked={form.portMapping}
+              onChange={(portMapping) => set({ portMapping })}
+              data-testid="settings-port-mapping"
+            />
+            <Switch
               label={t('settings.directAccess')}
               hint={t('settings.directAccessHint')}
               checked={form.directAccess}

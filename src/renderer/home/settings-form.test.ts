@@ -12,6 +12,7 @@ const settings: Settings = {
   directAccess: false,
   directAccessPort: 21118,
   lanDiscovery: true,
+  portMapping: true,
   plaintextPeers: ['1', '2'],
 };
 

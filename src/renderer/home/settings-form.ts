@@ -11,6 +11,7 @@ export interface SettingsForm {
   directAccess: boolean;
   directAccessPort: string;
   lanDiscovery: boolean;
+  portMapping: boolean;
   plaintextPeers: string[];
 }
 
@@ -25,6 +26,7 @@ export function formOf(settings: Settings): SettingsForm {
     directAccess: settings.directAccess,
     directAccessPort: String(settings.directAccessPort),
     lanDiscovery: settings.lanDiscovery,
+    portMapping: settings.portMapping,
     plaintextPeers: [...settings.plaintextPeers],
   };
 }
@@ -56,6 +58,7 @@ export function changeOf(form: SettingsForm, settings: Settings): SettingsChange
     if (port !== settings.directAccessPort) change.directAccessPort = port;
   }
   if (form.lanDiscovery !== settings.lanDiscovery) change.lanDiscovery = form.lanDiscovery;
+  if (form.portMapping !== settings.portMapping) change.portMapping = form.portMapping;
   if (form.plaintextPeers.length !== settings.plaintextPeers.length)
     change.plaintextPeers = form.plaintextPeers;
   return change;

@@ -125,6 +125,8 @@ export const de: Messages = {
   'settings.directAccessPort': 'Port',
   'settings.portInvalid': 'Geben Sie einen Port von 1 bis 65535 ein.',
   'settings.lanDiscovery': 'Im lokalen Netzwerk gefunden werden',
+  'settings.portMapping': 'Den Router um offene Ports bitten',
+  'settings.portMappingHint': 'Für direkte Verbindungen, über PCP, NAT-PMP oder UPnP. Die Ports werden danach wieder geschlossen.',
   'settings.plaintextPeers': 'Ohne Verschlüsselung erlaubt',
   'settings.language': 'Sprache',
   'settings.appearance': 'Sprache',

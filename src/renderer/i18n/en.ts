@@ -122,6 +122,8 @@ export const en = {
   'settings.directAccessPort': 'Port',
   'settings.portInvalid': 'Enter a port from 1 to 65535.',
   'settings.lanDiscovery': 'Be found in the local network',
+  'settings.portMapping': 'Ask the router to open ports',
+  'settings.portMappingHint': 'For direct connections, by PCP, NAT-PMP or UPnP. The ports are closed again afterwards.',
   'settings.plaintextPeers': 'Allowed without encryption',
   'settings.language': 'Language',
   'settings.appearance': 'Language',

@@ -120,6 +120,8 @@ export const zhCN: Messages = {
   'settings.directAccessPort': '端口',
   'settings.portInvalid': '请输入 1 到 65535 之间的端口。',
   'settings.lanDiscovery': '在本地网络中可被发现',
+  'settings.portMapping': '请求路由器开放端口',
+  'settings.portMappingHint': '通过 PCP、NAT-PMP 或 UPnP 建立直连，用完后会关闭这些端口。',
   'settings.plaintextPeers': '允许不加密的电脑',
   'settings.language': '语言',
   'settings.appearance': '语言',
