@@ -1,153 +1,320 @@
 /**
- * How many segments may be in flight and how fast they leave. The wire protocol leaves this to each sender: a stock
- * peer has no congestion window at all and bursts up to 1024 segments (rendezvous §10.4), which overruns socket
- * buffers and fills queues with lag. Ours follows the measured delivery rate: window = 2 x rate x round trip, so
- * random loss does not slow it down, while loss that answers to the window (an overrun buffer) does.
+ * How much may be on the way and how fast it leaves. The wire protocol leaves this to each sender: a stock peer has no
+ * congestion window at all and bursts up to 1024 segments (rendezvous §10.4), which overruns socket buffers and fills
+ * queues with lag. Ours follows a model of the path, bandwidth and shortest round trip, as BBR does, and bounds the queue
+ * that it makes itself: the window is `bandwidth × (shortest round trip + QUEUE_MS)`. Random loss does not slow it down;
+ * loss that answers to the window (an overrun buffer) does. Bytes are those on the way, headers included.
  */
-const MIN_WINDOW = 32;
-const INITIAL_WINDOW = 64;
-/** A receiver may hold its acks for one KCP interval (10 ms) and some scheduling; no more of it widens the window. */
-const MAX_ACK_DELAY_MS = 12;
-const WINDOW_GAIN = 2;
-const RATE_ROUNDS = 8;
+import { FULL_SEGMENT } from './constants.ts';
+import { MAX_ACK_DELAY_MS } from './recovery.ts';
+
+/** As many as 1 Mbit/s carries in 60 ms; RFC 6928 would allow ten. */
+const INITIAL_WINDOW = 6 * FULL_SEGMENT;
+/** So that a lost segment is noticed by the later ones. */
+const MIN_WINDOW = 4 * FULL_SEGMENT;
+/** Before anything is measured. */
+const ASSUMED_RTT_MS = 40;
+/** Own queue that the window leaves room for; more of it would only be lag. */
+const QUEUE_MS = 20;
+/** Doubles the rate each round trip. */
+const STARTUP_GAIN = 2;
+/** A round of the start in which the rate grows by less is a sign of the bottleneck; three of them are proof. */
+const STARTUP_GROWTH = 1.25;
+const STARTUP_STALLS = 3;
+/** Looking for more ends when so many packets of acks in a row show a queue … */
+const QUEUE_SAMPLES = 4;
+/** … of this much: a share of the round trip within these bounds (as HyStart++ does), the lower one an ack's delay. */
+const QUEUE_SHARE = 1 / 8;
+const QUEUE_MIN_MS = 12;
+const QUEUE_MAX_MS = 20;
+/** Looking for more bandwidth, draining what that queued, and between the two. */
+const UP_GAIN = 0.25;
+/** … but not so that a round trip of it queues more than this. */
+const UP_QUEUE_MS = 25;
+const DOWN_GAIN = 0.75;
+const CRUISE_ROUNDS = 6;
+/** While the queue is longer than this, and than two segments need, the rate stays a little below the bandwidth. */
+const CRUISE_QUEUE_MS = 10;
+const CRUISE_QUEUE_BYTES = 2 * FULL_SEGMENT;
+/** A queue that others fill does not drain: go on after so many rounds. */
+const DOWN_ROUNDS = 3;
+const CRUISE_DRAIN_GAIN = 0.92;
+/** A round that looks for more goes on into the next as long as it finds this much. */
+const UP_GROWTH = 1.1;
+/** The bandwidth is the best of so many rounds: more than one cycle, so that a found rate is not forgotten between. */
+const RATE_ROUNDS = 10;
+/** A round has at least this many bytes, or chance alone would measure. */
+const MIN_ROUND_BYTES = 8 * FULL_SEGMENT;
+const MAX_ROUND_MS = 500;
 /** More loss than this in a round counts as an overrun, not as a noisy line: even bad radio links stay below. */
 const OVERRUN_LOSS = 0.25;
-/** … in rounds of at least this many segments: in smaller ones chance alone reaches it at 10 % loss. */
-const OVERRUN_SAMPLE = 64;
+/** … in rounds of at least this many bytes: in smaller ones chance alone reaches it at 10 % loss. */
+const OVERRUN_SAMPLE = 64 * FULL_SEGMENT;
 const OVERRUN_CUT = 0.8;
+/** The rate makes up for so much loss at most. */
+const MAX_LOSS_ALLOWANCE = 0.1;
 const MIN_RTT_LIFE_MS = 10_000;
-const MIN_BURST = 64;
-const BURST_MS = 2;
+/** A sample this close to the shortest round trip shows that it still holds. */
+const MIN_RTT_SLACK_MS = 1;
+
+type Mode = 'startup' | 'down' | 'cruise' | 'up';
 
 export class Congestion {
-  readonly #maxWindow: number;
+  #mode: Mode = 'startup';
   #window = INITIAL_WINDOW;
-  #ceiling: number;
-  #startup = true;
-  #stalledRounds = 0;
-  #startupRate = 0;
-  // Delivery rate: segments per ms, best of the last rounds.
+  #ceiling = Infinity;
+  #bandwidth = 0;
   readonly #rates = new Float64Array(RATE_ROUNDS);
   #rateAt = 0;
-  #rate = 0;
-  // Current round: from now until a segment sent after its start is acknowledged.
-  #roundStart = 0;
-  #roundDelivered = 0;
-  #roundLost = 0;
-  #roundAppLimited = true;
+  #searchRate = 0;
+  #stalls = 0;
+  /** Rounds in this mode. */
+  #rounds = 0;
+  #lossShare = 0;
+  #suspended = false;
+  // Shortest round trip.
   #minRtt = Infinity;
   #minRttAt = 0;
-  #probeRttUntil = 0;
-  #srtt = 0;
-  // Pacing bucket, in segments.
-  #tokens = MIN_BURST;
-  #tokensAt = 0;
+  #probeRttUntil = -Infinity;
+  #probedRtt = Infinity;
+  #queueMs = 0;
+  // The current round: until a transmission numbered #roundEnd or later is acknowledged.
+  #roundEnd = 0;
+  #roundStart: number;
+  #roundSentAt = 0;
+  #roundBytes = 0;
+  #roundLost = 0;
+  #roundMinRtt = Infinity;
+  #roundLimited = false;
+  #roundDone = false;
+  #newestSentAt = 0;
+  #ackedBytes = 0;
 
-  constructor(maxWindow: number, nowMs: number) {
-    this.#maxWindow = maxWindow;
-    this.#ceiling = maxWindow;
+  // Shortest round trip of the last packets of acks.
+  #watched = 0;
+  #watchedRtt = Infinity;
+  /** Shortest of the current packet of acks: the others were held back by the receiver, not by a queue. */
+  #packetRtt = Infinity;
+  readonly #assumedRtt: number;
+
+  /** `rttMs`: of the handshake, if known. Its packets are small, so it paces the start and is not the shortest. */
+  constructor(nowMs: number, rttMs = ASSUMED_RTT_MS) {
     this.#roundStart = nowMs;
-    this.#tokensAt = nowMs;
-    this.#minRttAt = nowMs;
+    this.#assumedRtt = rttMs;
   }
 
-  /** Segments that may be unacknowledged at once. */
-  window(nowMs: number): number {
-    if (nowMs < this.#probeRttUntil) return Math.max(MIN_WINDOW, this.#window >> 1);
-    return this.#window;
+  /** Bytes that may be on the way at once. */
+  get window(): number {
+    return this.#suspended ? MIN_WINDOW : this.#window;
   }
 
-  /** Segments that may leave at this moment; below 1 means wait until `nextSendAt`. */
-  budget(nowMs: number): number {
-    const elapsed = nowMs - this.#tokensAt;
-    if (elapsed > 0) {
-      const rate = this.#pacingRate();
-      const cap = Math.max(MIN_BURST, rate * BURST_MS);
-      this.#tokens = Math.min(cap, this.#tokens + elapsed * rate);
-      this.#tokensAt = nowMs;
+  /** Bytes per ms at which they leave. */
+  get pacingRate(): number {
+    // The measured rate is that of the last round, half of what the window is by now.
+    if (this.#mode === 'startup') return (STARTUP_GAIN * this.#window) / this.#rtt;
+    return (this.#gain * this.#bandwidth) / (1 - Math.min(this.#lossShare, MAX_LOSS_ALLOWANCE));
+  }
+
+  /** What the path delivers, in bytes per ms; 0 before the first measurement. */
+  get bandwidth(): number {
+    return this.#bandwidth;
+  }
+
+  /** Shortest round trip seen lately, in ms; Infinity before the first. */
+  get minRttMs(): number {
+    return this.#minRtt;
+  }
+
+  get #rtt(): number {
+    return Math.max(0.1, this.#minRtt === Infinity ? this.#assumedRtt : this.#minRtt);
+  }
+
+  get #gain(): number {
+    switch (this.#mode) {
+      case 'up':
+        return 1 + Math.min(UP_GAIN, UP_QUEUE_MS / this.#rtt);
+      case 'down':
+        return DOWN_GAIN;
+      default:
+        return this.#queued ? CRUISE_DRAIN_GAIN : 1;
     }
-    return this.#tokens;
   }
 
-  /** When a quarter of a burst (never less than one segment) may leave. */
-  nextSendAt(): number {
-    const want = MIN_BURST / 4;
-    return this.#tokens >= 1 ? this.#tokensAt : this.#tokensAt + (want - this.#tokens) / this.#pacingRate();
+  /** There is a queue, of others or our own. */
+  get #queued(): boolean {
+    return this.#queueMs > CRUISE_QUEUE_MS && this.#queueMs * this.#bandwidth > CRUISE_QUEUE_BYTES;
   }
 
-  onSent(): void {
-    this.#tokens--;
+  /** A segment leaves; `order` counts transmissions. */
+  onSent(nowMs: number, order: number, pipeBytes: number): void {
+    if (pipeBytes > 0) return;
+    // Nothing was on the way: what is measured from here on begins now.
+    this.#startRound(nowMs, nowMs, order);
   }
 
+  /** The sender had less to send than it might have. */
   onAppLimited(): void {
-    this.#roundAppLimited = true;
+    this.#roundLimited = true;
   }
 
-  onLoss(): void {
-    this.#roundLost++;
-  }
-
-  onRtt(nowMs: number, sampleMs: number, srtt: number): void {
-    this.#srtt = srtt;
-    if (sampleMs <= this.#minRtt) {
-      this.#minRtt = sampleMs;
+  onRtt(nowMs: number, rttMs: number): void {
+    this.#packetRtt = Math.min(this.#packetRtt, rttMs);
+    this.#roundMinRtt = Math.min(this.#roundMinRtt, rttMs);
+    if (nowMs < this.#probeRttUntil) {
+      this.#probedRtt = Math.min(this.#probedRtt, rttMs);
+      return;
+    }
+    if (this.#probedRtt < Infinity) {
+      this.#minRtt = Math.min(this.#probedRtt, rttMs);
       this.#minRttAt = nowMs;
-    } else if (nowMs - this.#minRttAt > MIN_RTT_LIFE_MS) {
-      // Let our own queue drain for two round trips, then believe what is measured.
-      this.#minRtt = sampleMs;
+      this.#probedRtt = Infinity;
+    } else if (rttMs < this.#minRtt) {
+      this.#minRtt = rttMs;
       this.#minRttAt = nowMs;
-      this.#probeRttUntil = nowMs + 2 * srtt;
+    } else if (rttMs <= this.#minRtt + MIN_RTT_SLACK_MS) this.#minRttAt = nowMs;
+    else if (nowMs - this.#minRttAt > MIN_RTT_LIFE_MS) {
+      // The path may have changed: let our own queue drain for two round trips, then believe what is measured.
+      this.#minRttAt = nowMs;
+      this.#probedRtt = rttMs;
+      this.#probeRttUntil = nowMs + 2 * rttMs;
     }
   }
 
-  /** `roundDone`: a segment that was sent after the round began is among the acknowledged ones. */
-  onAcked(nowMs: number, count: number, roundDone: boolean): void {
-    this.#roundDelivered += count;
-    if (this.#startup) this.#window = Math.min(this.#ceiling, this.#window + count);
-    if (!roundDone) return;
-    this.#endRound(nowMs);
+  /** A segment has arrived that was sent at `sentAt` as transmission `order`. */
+  onAcked(bytes: number, sentAt: number, order: number): void {
+    this.#ackedBytes += bytes;
+    if (sentAt > this.#newestSentAt) this.#newestSentAt = sentAt;
+    if (order >= this.#roundEnd) this.#roundDone = true;
+  }
+
+  onLost(bytes: number): void {
+    this.#roundLost += bytes;
+  }
+
+  /** A lost segment was not lost after all. */
+  onNeedless(bytes: number): void {
+    this.#roundLost = Math.max(0, this.#roundLost - bytes);
+  }
+
+  /** Nothing is heard of the peer: ask with little until it answers. */
+  suspend(): void {
+    this.#suspended = true;
+  }
+
+  /** After all segments of a packet; `orders` is the number of the next transmission. */
+  onPacket(nowMs: number, orders: number): void {
+    this.#suspended = false;
+    this.#roundBytes += this.#ackedBytes;
+    // What came late did so because of a queue, which more would only lengthen.
+    if (this.#mode === 'startup' && this.#packetRtt <= this.#rtt + this.#queueLimitMs)
+      this.#window = Math.min(this.#ceiling, this.#window + this.#ackedBytes);
+    if (this.#mode === 'startup' || this.#mode === 'up') this.#watchQueue(nowMs);
+    this.#ackedBytes = 0;
+    this.#packetRtt = Infinity;
+    const enough = this.#roundBytes >= MIN_ROUND_BYTES || nowMs - this.#roundStart >= MAX_ROUND_MS;
+    if (this.#roundDone && enough) {
+      this.#endRound(nowMs);
+      this.#startRound(nowMs, this.#newestSentAt, orders);
+    }
+  }
+
+  #startRound(nowMs: number, sentAt: number, orders: number): void {
+    this.#roundEnd = orders;
+    this.#roundStart = nowMs;
+    this.#roundSentAt = sentAt;
+    this.#newestSentAt = sentAt;
+    this.#roundBytes = 0;
+    this.#roundLost = 0;
+    this.#roundMinRtt = Infinity;
+    this.#roundLimited = false;
+    this.#roundDone = false;
   }
 
   #endRound(nowMs: number): void {
-    const elapsed = Math.max(nowMs - this.#roundStart, 0.05);
-    const sample = this.#roundDelivered / elapsed;
-    if (!this.#roundAppLimited || sample > this.#rate) {
-      this.#rateAt = (this.#rateAt + 1) % RATE_ROUNDS;
-      this.#rates[this.#rateAt] = sample;
-      let best = 0;
-      for (let i = 0; i < RATE_ROUNDS; i++) best = Math.max(best, this.#rates[i] as number);
-      this.#rate = best;
-    }
-
-    const total = this.#roundLost + this.#roundDelivered;
+    // Bytes cannot have arrived faster than they left, whatever a batch of acks looks like.
+    const elapsed = Math.max(nowMs - this.#roundStart, this.#newestSentAt - this.#roundSentAt, 0.05);
+    const sample = this.#roundBytes / elapsed;
+    if (!this.#roundLimited || sample > this.#bandwidth) this.#takeRate(sample);
+    if (this.#roundMinRtt < Infinity) this.#queueMs = Math.max(0, this.#roundMinRtt - this.#minRtt);
+    const total = this.#roundLost + this.#roundBytes;
     const loss = total > 0 ? this.#roundLost / total : 0;
+    this.#lossShare += (loss - this.#lossShare) / 8;
     const overrun = total >= OVERRUN_SAMPLE && loss > OVERRUN_LOSS;
-
-    if (this.#startup && !this.#roundAppLimited) {
-      if (sample > this.#startupRate * 1.25) {
-        this.#startupRate = sample;
-        this.#stalledRounds = 0;
-      } else if (++this.#stalledRounds >= 3) this.#startup = false;
-    }
-    if (overrun) {
-      this.#startup = false;
-      this.#ceiling = Math.max(MIN_WINDOW, Math.floor(Math.min(this.#ceiling, this.#window) * OVERRUN_CUT));
-    } else if (!this.#roundAppLimited && this.#ceiling < this.#maxWindow) {
-      this.#ceiling = Math.min(this.#maxWindow, this.#ceiling + Math.max(8, this.#ceiling >> 3));
-    }
-    if (!this.#startup) {
-      const rtt = Math.min(this.#srtt, this.#minRtt + MAX_ACK_DELAY_MS);
-      const target = Math.ceil(WINDOW_GAIN * this.#rate * rtt);
-      this.#window = Math.max(MIN_WINDOW, Math.min(target, this.#ceiling));
-    }
-    this.#roundStart = nowMs;
-    this.#roundDelivered = 0;
-    this.#roundLost = 0;
-    this.#roundAppLimited = false;
+    this.#adaptCeiling(overrun);
+    this.#nextMode(sample, overrun);
+    if (this.#mode !== 'startup') this.#window = this.#target(nowMs);
   }
 
-  #pacingRate(): number {
-    const rtt = Math.max(this.#srtt || 20, 0.1);
-    return ((this.#startup ? 2 : 1.25) * this.#window) / rtt;
+  #takeRate(sample: number): void {
+    this.#rateAt = (this.#rateAt + 1) % RATE_ROUNDS;
+    this.#rates[this.#rateAt] = sample;
+    this.#bandwidth = 0;
+    for (const rate of this.#rates) this.#bandwidth = Math.max(this.#bandwidth, rate);
+  }
+
+  #adaptCeiling(overrun: boolean): void {
+    if (overrun) this.#ceiling = Math.max(MIN_WINDOW, Math.min(this.#ceiling, this.#window) * OVERRUN_CUT);
+    else if (!this.#roundLimited) this.#ceiling += Math.max(8 * FULL_SEGMENT, this.#ceiling / 8);
+  }
+
+  get #queueLimitMs(): number {
+    return Math.min(Math.max(this.#rtt * QUEUE_SHARE, QUEUE_MIN_MS), QUEUE_MAX_MS);
+  }
+
+  /** Ends a search in the middle of a round: until its end the queue would go on growing. */
+  #watchQueue(nowMs: number): void {
+    this.#watchedRtt = Math.min(this.#watchedRtt, this.#packetRtt);
+    if (++this.#watched < QUEUE_SAMPLES || this.#watchedRtt === Infinity) return;
+    const queueMs = this.#watchedRtt - this.#rtt;
+    const rate = this.#bandwidth || this.#roundBytes / Math.max(1, nowMs - this.#roundStart - this.#rtt);
+    if (queueMs > this.#queueLimitMs && queueMs * rate > CRUISE_QUEUE_BYTES) {
+      if (this.#bandwidth === 0) this.#takeRate(rate);
+      this.#queueMs = queueMs;
+      this.#enter('down');
+      this.#window = this.#target(nowMs);
+    }
+    this.#watched = 0;
+    this.#watchedRtt = Infinity;
+  }
+
+  #nextMode(sample: number, overrun: boolean): void {
+    this.#rounds++;
+    switch (this.#mode) {
+      case 'startup':
+        if (!this.#roundLimited) {
+          if (sample > this.#searchRate * STARTUP_GROWTH) {
+            this.#searchRate = sample;
+            this.#stalls = 0;
+          } else this.#stalls++;
+        }
+        if (overrun || this.#stalls >= STARTUP_STALLS) this.#enter('down');
+        break;
+      case 'down':
+        if (!this.#queued || this.#rounds >= DOWN_ROUNDS) this.#enter('cruise');
+        break;
+      case 'cruise':
+        if (this.#rounds >= CRUISE_ROUNDS) {
+          this.#enter('up');
+          this.#searchRate = this.#bandwidth;
+        }
+        break;
+      case 'up':
+        // The first round still tells of what was sent before it.
+        if (overrun || this.#queued || (this.#rounds > 1 && sample < this.#searchRate * UP_GROWTH)) this.#enter('down');
+        else if (this.#rounds > 1) this.#searchRate = sample;
+    }
+  }
+
+  #enter(mode: Mode): void {
+    this.#mode = mode;
+    this.#rounds = 0;
+  }
+
+  #target(nowMs: number): number {
+    const draining = nowMs < this.#probeRttUntil;
+    const target = draining
+      ? (this.#bandwidth * this.#rtt) / 2
+      : this.#bandwidth * (this.#rtt + QUEUE_MS + MAX_ACK_DELAY_MS);
+    return Math.max(MIN_WINDOW, Math.min(target, this.#ceiling));
   }
 }

@@ -7,8 +7,9 @@
  * attempt. We repeat them in the ways its table allows: SYN with the same conv, then with a new one (its SYN|ACK may be
  * what was lost), SYN|ACK until established, the ACK until the first data arrives, FIN until answered.
  */
+import { putU32, u32 } from './bytes.ts';
+import { ENDPOINT_HEADER, KCP_MAX_WINDOW, MAX_DATAGRAM_IN } from './constants.ts';
 import { Kcp } from './kcp.ts';
-import { ENDPOINT_HEADER, MAX_DATAGRAM_IN } from './constants.ts';
 
 export const FLAG_SYN = 0x01;
 export const FLAG_ACK = 0x02;
@@ -288,7 +289,12 @@ export class KcpEndpoint {
     this.#conv = attempt.conv;
     this.#src = attempt.src;
     this.#dst = attempt.dst;
-    const kcp = new Kcp({ conv: attempt.conv, nowMs, probeFirstMs: PROBE_FIRST_MS });
+    const kcp = new Kcp({
+      conv: attempt.conv,
+      nowMs,
+      probeFirstMs: PROBE_FIRST_MS,
+      maxReceiveWindow: KCP_MAX_WINDOW,
+    });
     this.#kcp = kcp;
     this.#state = 'established';
     this.#attempts = [];
@@ -390,23 +396,6 @@ export class KcpEndpoint {
 
 function step(table: readonly number[], index: number): number {
   return table[Math.min(index, table.length - 1)] as number;
-}
-
-function u32(b: Uint8Array, o: number): number {
-  return (
-    ((b[o] as number) |
-      ((b[o + 1] as number) << 8) |
-      ((b[o + 2] as number) << 16) |
-      ((b[o + 3] as number) << 24)) >>>
-    0
-  );
-}
-
-function putU32(b: Uint8Array, o: number, value: number): void {
-  b[o] = value & 0xff;
-  b[o + 1] = (value >>> 8) & 0xff;
-  b[o + 2] = (value >>> 16) & 0xff;
-  b[o + 3] = value >>> 24;
 }
 
 function putHeader(out: Uint8Array, at: number, conv: number, src: number, dst: number, flags: number): void {

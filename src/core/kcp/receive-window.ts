@@ -1,0 +1,140 @@
+import { KCP_INTERVAL_MS, KCP_MAX_WINDOW, KCP_WINDOW } from './constants.ts';
+
+/** Received segments are kept up to one window unread plus one window out of order. */
+const SLOTS = 2 * KCP_MAX_WINDOW;
+const MASK = SLOTS - 1;
+/** Acks wait at most one interval, or until this many are there: half a packet. */
+const ACK_BATCH = 16;
+/** A peer that sends more than this before we may answer sends it again. */
+const MAX_PENDING_ACKS = 2 * KCP_WINDOW;
+
+/** The receiving half: segments in whatever order they come, bytes in the order they were written, and what to say of it. */
+export class ReceiveWindow {
+  readonly #maxWindow: number;
+  // [#readNext, #next) is in order and unread, beyond it are holes.
+  readonly #received: (Uint8Array | undefined)[] = new Array<Uint8Array | undefined>(SLOTS).fill(undefined);
+  #window = KCP_WINDOW;
+  #readNext = 0;
+  #next = 0;
+  #outOfOrder = 0;
+  readonly #ackSn = new Uint32Array(MAX_PENDING_ACKS);
+  readonly #ackTs = new Uint32Array(MAX_PENDING_ACKS);
+  #ackHead = 0;
+  #ackCount = 0;
+  #ackNow = false;
+  #lastAckAt = -Infinity;
+  #wasFull = false;
+  #reopened = false;
+
+  constructor(maxWindow: number) {
+    this.#maxWindow = maxWindow;
+  }
+
+  /** The next segment expected: all before it have arrived. */
+  get next(): number {
+    return this.#next;
+  }
+
+  get readable(): boolean {
+    return this.#readNext !== this.#next;
+  }
+
+  /** Free slots, as announced to the peer. */
+  get free(): number {
+    return Math.max(0, this.#window - this.#unread);
+  }
+
+  get #unread(): number {
+    return (this.#next - this.#readNext) | 0;
+  }
+
+  /** True once after a closed window has opened again: the peer should hear of it now instead of by its probe. */
+  takeReopened(): boolean {
+    const reopened = this.#reopened;
+    this.#reopened = false;
+    return reopened;
+  }
+
+  /** Next received bytes in order; undefined when there are none. */
+  read(): Uint8Array | undefined {
+    while (this.#readNext !== this.#next) {
+      const slot = this.#readNext & MASK;
+      const data = this.#received[slot] as Uint8Array;
+      this.#received[slot] = undefined;
+      this.#readNext = (this.#readNext + 1) >>> 0;
+      // A stranger can make us hold one stock window; more is for those whose data is wanted.
+      if (this.#window < this.#maxWindow) this.#window++;
+      this.#advance();
+      if (this.#wasFull && this.#unread <= this.#window / 2) this.#reopen();
+      if (data.length > 0) return data;
+    }
+    if (this.#wasFull) this.#reopen();
+    return undefined;
+  }
+
+  /** Takes a segment, by reference. */
+  push(sn: number, ts: number, data: Uint8Array, at: number, length: number): void {
+    const ahead = (sn - this.#next) | 0;
+    if (ahead >= this.#window) return;
+    if (this.#ackCount < MAX_PENDING_ACKS) {
+      const i = (this.#ackHead + this.#ackCount++) % MAX_PENDING_ACKS;
+      this.#ackSn[i] = sn;
+      this.#ackTs[i] = ts;
+    }
+    // A hole, or a repetition (its ack was lost): the sender waits for word of it.
+    if (ahead !== 0) this.#ackNow = true;
+    if (ahead < 0) return;
+    const slot = sn & MASK;
+    if (this.#received[slot] !== undefined) return;
+    this.#received[slot] = data.subarray(at, at + length);
+    this.#outOfOrder++;
+    this.#advance();
+  }
+
+  get hasAcks(): boolean {
+    return this.#ackCount > 0;
+  }
+
+  acksDue(nowMs: number): boolean {
+    return this.#ackNow || this.#ackCount >= ACK_BATCH || nowMs - this.#lastAckAt >= KCP_INTERVAL_MS;
+  }
+
+  /** When acks that wait will be due. */
+  ackAt(nowMs: number): number {
+    if (this.#ackCount === 0) return Infinity;
+    return this.acksDue(nowMs) ? nowMs : this.#lastAckAt + KCP_INTERVAL_MS;
+  }
+
+  /** The segment number and clock of the ack to write next. */
+  get ackSn(): number {
+    return this.#ackSn[this.#ackHead] as number;
+  }
+
+  get ackTs(): number {
+    return this.#ackTs[this.#ackHead] as number;
+  }
+
+  /** The next ack was written. */
+  shiftAck(nowMs: number): void {
+    this.#ackHead = (this.#ackHead + 1) % MAX_PENDING_ACKS;
+    this.#ackCount--;
+    // What did not fit follows in the next packet.
+    this.#ackNow = this.#ackCount > 0;
+    this.#lastAckAt = nowMs;
+  }
+
+  #reopen(): void {
+    this.#wasFull = false;
+    this.#reopened = true;
+  }
+
+  /** Moves what has become contiguous into the readable part, up to one window of it. */
+  #advance(): void {
+    while (this.#outOfOrder > 0 && this.#unread < this.#window) {
+      if (this.#received[this.#next & MASK] === undefined) return;
+      this.#next = (this.#next + 1) >>> 0;
+      this.#outOfOrder--;
+    }
+    if (this.#unread >= this.#window) this.#wasFull = true;
+  }
+}
