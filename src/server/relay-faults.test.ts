@@ -1,36 +1,26 @@
 /** What the relay withstands: giant lengths, crowds that wait, limits of speed, and sessions that meet all the while. */
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../core/clock.ts';
 import { decodeRendezvous, encodeFrame, encodeRendezvous, hbb } from '../core/wire/index.ts';
 import { Bandwidth } from './bandwidth.ts';
-import { type RunningServer, type ServerOptions, startServer } from './index.ts';
+import { A, B, STRANGER, ServerUnderTest, closed, turn, until } from './test-server.ts';
 import { type TestClient, tcpClient, udpClient, wsClient } from './test-wire.ts';
 import { CONTROLLER, sealTicket } from './tickets.ts';
 
-const A = '127.0.0.101';
-const B = '127.0.0.102';
-const CROWD = '127.0.0.66';
 /** Announces 2^30-1 bytes. */
 const GIANT = Uint8Array.from([0xff, 0xff, 0xff, 0xff, 1, 2, 3]);
 
-let dir: string;
-let server: RunningServer;
-let clients: TestClient[];
+const rig = new ServerUnderTest();
 
-async function start(options: Partial<ServerOptions> = {}): Promise<void> {
-  server = await startServer({ dataDir: dir, ports: { rendezvous: -1 }, ...options });
-}
-function track(client: TestClient): TestClient {
-  clients.push(client);
-  return client;
-}
 const hello = (uuid: string, relayTicket?: Uint8Array): Uint8Array =>
-  encodeRendezvous({ requestRelay: { uuid, licenceKey: server.publicKey, ...(relayTicket ? { relayTicket } : {}) } });
-const tcp = async (from: string, port = server.ports.relay, raw = true): Promise<TestClient> => track(await tcpClient(port, from, raw));
+  encodeRendezvous({
+    requestRelay: { uuid, licenceKey: rig.server.publicKey, ...(relayTicket ? { relayTicket } : {}) },
+  });
+const tcp = (from: string, port = rig.server.ports.relay, raw = true): Promise<TestClient> =>
+  rig.tcp(from, port, raw);
 async function joinRelay(from: string, uuid: string, ticket?: Uint8Array): Promise<TestClient> {
   const client = await tcp(from);
   client.sendRaw(encodeFrame(hello(uuid, ticket)));
@@ -42,13 +32,6 @@ async function pair(uuid: string = randomUUID()): Promise<[TestClient, TestClien
   expect(String(await a.inbox.next())).toBe('!');
   return [a, b];
 }
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await turn();
-}
-const closed = async (client: TestClient): Promise<void> => {
-  while (await client.inbox.next());
-};
 /** Bytes that came and come while nothing but the sockets' own buffers moves. */
 async function drained(client: TestClient): Promise<number> {
   let bytes = 0;
@@ -62,83 +45,77 @@ async function drained(client: TestClient): Promise<number> {
   return bytes;
 }
 
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'litedesk-faults-'));
-  clients = [];
-});
-afterEach(async () => {
-  for (const client of clients) client.destroy();
-  await server.close();
-  rmSync(dir, { recursive: true });
-});
-
 describe('lengths', () => {
   it('cuts who announces a giant first frame, at once', async () => {
-    await start();
-    const giant = await tcp(CROWD);
+    await rig.start();
+    const giant = await tcp(STRANGER);
     giant.sendRaw(GIANT);
     await closed(giant);
   });
 
   it('cuts a pair whose TCP end announces a giant message to a WebSocket end', async () => {
-    await start({ openRelay: true });
+    await rig.start({ openRelay: true });
     const uuid = randomUUID();
-    const ws = track(await wsClient(server.ports.relayWs, { localAddress: A }));
+    const ws = rig.track(await wsClient(rig.server.ports.relayWs, { localAddress: A }));
     ws.send(hello(uuid));
     const end = await joinRelay(B, uuid);
     end.sendRaw(encodeFrame(Buffer.from('small')));
     expect(Buffer.from((await ws.inbox.next()) ?? []).toString()).toBe('small');
     end.sendRaw(GIANT);
     await Promise.all([closed(end), closed(ws)]);
-    await until(() => server.stats().relayPairs === 0);
+    await until(() => rig.server.stats().relayPairs === 0);
   });
 
   it('gives raw streams no lengths: what looks like one is passed on', async () => {
-    await start({ openRelay: true });
+    await rig.start({ openRelay: true });
     const [a, b] = await pair();
     a.sendRaw(GIANT);
     expect(Uint8Array.from((await b.inbox.next()) ?? [])).toEqual(GIANT);
   });
 
   it('refuses a long uuid and an empty one', async () => {
-    await start();
-    for (const uuid of ['', 'x'.repeat(257)]) await closed(await joinRelay(CROWD, uuid));
+    await rig.start();
+    for (const uuid of ['', 'x'.repeat(257)]) await closed(await joinRelay(STRANGER, uuid));
   });
 });
 
 describe('crowds', () => {
   it('of one address wait in its own places only', async () => {
-    await start({ openRelay: true, limits: { maxRelayWaitingPerAddress: 5 } });
+    await rig.start({ openRelay: true, limits: { maxRelayWaitingPerAddress: 5 } });
     const crowd: TestClient[] = [];
-    for (let i = 0; i < 8; i++) crowd.push(await joinRelay(CROWD, randomUUID()));
-    await until(() => server.stats()['relay-too-many-waiting'] === 3);
-    expect(server.stats().relayWaiting).toBe(5);
+    for (let i = 0; i < 8; i++) crowd.push(await joinRelay(STRANGER, randomUUID()));
+    await until(() => rig.server.stats()['relay-too-many-waiting'] === 3);
+    expect(rig.server.stats().relayWaiting).toBe(5);
     await pair();
     // A place is free again when somebody leaves it.
     for (const client of crowd) client.destroy();
-    await until(() => server.stats().relayWaiting === 0);
-    await joinRelay(CROWD, randomUUID());
-    await until(() => server.stats().relayWaiting === 1);
+    await until(() => rig.server.stats().relayWaiting === 0);
+    await joinRelay(STRANGER, randomUUID());
+    await until(() => rig.server.stats().relayWaiting === 1);
   });
 
   it('that guess, replay, announce and say nothing do not keep sessions from meeting', async () => {
-    await start({ limits: { maxConnectionsPerAddress: 300 } });
+    await rig.start({ limits: { maxConnectionsPerAddress: 300 } });
     const id = '123456789';
-    const b = track(await udpClient(server.ports.rendezvous, B));
-    b.send(encodeRendezvous({ registerPk: { id, uuid: new Uint8Array(8).fill(1), pk: new Uint8Array(32).fill(7) } }));
+    const b = rig.track(await udpClient(rig.server.ports.rendezvous, B));
+    b.send(
+      encodeRendezvous({
+        registerPk: { id, uuid: new Uint8Array(8).fill(1), pk: new Uint8Array(32).fill(7) },
+      }),
+    );
     const registered = decodeRendezvous((await b.inbox.next()) ?? new Uint8Array(0));
     expect(registered.registerPkResponse?.result).toBe(hbb.RegisterPkResponse.Result.OK);
-    const secret = new Uint8Array(Buffer.from(readFileSync(join(dir, 'id_ed25519'), 'utf8'), 'base64'));
+    const secret = new Uint8Array(Buffer.from(readFileSync(join(rig.dir, 'id_ed25519'), 'utf8'), 'base64'));
     const overheard = randomUUID();
     const ticket = sealTicket({ uuid: overheard, side: CONTROLLER }, secret, Date.now());
     await joinRelay(A, overheard, ticket);
-    await until(() => server.stats().relayWaiting === 1);
+    await until(() => rig.server.stats().relayWaiting === 1);
     const attackers: TestClient[] = [];
     let attacking = true;
     const attack = (async () => {
       for (let i = 0; attacking; i++) {
         const uuid = randomUUID();
-        const attacker = await tcpClient(server.ports.relay, `127.0.${1 + (i % 4)}.66`, true);
+        const attacker = await tcpClient(rig.server.ports.relay, `127.0.${1 + (i % 4)}.66`, true);
         attackers.push(attacker);
         if (i % 4 === 0) attacker.sendRaw(encodeFrame(hello(uuid)));
         if (i % 4 === 1) attacker.sendRaw(encodeFrame(hello(overheard, ticket)));
@@ -150,15 +127,20 @@ describe('crowds', () => {
     })();
     for (let session = 0; session < 20; session++) {
       const uuid = randomUUID();
-      const ask = await tcpClient(server.ports.rendezvous, A);
+      const ask = await tcpClient(rig.server.ports.rendezvous, A);
       ask.send(encodeRendezvous({ requestRelay: { id, uuid, secure: true } }));
       const push = decodeRendezvous((await b.inbox.next()) ?? new Uint8Array(0)).requestRelay;
       expect(push?.uuid).toBe(uuid);
-      const answer = await tcpClient(server.ports.rendezvous, B);
-      answer.send(encodeRendezvous({ relayResponse: { socketAddr: push?.socketAddr as Uint8Array, version: '1.4.6' } }));
+      const answer = await tcpClient(rig.server.ports.rendezvous, B);
+      answer.send(
+        encodeRendezvous({ relayResponse: { socketAddr: push?.socketAddr as Uint8Array, version: '1.4.6' } }),
+      );
       expect(decodeRendezvous((await ask.inbox.next()) ?? new Uint8Array(0)).union).toBe('relayResponse');
       const [one, two] = session % 2 ? [A, B] : [B, A];
-      const [x, y] = [await tcpClient(server.ports.relay, one, true), await tcpClient(server.ports.relay, two, true)];
+      const [x, y] = [
+        await tcpClient(rig.server.ports.relay, one, true),
+        await tcpClient(rig.server.ports.relay, two, true),
+      ];
       x.sendRaw(encodeFrame(hello(uuid)));
       y.sendRaw(encodeFrame(hello(uuid)));
       x.sendRaw(Buffer.from('hello'));
@@ -168,7 +150,7 @@ describe('crowds', () => {
     attacking = false;
     await attack;
     for (const attacker of attackers) attacker.destroy();
-    const stats = server.stats();
+    const stats = rig.server.stats();
     expect(stats['relay-paired']).toBe(20);
     expect(stats['relay-ticket-replayed']).toBeGreaterThan(0);
     expect(stats.relayHeld).toBeLessThanOrEqual(1_024);
@@ -180,7 +162,7 @@ describe('limits of speed (rendezvous §7.6)', () => {
 
   it('one of a pair counts both directions', async () => {
     const clock = new VirtualClock();
-    await start({ openRelay: true, clock, limits: { relayPairBps: 8 * MB, relayTotalBps: 0 } });
+    await rig.start({ openRelay: true, clock, limits: { relayPairBps: 8 * MB, relayTotalBps: 0 } });
     const [a, b] = await pair();
     a.sendRaw(Buffer.alloc(4 * MB));
     b.sendRaw(Buffer.alloc(4 * MB));
@@ -199,7 +181,7 @@ describe('limits of speed (rendezvous §7.6)', () => {
 
   it('one of all pairs is shared among them', async () => {
     const clock = new VirtualClock();
-    await start({ openRelay: true, clock, limits: { relayPairBps: 0, relayTotalBps: 8 * MB } });
+    await rig.start({ openRelay: true, clock, limits: { relayPairBps: 0, relayTotalBps: 8 * MB } });
     const pairs = [await pair(), await pair(), await pair()];
     for (const [a] of pairs) a.sendRaw(Buffer.alloc(4 * MB));
     for (const [, b] of pairs) await drained(b);
@@ -215,7 +197,7 @@ describe('limits of speed (rendezvous §7.6)', () => {
   });
 
   it('the bucket gives what its rate says over any time', async () => {
-    await start();
+    await rig.start();
     const clock = new VirtualClock();
     const limit = new Bandwidth(8_000_000, clock);
     let bytes = 0;

@@ -1,64 +1,42 @@
 /** The relay joins what the rendezvous introduced, in every order, and nothing else. */
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { decodeRendezvous, encodeFrame, encodeRendezvous, hbb } from '../core/wire/index.ts';
-import { type RunningServer, type ServerOptions, startServer } from './index.ts';
+import { afterEach, describe, expect, it } from 'vitest';
+import { encodeFrame, encodeRendezvous, hbb } from '../core/wire/index.ts';
+import { type RunningServer, startServer } from './index.ts';
+import { A, B, STRANGER, ServerUnderTest, closed, receive, until } from './test-server.ts';
 import { type TestClient, tcpClient, udpClient, wsClient } from './test-wire.ts';
 import { CONTROLLED, CONTROLLER, sealTicket, type TicketSide } from './tickets.ts';
 
 const ID = '123456789';
-const A = '127.0.0.101';
-const B = '127.0.0.102';
-const STRANGER = '127.0.0.66';
 
-let dir: string;
-let server: RunningServer;
-let clients: TestClient[];
+const rig = new ServerUnderTest();
 
-async function start(options: Partial<ServerOptions> = {}): Promise<void> {
-  server = await startServer({ dataDir: dir, ports: { rendezvous: -1 }, ...options });
-}
-function track(client: TestClient): TestClient {
-  clients.push(client);
-  return client;
-}
-const tcp = async (from: string, port = server.ports.rendezvous, raw = false): Promise<TestClient> =>
-  track(await tcpClient(port, from, raw));
-
-async function receive(client: TestClient): Promise<hbb.RendezvousMessage> {
-  const bytes = await client.inbox.next();
-  if (!bytes) throw new Error('closed');
-  return decodeRendezvous(bytes);
-}
 /** B as a registered peer. */
 async function registered(): Promise<TestClient> {
-  const b = track(await udpClient(server.ports.rendezvous, B));
-  b.send(encodeRendezvous({ registerPk: { id: ID, uuid: new Uint8Array(8).fill(1), pk: new Uint8Array(32).fill(7) } }));
+  const b = rig.track(await udpClient(rig.server.ports.rendezvous, B));
+  b.send(
+    encodeRendezvous({
+      registerPk: { id: ID, uuid: new Uint8Array(8).fill(1), pk: new Uint8Array(32).fill(7) },
+    }),
+  );
   expect((await receive(b)).registerPkResponse?.result).toBe(hbb.RegisterPkResponse.Result.OK);
   return b;
 }
 const named = (uuid: string, ticket?: Uint8Array): Uint8Array =>
   encodeRendezvous({
-    requestRelay: { uuid, licenceKey: server.publicKey, ...(ticket ? { relayTicket: ticket } : {}) },
+    requestRelay: { uuid, licenceKey: rig.server.publicKey, ...(ticket ? { relayTicket: ticket } : {}) },
   });
 async function joinTcp(from: string, uuid: string, early = '', ticket?: Uint8Array): Promise<TestClient> {
-  const client = await tcp(from, server.ports.relay, true);
+  const client = await rig.tcp(from, rig.server.ports.relay, true);
   client.sendRaw(Buffer.concat([encodeFrame(named(uuid, ticket)), Buffer.from(early)]));
   return client;
 }
 async function joinWs(from: string, uuid: string): Promise<TestClient> {
-  const client = track(await wsClient(server.ports.relayWs, { localAddress: from }));
+  const client = rig.track(await wsClient(rig.server.ports.relayWs, { localAddress: from }));
   client.send(named(uuid));
   return client;
-}
-const closed = async (client: TestClient): Promise<void> => {
-  while (await client.inbox.next());
-};
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
 async function talk(a: TestClient, b: TestClient): Promise<void> {
   a.sendRaw(Buffer.from('to-b'));
@@ -68,44 +46,44 @@ async function talk(a: TestClient, b: TestClient): Promise<void> {
 }
 /** A asks for a relay under `uuid`, as a stock controller does; resolves when A has B's yes, or B the question. */
 async function askForRelay(b: TestClient, uuid: string, agrees = true): Promise<void> {
-  const a = await tcp(A);
+  const a = await rig.tcp(A);
   a.send(encodeRendezvous({ requestRelay: { id: ID, uuid, secure: true } }));
   const push = (await receive(b)).requestRelay;
   expect(push?.uuid).toBe(uuid);
   if (!agrees) return;
-  const answer = await tcp(B);
-  answer.send(encodeRendezvous({ relayResponse: { socketAddr: push?.socketAddr as Uint8Array, version: '1.4.6' } }));
+  const answer = await rig.tcp(B);
+  answer.send(
+    encodeRendezvous({ relayResponse: { socketAddr: push?.socketAddr as Uint8Array, version: '1.4.6' } }),
+  );
   expect((await receive(a)).union).toBe('relayResponse');
 }
 /** B proposes a relay under `uuid` in answer to A's punch; resolves when A has it. */
-async function proposeRelay(b: TestClient, uuid: string, before: () => Promise<void> = async () => {}): Promise<void> {
-  const a = await tcp(A);
+async function proposeRelay(
+  b: TestClient,
+  uuid: string,
+  before: () => Promise<void> = async () => {},
+): Promise<void> {
+  const a = await rig.tcp(A);
   const natType = hbb.NatType.SYMMETRIC;
-  a.send(encodeRendezvous({ punchHoleRequest: { id: ID, licenceKey: server.publicKey, natType } }));
+  a.send(encodeRendezvous({ punchHoleRequest: { id: ID, licenceKey: rig.server.publicKey, natType } }));
   const push = await receive(b);
   await before();
-  const answer = await tcp(B);
+  const answer = await rig.tcp(B);
   const { socketAddr } = push.punchHole ?? {};
-  answer.send(encodeRendezvous({ relayResponse: { socketAddr: socketAddr as Uint8Array, uuid, id: ID, version: '1.4.6' } }));
+  answer.send(
+    encodeRendezvous({
+      relayResponse: { socketAddr: socketAddr as Uint8Array, uuid, id: ID, version: '1.4.6' },
+    }),
+  );
   expect((await receive(a)).relayResponse?.uuid).toBe(uuid);
 }
-
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'litedesk-introduced-'));
-  clients = [];
-});
-afterEach(async () => {
-  for (const client of clients) client.destroy();
-  await server.close();
-  rmSync(dir, { recursive: true });
-});
 
 describe('a uuid that passed through the rendezvous', () => {
   it.each([
     ['the controller first', [A, B]],
     ['the controlled side first', [B, A]],
   ] as const)('pairs when A asked: %s', async (_name, [first, second]) => {
-    await start();
+    await rig.start();
     const b = await registered();
     const uuid = randomUUID();
     await askForRelay(b, uuid);
@@ -116,12 +94,13 @@ describe('a uuid that passed through the rendezvous', () => {
     ['TCP and WebSocket', 'tcp'],
     ['both WebSocket', 'ws'],
   ] as const)('pairs %s', async (_name, kind) => {
-    await start();
+    await rig.start();
     const b = await registered();
     const uuid = randomUUID();
     await askForRelay(b, uuid);
     const one = await joinWs(A, uuid);
-    const other = kind === 'ws' ? await joinWs(B, uuid) : track(await tcpClient(server.ports.relay, B));
+    const other =
+      kind === 'ws' ? await joinWs(B, uuid) : rig.track(await tcpClient(rig.server.ports.relay, B));
     if (kind === 'tcp') other.send(named(uuid));
     other.send(Buffer.from('hello'));
     expect(String(await one.inbox.next())).toBe('hello');
@@ -130,13 +109,13 @@ describe('a uuid that passed through the rendezvous', () => {
   });
 
   it('pairs when B is at the relay before its RelayResponse is at the rendezvous', async () => {
-    await start();
+    await rig.start();
     const b = await registered();
     const uuid = randomUUID();
     let early: TestClient | undefined;
     await proposeRelay(b, uuid, async () => {
       early = await joinTcp(B, uuid, 'first words');
-      await until(() => server.stats().relayHeld === 1);
+      await until(() => rig.server.stats().relayHeld === 1);
     });
     const a = await joinTcp(A, uuid);
     expect(String(await a.inbox.next())).toBe('first words');
@@ -144,31 +123,31 @@ describe('a uuid that passed through the rendezvous', () => {
   });
 
   it('is good for one pair: a third and fourth do not get one', async () => {
-    await start({ limits: { relayHeldMs: 100 } });
+    await rig.start({ limits: { relayHeldMs: 100 } });
     const b = await registered();
     const uuid = randomUUID();
     await askForRelay(b, uuid);
     await talk(await joinTcp(A, uuid), await joinTcp(B, uuid));
     const more = [await joinTcp(A, uuid), await joinTcp(B, uuid)];
     for (const client of more) await closed(client);
-    expect(server.stats().relayPairs).toBe(1);
+    expect(rig.server.stats().relayPairs).toBe(1);
   });
 
   it('prefers the two addresses that were introduced to a stranger who knows the uuid', async () => {
-    await start();
+    await rig.start();
     const b = await registered();
     const uuid = randomUUID();
     await askForRelay(b, uuid);
     const stranger = await joinTcp(STRANGER, uuid);
-    await until(() => server.stats().relayWaiting === 1);
+    await until(() => rig.server.stats().relayWaiting === 1);
     const a = await joinTcp(A, uuid);
-    await until(() => server.stats().relayWaiting === 2);
+    await until(() => rig.server.stats().relayWaiting === 2);
     await talk(a, await joinTcp(B, uuid));
     await closed(stranger);
   });
 
   it('pairs the two that were asked for before B has said yes, but nobody else in its place', async () => {
-    await start({ limits: { relayStrangerMs: 10, relayWaitMs: 300 } });
+    await rig.start({ limits: { relayStrangerMs: 10, relayWaitMs: 300 } });
     const b = await registered();
     const [uuid, other] = [randomUUID(), randomUUID()];
     await askForRelay(b, uuid, false);
@@ -176,11 +155,11 @@ describe('a uuid that passed through the rendezvous', () => {
     await askForRelay(b, other, false);
     const [a, accomplice] = [await joinTcp(A, other), await joinTcp(STRANGER, other)];
     await Promise.all([closed(a), closed(accomplice)]);
-    expect(server.stats().relayPairs).toBe(1);
+    expect(rig.server.stats().relayPairs).toBe(1);
   });
 
   it('pairs an end that came by another address, when the expected one stays away', async () => {
-    await start({ limits: { relayStrangerMs: 50 } });
+    await rig.start({ limits: { relayStrangerMs: 50 } });
     const b = await registered();
     const uuid = randomUUID();
     await askForRelay(b, uuid);
@@ -190,26 +169,27 @@ describe('a uuid that passed through the rendezvous', () => {
 
 describe('a uuid that nobody introduced', () => {
   it('never pairs, and is cut after a while', async () => {
-    await start({ limits: { relayHeldMs: 100 } });
+    await rig.start({ limits: { relayHeldMs: 100 } });
     const uuid = randomUUID();
     const [a, b] = [await joinTcp(A, uuid, 'x'), await joinTcp(B, uuid, 'y')];
     await Promise.all([closed(a), closed(b)]);
-    expect(server.stats()).toMatchObject({ relayPairs: 0, relayHeld: 0, 'relay-not-introduced': 2 });
+    expect(rig.server.stats()).toMatchObject({ relayPairs: 0, relayHeld: 0, 'relay-not-introduced': 2 });
   });
 
   it('pairs at an open relay', async () => {
-    await start({ openRelay: true });
+    await rig.start({ openRelay: true });
     const uuid = randomUUID();
     await talk(await joinTcp(A, uuid), await joinTcp(B, uuid));
   });
 
   it('does not keep sessions from meeting, however many guess', async () => {
-    await start({ limits: { maxRelayHeld: 20, maxRelayHeldPerAddress: 10 } });
+    await rig.start({ limits: { maxRelayHeld: 20, maxRelayHeldPerAddress: 10 } });
     const b = await registered();
     const guesses = [];
-    for (let i = 0; i < 40; i++) guesses.push(await joinTcp(i % 2 ? STRANGER : `127.0.1.${i + 1}`, randomUUID()));
-    await until(() => (server.stats()['relay-too-many-unintroduced'] ?? 0) > 0);
-    expect(server.stats().relayHeld).toBeLessThanOrEqual(20);
+    for (let i = 0; i < 40; i++)
+      guesses.push(await joinTcp(i % 2 ? STRANGER : `127.0.1.${i + 1}`, randomUUID()));
+    await until(() => (rig.server.stats()['relay-too-many-unintroduced'] ?? 0) > 0);
+    expect(rig.server.stats().relayHeld).toBeLessThanOrEqual(20);
     const uuid = randomUUID();
     await askForRelay(b, uuid);
     await talk(await joinTcp(A, uuid), await joinTcp(B, uuid));
@@ -218,23 +198,30 @@ describe('a uuid that nobody introduced', () => {
 
 describe('a ticket', () => {
   const seal = (uuid: string, side: TicketSide, nowMs = Date.now()): Uint8Array =>
-    sealTicket({ uuid, side }, new Uint8Array(Buffer.from(readFileSync(join(dir, 'id_ed25519'), 'utf8'), 'base64')), nowMs);
+    sealTicket(
+      { uuid, side },
+      new Uint8Array(Buffer.from(readFileSync(join(rig.dir, 'id_ed25519'), 'utf8'), 'base64')),
+      nowMs,
+    );
 
   it('introduces without a word from the rendezvous, for the other side too', async () => {
-    await start();
+    await rig.start();
     const [both, one] = [randomUUID(), randomUUID()];
-    await talk(await joinTcp(A, both, '', seal(both, CONTROLLER)), await joinTcp(B, both, '', seal(both, CONTROLLED)));
+    await talk(
+      await joinTcp(A, both, '', seal(both, CONTROLLER)),
+      await joinTcp(B, both, '', seal(both, CONTROLLED)),
+    );
     const stock = await joinTcp(B, one);
-    await until(() => server.stats().relayHeld === 1);
+    await until(() => rig.server.stats().relayHeld === 1);
     await talk(await joinTcp(A, one, '', seal(one, CONTROLLER)), stock);
   });
 
   it('is refused the second time, for another uuid, when forged, and when old', async () => {
-    await start();
+    await rig.start();
     const uuid = randomUUID();
     const ticket = seal(uuid, CONTROLLER);
     const a = await joinTcp(A, uuid, '', ticket);
-    await until(() => server.stats().relayWaiting === 1);
+    await until(() => rig.server.stats().relayWaiting === 1);
     await closed(await joinTcp(STRANGER, uuid, '', ticket));
     await talk(a, await joinTcp(B, uuid, '', seal(uuid, CONTROLLED)));
     await closed(await joinTcp(STRANGER, uuid, '', ticket));
@@ -245,7 +232,7 @@ describe('a ticket', () => {
     await closed(await joinTcp(STRANGER, other, '', bent));
     await closed(await joinTcp(STRANGER, other, '', seal(other, CONTROLLER, Date.now() - 600_000)));
     await closed(await joinTcp(STRANGER, other, '', new Uint8Array(5000)));
-    expect(server.stats()).toMatchObject({
+    expect(rig.server.stats()).toMatchObject({
       'relay-ticket-replayed': 2,
       'relay-ticket-forged': 3,
       'relay-ticket-expired': 1,
@@ -255,28 +242,28 @@ describe('a ticket', () => {
   });
 
   it('does not pair two with the same side', async () => {
-    await start({ limits: { relayWaitMs: 100 } });
+    await rig.start({ limits: { relayWaitMs: 100 } });
     const uuid = randomUUID();
     const a = await joinTcp(A, uuid, '', seal(uuid, CONTROLLER));
-    await until(() => server.stats().relayWaiting === 1);
+    await until(() => rig.server.stats().relayWaiting === 1);
     await closed(await joinTcp(STRANGER, uuid, '', seal(uuid, CONTROLLER)));
     await closed(a);
-    expect(server.stats()['relay-paired'] ?? 0).toBe(0);
+    expect(rig.server.stats()['relay-paired'] ?? 0).toBe(0);
   });
 });
 
 describe('a relay on another machine', () => {
   let relay: RunningServer;
-  const relayDir = (): string => join(dir, 'relay');
+  const relayDir = (): string => join(rig.dir, 'relay');
   const join1 = async (from: string, uuid: string): Promise<TestClient> => {
-    const client = await tcp(from, relay.ports.relay, true);
+    const client = await rig.tcp(from, relay.ports.relay, true);
     client.sendRaw(encodeFrame(named(uuid)));
     return client;
   };
   afterEach(async () => relay.close());
 
   it('needs nothing but the public key to be told by the server whom it introduced', async () => {
-    const first = await startServer({ dataDir: dir, ports: { rendezvous: -1 } });
+    const first = await startServer({ dataDir: rig.dir, ports: { rendezvous: -1 } });
     const { publicKey } = first;
     await first.close();
     relay = await startServer({
@@ -284,9 +271,9 @@ describe('a relay on another machine', () => {
       ports: { rendezvous: 23_000 + Math.floor(Math.random() * 5_000) },
       limits: { relayHeldMs: 200 },
     });
-    await start({ relays: [`127.0.0.1:${relay.ports.relay}`] });
-    expect(server.publicKey).toBe(publicKey);
-    await until(() => server.stats().relaysTold === 1);
+    await rig.start({ relays: [`127.0.0.1:${relay.ports.relay}`] });
+    expect(rig.server.publicKey).toBe(publicKey);
+    await until(() => rig.server.stats().relaysTold === 1);
     const b = await registered();
     const uuid = randomUUID();
     await askForRelay(b, uuid);
@@ -303,11 +290,12 @@ describe('a relay on another machine', () => {
   });
 
   it('believes only what is signed, and each word once', async () => {
-    relay = await startServer({ dataDir: relayDir(), ports: { rendezvous: -1 }, limits: { relayHeldMs: 200 } });
-    server = relay;
-    const secret = new Uint8Array(Buffer.from(readFileSync(join(relayDir(), 'id_ed25519'), 'utf8'), 'base64'));
+    relay = await rig.start({ dataDir: relayDir(), limits: { relayHeldMs: 200 } });
+    const secret = new Uint8Array(
+      Buffer.from(readFileSync(join(relayDir(), 'id_ed25519'), 'utf8'), 'base64'),
+    );
     const tell = async (signed: Uint8Array): Promise<TestClient> => {
-      const client = await tcp(STRANGER, relay.ports.relay);
+      const client = await rig.tcp(STRANGER, relay.ports.relay);
       client.send(encodeRendezvous({ relayIntroduction: { signed: [signed] } }));
       return client;
     };

@@ -1,42 +1,28 @@
 /** The relay over real sockets. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { encodeFrame, encodeRendezvous } from '../core/wire/index.ts';
-import { type RunningServer, startServer } from './index.ts';
+import { ServerUnderTest, closed } from './test-server.ts';
 import { type TestClient, tcpClient, wsClient } from './test-wire.ts';
 
-let dir: string;
-let server: RunningServer;
-let clients: TestClient[];
+const rig = new ServerUnderTest();
 
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'litedesk-relay-'));
-  clients = [];
-  server = await startServer({
-    dataDir: dir,
-    ports: { rendezvous: -1 },
+  await rig.start({
     openRelay: true,
     limits: { relayWaitMs: 300, relayPairBps: 0, relayTotalBps: 0 },
   });
 });
-afterEach(async () => {
-  for (const client of clients) client.destroy();
-  await server.close();
-  rmSync(dir, { recursive: true });
-});
-
-const hello = (uuid: string): Uint8Array => encodeRendezvous({ requestRelay: { uuid, licenceKey: server.publicKey } });
+const hello = (uuid: string): Uint8Array =>
+  encodeRendezvous({ requestRelay: { uuid, licenceKey: rig.server.publicKey } });
 async function join2(uuid: string, behind: Uint8Array = new Uint8Array(0), raw = true): Promise<TestClient> {
-  const client = await tcpClient(server.ports.relay, '127.0.0.51', raw);
-  clients.push(client);
+  const client = await tcpClient(rig.server.ports.relay, '127.0.0.51', raw);
+  rig.track(client);
   client.sendRaw(Buffer.concat([encodeFrame(hello(uuid)), behind]));
   return client;
 }
 async function joinWs(uuid: string): Promise<TestClient> {
-  const client = await wsClient(server.ports.relayWs);
-  clients.push(client);
+  const client = await wsClient(rig.server.ports.relayWs);
+  rig.track(client);
   client.send(hello(uuid));
   return client;
 }
@@ -50,15 +36,15 @@ async function readBytes(client: TestClient, count: number): Promise<Buffer> {
   }
   return Buffer.concat(chunks);
 }
-async function closed(client: TestClient): Promise<void> {
-  while (await client.inbox.next());
-}
 
 it('pairs however closely the two come, and passes bytes unchanged both ways', async () => {
   const payload = Buffer.alloc(3_000_000, 'abcdefg');
   await Promise.all(
     Array.from({ length: 30 }, async (_, i) => {
-      const [a, b] = await Promise.all([join2(`pair-${i}`, Buffer.from('early-a')), join2(`pair-${i}`, Buffer.from('early-b'))]);
+      const [a, b] = await Promise.all([
+        join2(`pair-${i}`, Buffer.from('early-a')),
+        join2(`pair-${i}`, Buffer.from('early-b')),
+      ]);
       expect(String(await readBytes(a, 7))).toBe('early-b');
       expect(String(await readBytes(b, 7))).toBe('early-a');
       if (i > 0) return;
@@ -100,9 +86,9 @@ it('translates between frames and WebSocket messages, early ones included', asyn
 
 it('does not pair with one that has gone, and lets nobody wait for ever', async () => {
   const gone = await join2('same');
-  while (server.stats().relayWaiting === 0) await new Promise((resolve) => setImmediate(resolve));
+  while (rig.server.stats().relayWaiting === 0) await new Promise((resolve) => setImmediate(resolve));
   gone.destroy();
-  while (server.stats().relayWaiting !== 0) await new Promise((resolve) => setImmediate(resolve));
+  while (rig.server.stats().relayWaiting !== 0) await new Promise((resolve) => setImmediate(resolve));
   const a = await join2('same');
   const b = await join2('same', Buffer.from('hi'));
   expect(String(await readBytes(a, 2))).toBe('hi');
@@ -113,10 +99,10 @@ it('does not pair with one that has gone, and lets nobody wait for ever', async 
 
 it('does not buffer without end for one that stops reading', async () => {
   const { connect } = await import('node:net');
-  const stopped = connect({ host: '127.0.0.1', port: server.ports.relay });
+  const stopped = connect({ host: '127.0.0.1', port: rig.server.ports.relay });
   stopped.pause();
   stopped.write(encodeFrame(hello('stopped')));
-  const sender = connect({ host: '127.0.0.1', port: server.ports.relay });
+  const sender = connect({ host: '127.0.0.1', port: rig.server.ports.relay });
   sender.write(encodeFrame(hello('stopped')));
   const chunk = Buffer.alloc(1 << 20);
   const before = process.memoryUsage().external;
