@@ -5,6 +5,7 @@ import { connectCommand } from './commands/connect.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { hostCommand } from './commands/host.ts';
 import { inviteCommand } from './commands/invite.ts';
+import { pinsCommand } from './commands/pins.ts';
 import { serverCommand } from './commands/server.ts';
 import { Output, UsageError } from './output.ts';
 import type { CommandIo } from './output.ts';
@@ -17,6 +18,7 @@ const USAGE = `Usage: litedesk COMMAND [OPTIONS]
   invite              the line to hand out, also as QR code
   host                share this machine without a window
   connect ID          connect to a peer, measure the path, stay for a while
+  pins                keys of this and of known computers
   doctor              test a server from here, for a bug report
 
 Common options:
@@ -36,6 +38,7 @@ const COMMANDS: Record<string, (argv: string[], io: CommandIo) => Promise<number
   host: hostCommand,
   connect: connectCommand,
   doctor: doctorCommand,
+  pins: pinsCommand,
 };
 
 /** Time that a command has to end cleanly after SIGINT or SIGTERM. */

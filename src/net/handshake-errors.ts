@@ -65,13 +65,13 @@ export const handshakeErrors = {
     make(
       'HANDSHAKE_KEY_CHANGED',
       `${id} is not the computer that was connected before: its key was ${shown(pinned)}, now the server names ${shown(offered)}.`,
-      `If it was set up anew, compare ${shown(offered)} with what it shows under "Identity", then run "litedesk pins forget ${id}"; otherwise somebody is between you.`,
+      `If it was set up anew, compare with what "litedesk pins" shows there, then run "litedesk pins forget ${id}" here; otherwise somebody is between you.`,
     ),
   nativeWithheld: (id: string): LiteDeskError =>
     make(
       'HANDSHAKE_DOWNGRADE_REFUSED',
       `${id} used to speak the protected link of LiteDesk and now offers only the older one.`,
-      `If another program was installed there, run "litedesk pins forget ${id}"; otherwise do not connect.`,
+      `If an older or another program was installed there, run "litedesk pins allow-older ${id}"; otherwise do not connect.`,
     ),
   nativeUnsupported: (cause?: unknown): LiteDeskError =>
     make(

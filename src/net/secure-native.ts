@@ -41,7 +41,7 @@ export function answerNative(
   return (payload) => {
     // Whoever can seal this record holds the offer's secret key, and has seen this answer to it.
     confirmed(stream, payload);
-    return new SecuredNetLink(link, { cipher: stream, peerVerified: true, native: stateOf(keys, host) });
+    return new SecuredNetLink(link, { cipher: stream, peerKey: host.key, native: stateOf(keys, host) });
   };
 }
 
@@ -61,7 +61,7 @@ export function acceptNative(
     link.send(stream.seal(hostConfirm()));
     return new SecuredNetLink(link, {
       cipher: stream,
-      peerVerified: peer !== null,
+      peerKey: peer?.key ?? null,
       native: stateOf(keys, peer),
     });
   };

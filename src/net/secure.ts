@@ -66,7 +66,7 @@ export async function secureAsController(
     }
     if (native?.join) throw handshakeErrors.joinRefused();
     if (pinned?.native) throw handshakeErrors.nativeWithheld(peerId);
-    return answerStock(link, options, offer.boxKey);
+    return answerStock(link, options, hostKey, offer.boxKey);
   });
 }
 
@@ -98,7 +98,7 @@ export async function secureAsHost(link: NetLink, options: SecureHostOptions): P
     }
     const sessionKey = openSessionKey(publicKey.symmetricValue, theirPk, box.secretKey);
     if (sessionKey?.length !== SESSION_KEY_BYTES) throw handshakeErrors.invalidKey();
-    return new SecuredNetLink(link, { cipher: new SealedStream(sessionKey), peerVerified: false });
+    return new SecuredNetLink(link, { cipher: new SealedStream(sessionKey) });
   });
 }
 
@@ -108,10 +108,15 @@ export function plainSecured(link: NetLink): SecuredLink {
 }
 
 function plain(link: NetLink, skipFirst?: (payload: Uint8Array) => boolean): SecuredLink {
-  return new SecuredNetLink(link, { peerVerified: false, skipFirst });
+  return new SecuredNetLink(link, { skipFirst });
 }
 
-function answerStock(link: NetLink, options: SecureControllerOptions, hostBoxKey: Uint8Array): SecuredLink {
+function answerStock(
+  link: NetLink,
+  options: SecureControllerOptions,
+  hostKey: Uint8Array,
+  hostBoxKey: Uint8Array,
+): SecuredLink {
   const { random = systemRandom } = options;
   const box = boxKeyPair(random(BOX_KEY_BYTES));
   const sessionKey = random(SESSION_KEY_BYTES);
@@ -122,7 +127,7 @@ function answerStock(link: NetLink, options: SecureControllerOptions, hostBoxKey
     throw handshakeErrors.invalidKey(error);
   }
   link.send(encodeMessage({ publicKey: { asymmetricValue: box.publicKey, symmetricValue } }));
-  return new SecuredNetLink(link, { cipher: new SealedStream(sessionKey), peerVerified: true });
+  return new SecuredNetLink(link, { cipher: new SealedStream(sessionKey), peerKey: hostKey });
 }
 
 type Offer =

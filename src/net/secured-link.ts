@@ -13,6 +13,8 @@ export interface SecuredLink extends NetLink {
    * only) the one that `native.peer` names.
    */
   readonly peerVerified: boolean;
+  /** That key, 32 bytes; null where nothing was proven. */
+  readonly peerKey: Uint8Array | null;
   /** What the native handshake left; null on the wire of stock peers. A native link has no way into raw bytes. */
   readonly native: NativeState | null;
 }
@@ -20,7 +22,8 @@ export interface SecuredLink extends NetLink {
 export interface SecuredState {
   /** Absent: frames go as they are. */
   cipher?: FrameCipher;
-  peerVerified: boolean;
+  /** The signing key that the other end proved to hold. */
+  peerKey?: Uint8Array | null;
   native?: NativeState;
   /** Answers true for a first frame that is to be dropped. */
   skipFirst?: ((payload: Uint8Array) => boolean) | undefined;
@@ -33,7 +36,7 @@ export interface SecuredState {
 export class SecuredNetLink implements SecuredLink {
   readonly #link: NetLink;
   readonly #cipher: FrameCipher | undefined;
-  readonly peerVerified: boolean;
+  readonly peerKey: Uint8Array | null;
   readonly native: NativeState | null;
   #skipFirst: ((payload: Uint8Array) => boolean) | undefined;
   #handlers: LinkHandlers | undefined;
@@ -43,7 +46,7 @@ export class SecuredNetLink implements SecuredLink {
   constructor(link: NetLink, state: SecuredState) {
     this.#link = link;
     this.#cipher = state.cipher;
-    this.peerVerified = state.peerVerified;
+    this.peerKey = state.peerKey ?? null;
     this.native = state.native ?? null;
     this.#skipFirst = state.skipFirst;
     link.pause();
@@ -57,6 +60,9 @@ export class SecuredNetLink implements SecuredLink {
     });
   }
 
+  get peerVerified(): boolean {
+    return this.peerKey !== null;
+  }
   get encrypted(): boolean {
     return this.#cipher !== undefined;
   }

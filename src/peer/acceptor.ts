@@ -57,6 +57,8 @@ export interface AcceptorOptions {
   readonly onLink: (incoming: IncomingLink) => void;
   /** A controller could not verify our key: the server should be told it again (§11.2). */
   readonly onKeyDoubted: () => void;
+  /** The secret of a session that takes further paths, by its id (core/native/contract.ts). Null: no native links. */
+  readonly findSession: ((sessionId: Uint8Array) => Uint8Array | null) | null;
   readonly onFailure: (step: string, error: unknown) => void;
 }
 
@@ -339,6 +341,7 @@ export class Acceptor {
       signal: this.#abort.signal,
       allowPlaintext: this.#options.allowPlaintext,
       onKeyDoubted: this.#options.onKeyDoubted,
+      ...(this.#options.findSession ? { native: { findSession: this.#options.findSession } } : {}),
     }).then(
       (secured) => this.#options.onLink({ link: secured, path, admission }),
       (error: unknown) => {

@@ -11,7 +11,8 @@ import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { decodeRendezvous, encodeRendezvous, hbb, normalizeHost, unmangleAddress } from '../core/wire/index.ts';
 import type { HostPort } from '../core/wire/index.ts';
 import { dialTcp, formatHostPort, plainSecured, secureAsController, TcpLink } from '../net/index.ts';
-import type { NetLink, SecuredLink } from '../net/index.ts';
+import type { NativeIdentity } from '../core/native/handshake.ts';
+import type { NetLink, PinnedHost, SecuredLink } from '../net/index.ts';
 import { createPunchSocket, punchUdp } from '../net/punch-udp.ts';
 import {
   aborted,
@@ -59,6 +60,13 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const UDP_PROBE_MS = [0, 5, 20, 50, 95, 160, 260, 400] as const;
 const UDP_PROBE_TIMEOUT_MS = 700;
 const DIRECT_CONNECT_TIMEOUT_MS = 6_000;
+/** What the server says of the peer, or the peer of itself: every other path would end in the same way. */
+const FATAL_HANDSHAKES: ReadonlySet<string> = new Set([
+  'HANDSHAKE_NO_KEY',
+  'HANDSHAKE_KEY_CHANGED',
+  'HANDSHAKE_DOWNGRADE_REFUSED',
+  'HANDSHAKE_NATIVE_UNSUPPORTED',
+]);
 /** Whoever answers is a stranger until the key exchange has shown the host's key. */
 const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
 
@@ -79,6 +87,10 @@ export interface ConnectPeerOptions {
   readonly connType: hbb.ConnType;
   /** The user allowed an unencrypted connection to this peer. */
   readonly allowPlaintext: boolean;
+  /** What is remembered of this peer. */
+  readonly pinned: PinnedHost | null;
+  /** Who we prove to be on a native link; null: only the stock key exchange. */
+  readonly identity: NativeIdentity | null;
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: ConnectStep) => void;
   /** The server signs with a newer key than the one that is known here. */
@@ -502,13 +514,14 @@ class Connector {
         peerId: this.#options.peerId,
         hostKey,
         allowPlaintext: this.#options.allowPlaintext,
+        pinned: this.#options.pinned,
+        ...(this.#options.identity ? { native: { identity: this.#options.identity } } : {}),
         timeoutMs: HANDSHAKE_TIMEOUT_MS,
         signal,
       });
     } catch (error) {
       link.destroy();
-      // No key at all is the server's doing: every other path would end in the same way.
-      if (error instanceof LiteDeskError && error.code === 'HANDSHAKE_NO_KEY') this.#race.fail(error);
+      if (error instanceof LiteDeskError && FATAL_HANDSHAKES.has(error.code)) this.#race.fail(error);
       throw error;
     }
   }

@@ -26,12 +26,14 @@ import { connectAddress, connectPeer } from './connector.ts';
 import type { ConnectStep, PathChoice } from './connector.ts';
 import { keyMismatch } from './errors.ts';
 import { IdentityStore } from './identity.ts';
+import { KnownPeers } from './known-peers.ts';
 import { Mediator } from './mediator.ts';
 import type { MediatorState } from './mediator.ts';
 import { probeNat } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
 import type { MeasuredRelay } from './relay-latency.ts';
 import type { Attempt, ConnectionPath } from './race.ts';
+import { PinStore } from './pins.ts';
 import { formatServer, parseServer } from './server-address.ts';
 import type { ServerAddress } from './server-address.ts';
 import { followServerKey } from './server-key.ts';
@@ -134,6 +136,8 @@ export class Peer extends Emitter<PeerEvents> {
   readonly #options: PeerOptions;
   readonly #identity: IdentityStore;
   readonly #settings: SettingsStore;
+  readonly #pins: PinStore;
+  readonly #known: KnownPeers;
   readonly #authenticator: HostAuthenticator;
   readonly #incoming = new Map<string, Incoming>();
   readonly #gate = new AdmissionGate();
@@ -157,6 +161,8 @@ export class Peer extends Emitter<PeerEvents> {
     const random = (n: number): Uint8Array => randomBytes(n);
     this.#identity = new IdentityStore(options.dataDir, random);
     this.#settings = new SettingsStore(options.dataDir);
+    this.#pins = new PinStore(options.dataDir, Date.now);
+    this.#known = new KnownPeers(this.#pins, (line) => this.#log(line));
     this.#authenticator = new HostAuthenticator({ clock: systemClock, random, salt: this.#identity.current.salt });
     this.#authenticator.on('change', () => this.emit('changed', undefined));
     this.#applyPasswords();
@@ -302,6 +308,11 @@ export class Peer extends Emitter<PeerEvents> {
     this.emit('changed', undefined);
   }
 
+  /** The keys by which other computers are known again. Errors: PINS_UNREADABLE. */
+  get pins(): PinStore {
+    return this.#pins;
+  }
+
   rememberPeer(peer: { id: string; name: string; platform: string; passwordHash?: string }): void {
     this.#settings.rememberPeer({ ...peer, lastUsedMs: Date.now() });
     this.emit('changed', undefined);
@@ -331,11 +342,12 @@ export class Peer extends Emitter<PeerEvents> {
     const parsed = parseTarget(target);
     const name = parsed.kind === 'id' ? parsed.id : formatHostPort(parsed);
     const allowPlaintext = options.allowPlaintext === true || this.settings.plaintextPeers.includes(name);
+    const server = parsed.kind === 'id' ? (parsed.server ?? this.server) : null;
     const connection =
       parsed.kind === 'address'
         ? await connectAddress(parsed, { allowPlaintext, signal: options.signal })
         : await connectPeer({
-            server: parsed.server ?? this.server,
+            server,
             peerId: parsed.id,
             // A label that was stored in another network is worse than none.
             nat: this.#mediator?.nat ?? (parsed.server ? 'unknown' : this.#probedNat),
@@ -344,6 +356,8 @@ export class Peer extends Emitter<PeerEvents> {
             path: parsed.forceRelay ? 'relay' : (options.path ?? 'auto'),
             connType: hbb.ConnType.DEFAULT_CONN,
             allowPlaintext,
+            pinned: this.#known.host(server, parsed.id),
+            identity: this.#identity.current,
             signal: options.signal,
             ...(options.onProgress ? { onProgress: options.onProgress } : {}),
             onNat: (nat) => this.#settings.change({ natType: nat }),
@@ -363,9 +377,11 @@ export class Peer extends Emitter<PeerEvents> {
       sessionId: options.sessionId ?? randomBytes(8).readBigUInt64LE(),
       kind: 'desktop',
       password: passwordOf(options),
+      native: link.native,
       decoding: { vp8: true, vp9: true, av1: true, h264: true, ...options.decoding },
     });
     if (options.video === false) session.on('opened', () => session.captureDisplays([]));
+    session.on('opened', () => this.#known.hostOpened(server, name, link));
     this.#outgoing.add(session);
     session.on('closed', () => this.#outgoing.delete(session));
     return {
@@ -439,6 +455,7 @@ export class Peer extends Emitter<PeerEvents> {
         allowPlaintext: false,
         gate: this.#gate,
         onKeyDoubted: () => mediator.unconfirmKey(),
+        findSession: () => null,
         onLink: (incoming) => this.#onIncoming(incoming),
         onFailure: (step, error) => this.#log(`incoming connection failed (${step}): ${(error as Error).message}`),
       });
@@ -531,8 +548,11 @@ export class Peer extends Emitter<PeerEvents> {
     }
     const sessionId = randomUUID();
     const { desktop } = this.#options;
+    const { server } = this;
+    const native = this.#known.incoming(server, link.native);
     const session = new HostSession({
       link,
+      native,
       clock: systemClock,
       random: (n) => randomBytes(n),
       ownId: this.id,
@@ -581,6 +601,7 @@ export class Peer extends Emitter<PeerEvents> {
         sinceMs: Date.now(),
       };
       opened = true;
+      this.#known.controllerOpened(server, native);
       this.emit('session-opened', entry.info);
       this.emit('changed', undefined);
     });

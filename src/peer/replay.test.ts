@@ -222,6 +222,7 @@ function acceptorFor(recording: Recording, stage: Stage): Acceptor {
     gate: new AdmissionGate(),
     onLink: ({ link }) => link.destroy(),
     onKeyDoubted: () => {},
+    findSession: null,
     onFailure: () => {},
   });
   cleanup.push(() => acceptor.stop());
@@ -379,6 +380,8 @@ describe('our connector, answered as the stock controller was', () => {
         path: 'auto',
         connType: hbb.ConnType.PORT_FORWARD,
         allowPlaintext: false,
+        pinned: null,
+        identity: null,
         signal: abort.signal,
       }).catch(() => {});
       await followed;
