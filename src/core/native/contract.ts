@@ -59,7 +59,10 @@ export interface PathInfo {
   readonly active: boolean;
 }
 
-/** The session has another path now. `pauseMs`: from the last frame delivered in order to the next one. */
+/**
+ * The session has another path now, and that path has carried something. `pauseMs`: how long something that was sent waited
+ * without any acknowledgement before; 0 when nothing waited.
+ */
 export interface PathChange {
   readonly from: PathKind | null;
   readonly to: PathKind;
@@ -67,15 +70,28 @@ export interface PathChange {
   readonly reason: string;
 }
 
+/**
+ * `searching`: every path is gone or silent, and what is sent waits. The owner looks for another path meanwhile; the link
+ * ends by itself when none was added for too long.
+ */
+export type LinkState = 'live' | 'searching' | 'closed';
+
 /** A link of several paths. As a `Link` it is its session channel, so that sessions need not know. */
 export interface MultipathChannels extends Link {
   readonly paths: readonly PathInfo[];
-  /** One of the independent ordered frame streams; the same object each time. */
+  readonly state: LinkState;
+  /**
+   * One of the independent ordered frame streams; the same object each time. A reader that pauses stops the sender of this
+   * channel alone. Closing the session channel ends everything; closing another one ends it for this user only.
+   */
   channel(id: ChannelId): Link;
   /** Takes over a path whose handshake joined this session. */
   addPath(link: Link, kind: PathKind): void;
   /** Gives a path up, for the reason that is shown; its unacknowledged frames go by the others. */
   dropPath(id: number, reason: string): void;
-  /** Returns the function that takes the listener off again. */
+  /** Uses that path as long as it lives, whatever its score; null: the best one again. */
+  preferPath(id: number | null): void;
+  /** Both return the function that takes the listener off again. */
+  onStateChange(listener: (state: LinkState) => void): () => void;
   onPathChange(listener: (change: PathChange) => void): () => void;
 }

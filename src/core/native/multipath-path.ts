@@ -1,0 +1,60 @@
+/** One path of a session as the link over several paths sees it. */
+import type { Link } from '../link.ts';
+import type { PathInfo, PathKind } from './contract.ts';
+import { PathFlow } from './path-flow.ts';
+import { PathWatch } from './path-watch.ts';
+import type { PathFacts } from './score.ts';
+
+/** Bulk that came within this time, in milliseconds, still comes. */
+const BULK_MS = 1_000;
+
+export class Path {
+  readonly id: number;
+  readonly kind: PathKind;
+  readonly link: Link;
+  readonly flow = new PathFlow();
+  readonly watch = new PathWatch();
+  /** The link said that it is full, and will say when it is not. */
+  blocked = false;
+  /** When something of the session last went by here, in either direction. */
+  usedAt: number;
+  /** When the other end last sent a piece of something large. */
+  bulkAt = Number.NEGATIVE_INFINITY;
+
+  constructor(id: number, kind: PathKind, link: Link, now: number) {
+    this.id = id;
+    this.kind = kind;
+    this.link = link;
+    this.usedAt = now;
+    this.watch.nextProbeAt = now;
+  }
+
+  /** When its silence begins to mean something; null while it owes nothing. */
+  suspectAt(now: number): number | null {
+    // Acknowledgements wait behind what the other end sends, which may be as much.
+    const queues = now - this.bulkAt < BULK_MS ? 2 : 1;
+    return this.watch.suspectAt(now, this.flow.drainMs() * queues);
+  }
+
+  facts(now: number): PathFacts {
+    const bare = this.watch.bareRttMs;
+    return {
+      kind: this.kind,
+      // Without the queue that the session's own bulk makes: it would make as long a one in any other path.
+      rttMs: bare === null ? null : Math.min(bare, this.flow.minRttMs),
+      suspect: this.watch.suspectSince !== null,
+      stalls: this.watch.stalls(now),
+    };
+  }
+
+  info(active: boolean): PathInfo {
+    return {
+      id: this.id,
+      kind: this.kind,
+      localAddress: this.link.localAddress,
+      remoteAddress: this.link.remoteAddress,
+      rttMs: this.watch.rttMs,
+      active,
+    };
+  }
+}

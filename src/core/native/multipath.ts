@@ -1,0 +1,471 @@
+/**
+ * A link over several paths: frames of each channel are numbered, carried by the best path, kept until they are
+ * acknowledged and sent again when the path changes, so that none is lost, doubled or out of order. Without any path the
+ * session waits for one. How paths are chosen: path-set.ts; records: multipath-record.ts and docs/native-link.md.
+ */
+import type { Clock } from '../clock.ts';
+import type { RandomBytes } from '../crypto/random.ts';
+import { WireError } from '../errors.ts';
+import type { Link, LinkClose, LinkHandlers, LinkStats, Transport } from '../link.ts';
+import { ChannelLink } from './channel-link.ts';
+import type { ChannelOwner } from './channel-link.ts';
+import { CHANNEL } from './contract.ts';
+import type { ChannelId, LinkState, MultipathChannels, PathChange, PathInfo, PathKind } from './contract.ts';
+import { multipathErrors } from './multipath-errors.ts';
+import {
+  ACK_BYTES,
+  ACK_DELAY_MS,
+  CLOSE_FLUSH_MS,
+  CLOSED_WINDOW_BYTES,
+  DARK_MS,
+  MAX_QUEUED_BYTES,
+  MIN_FRAGMENT_BYTES,
+  SEARCH_AFTER_MS,
+} from './multipath-limits.ts';
+import type { Path } from './multipath-path.ts';
+import { ACK_BYTES_ON_WIRE, CLOSE_CODE, encodeClose, readRecords, writeAck } from './multipath-record.ts';
+import type { RecordHandlers } from './multipath-record.ts';
+import { PathSet } from './path-set.ts';
+import type { Role } from './path-set.ts';
+
+export interface MultipathOptions {
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  /** The controller chooses the path, the host follows. */
+  readonly role: Role;
+  /** The path that the handshake came by. */
+  readonly first: { readonly link: Link; readonly kind: PathKind };
+  /** How long the session waits without any path, in milliseconds. */
+  readonly darkMs?: number;
+}
+
+/** Which channel goes first when a path has room: the managers' few messages, then the session, then bulk. */
+const ORDER: readonly ChannelId[] = [CHANNEL.paths, CHANNEL.session, CHANNEL.streams];
+
+export class MultipathLink implements MultipathChannels {
+  readonly #clock: Clock;
+  readonly #darkMs: number;
+  readonly #paths: PathSet;
+  readonly #channels: readonly ChannelLink[];
+  readonly #session: ChannelLink;
+  readonly #changeListeners = new Set<(change: PathChange) => void>();
+  readonly #stateListeners = new Set<(state: LinkState) => void>();
+  #state: LinkState = 'live';
+  /** Since when no path can be relied on; null: one can. */
+  #silentSince: number | null = null;
+  /** A move whose first fruit has not come back yet. */
+  #moving: { from: PathKind | null; reason: string } | null = null;
+  #lastKind: PathKind;
+  #addresses: { transport: Transport; local: string; remote: string };
+  /** Since when something that was sent waits for an acknowledgement without any coming. */
+  #waitingSince: number | null = null;
+  #pumping = false;
+  #pumpAgain = false;
+  readonly #toAcknowledge = new Set<ChannelLink>();
+  #ackPath: Path | null = null;
+  #ackBytes = 0;
+  #ackAt = Number.POSITIVE_INFINITY;
+  /** Set by close(): when it is done at the latest. */
+  #closeAt = Number.POSITIVE_INFINITY;
+  #ending = false;
+  #ended = false;
+  #cancelTimer: (() => void) | null = null;
+  #timerAt = Number.POSITIVE_INFINITY;
+
+  constructor(options: MultipathOptions) {
+    const { clock, first, role, random } = options;
+    this.#clock = clock;
+    this.#darkMs = options.darkMs ?? DARK_MS;
+    const self = this;
+    const owner: ChannelOwner = {
+      get transport() {
+        return self.transport;
+      },
+      get localAddress() {
+        return self.localAddress;
+      },
+      get remoteAddress() {
+        return self.remoteAddress;
+      },
+      get ending() {
+        return self.#ending;
+      },
+      queued: (channel) => this.#queued(channel),
+      read: (channel) => this.#read(channel),
+      close: (channel) => this.#closeChannel(channel),
+      destroy: (channel, error) => this.#closeChannel(channel, error, true),
+    };
+    this.#channels = Object.values(CHANNEL).map((id) => new ChannelLink(id, owner, CLOSED_WINDOW_BYTES));
+    this.#session = this.channel(CHANNEL.session);
+    this.#paths = new PathSet(clock, role, random, {
+      onFrame: (path, frame) => this.#onFrame(path, frame),
+      onRoom: () => this.#pump(),
+      onMoved: (from, reason) => this.#onMoved(from, reason),
+      onAnswered: () => this.#onAnswered(),
+      onGone: (path) => {
+        if (this.#ackPath === path) this.#ackPath = null;
+      },
+    });
+    this.#lastKind = first.kind;
+    const { transport, localAddress: local, remoteAddress: remote } = first.link;
+    this.#addresses = { transport, local, remote };
+    this.addPath(first.link, first.kind);
+    this.#moving = null;
+  }
+
+  get transport(): Transport {
+    return this.#addresses.transport;
+  }
+  get localAddress(): string {
+    return this.#addresses.local;
+  }
+  get remoteAddress(): string {
+    return this.#addresses.remote;
+  }
+  get stats(): LinkStats {
+    return this.#session.stats;
+  }
+  get bufferedBytes(): number {
+    return this.#session.bufferedBytes;
+  }
+  get closed(): boolean {
+    return this.#ending;
+  }
+  get state(): LinkState {
+    return this.#state;
+  }
+  get paths(): readonly PathInfo[] {
+    return this.#paths.all.map((path) => path.info(path === this.#paths.active));
+  }
+  /** Bytes that were sent and not acknowledged, in all channels. */
+  get unacknowledgedBytes(): number {
+    return this.#channels.reduce((sum, { sending }) => sum + sending.keptBytes, 0);
+  }
+
+  setHandlers(handlers: LinkHandlers): void {
+    this.#session.setHandlers(handlers);
+  }
+  send(payload: Uint8Array): boolean {
+    return this.#session.send(payload);
+  }
+  setMaxPayload(bytes: number): void {
+    this.#session.setMaxPayload(bytes);
+  }
+  pause(): void {
+    this.#session.pause();
+  }
+  resume(): void {
+    this.#session.resume();
+  }
+  close(): void {
+    this.#closeChannel(this.#session);
+  }
+  destroy(error?: Error): void {
+    this.#closeChannel(this.#session, error, true);
+  }
+
+  channel(id: ChannelId): ChannelLink {
+    return this.#channels[id] as ChannelLink;
+  }
+
+  addPath(link: Link, kind: PathKind): void {
+    if (this.#ending) {
+      link.destroy();
+      return;
+    }
+    const now = this.#clock.now();
+    this.#paths.add(link, kind, now, 'a path was found');
+    this.#update(now);
+  }
+
+  dropPath(id: number, reason: string): void {
+    const now = this.#clock.now();
+    this.#paths.drop(id, reason, now);
+    this.#update(now);
+  }
+
+  preferPath(id: number | null): void {
+    const now = this.#clock.now();
+    this.#paths.prefer(id, now);
+    this.#update(now);
+  }
+
+  onPathChange(listener: (change: PathChange) => void): () => void {
+    this.#changeListeners.add(listener);
+    return () => this.#changeListeners.delete(listener);
+  }
+
+  onStateChange(listener: (state: LinkState) => void): () => void {
+    this.#stateListeners.add(listener);
+    return () => this.#stateListeners.delete(listener);
+  }
+
+  #queued(channel: ChannelLink): void {
+    if (channel.bufferedBytes > MAX_QUEUED_BYTES) {
+      this.#end({ by: 'error', error: multipathErrors.notRead() });
+      return;
+    }
+    this.#pump();
+  }
+
+  #read(channel: ChannelLink): void {
+    if (!this.#ended && channel.receiving.openWindow()) {
+      this.#toAcknowledge.add(channel);
+      this.#acknowledge();
+    }
+  }
+
+  #onFrame(path: Path, frame: Uint8Array): void {
+    if (this.#ended) return;
+    try {
+      readRecords(frame, this.#handlersOf(path));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#end({ by: 'error', error: multipathErrors.protocol(error.message, error) });
+    }
+    if (this.#ended) return;
+    if (this.#ackBytes >= ACK_BYTES) this.#acknowledge();
+    this.#update(this.#clock.now());
+  }
+
+  #handlersOf(path: Path): RecordHandlers {
+    return {
+      onData: (id, sequence, more, bytes) => this.#onData(path, id, sequence, more, bytes),
+      onAck: (id, sequence, limit) => this.#onAck(path, id, sequence, limit),
+      onPing: (nonce) => this.#paths.ping(path, nonce),
+      onPong: (nonce) => this.#paths.pong(path, nonce, this.#clock.now()),
+      onUse: () => this.#paths.told(path, this.#clock.now()),
+      onClose: (code, reason) =>
+        this.#end(
+          code === CLOSE_CODE.done
+            ? { by: 'remote' }
+            : { by: 'error', error: multipathErrors.closedByPeer(reason.replace(/[^\x20-\x7e]/g, '?')) },
+        ),
+    };
+  }
+
+  #onData(path: Path, id: number, sequence: number, more: boolean, bytes: Uint8Array): void {
+    const channel = this.#channels[id];
+    // A later version may have more channels; nothing of ours is in them.
+    if (!channel) return;
+    // Marked first: what is delivered may make the reader send, and the acknowledgement may go along.
+    this.#toAcknowledge.add(channel);
+    this.#ackPath = path;
+    path.usedAt = this.#clock.now();
+    if (bytes.length >= MIN_FRAGMENT_BYTES) path.bulkAt = path.usedAt;
+    this.#ackBytes += bytes.length;
+    const accepted = channel.receiving.accept(sequence, more, bytes);
+    if (accepted === 'new' || accepted === 'duplicate') {
+      this.#ackAt = Math.min(this.#ackAt, this.#clock.now() + ACK_DELAY_MS);
+      if (!this.#ended && channel.receiving.openWindow()) this.#ackAt = this.#clock.now();
+      return;
+    }
+    this.#end({ by: 'error', error: multipathErrors.protocol(FAULTS[accepted]) });
+  }
+
+  #onAck(path: Path, id: number, sequence: number, limit: number): void {
+    const channel = this.#channels[id];
+    if (!channel) return;
+    const now = this.#clock.now();
+    let progress = false;
+    const known = channel.sending.acknowledge(sequence, limit, (sent) => {
+      progress = true;
+      const carrier = this.#paths.find(sent.pathId);
+      if (carrier && sent.mark) carrier.flow.acknowledged(sent.record.length, sent.mark, now, carrier === path);
+    });
+    if (!known) {
+      this.#end({ by: 'error', error: multipathErrors.protocol('what was never sent was acknowledged') });
+      return;
+    }
+    if (!progress) return;
+    path.watch.progress(now, path.flow.inFlight > 0);
+    if (path === this.#paths.active) this.#arrived(now);
+    this.#waitingSince = this.unacknowledgedBytes > 0 ? now : null;
+  }
+
+  /** The path that carries the session has carried something to the other end. */
+  #arrived(now: number): void {
+    const moving = this.#moving;
+    const active = this.#paths.active;
+    if (!moving || !active) return;
+    this.#moving = null;
+    const pauseMs = this.#waitingSince === null ? 0 : Math.round(now - this.#waitingSince);
+    const change: PathChange = { from: moving.from, to: active.kind, pauseMs, reason: moving.reason };
+    for (const listener of [...this.#changeListeners]) listener(change);
+  }
+
+  #onAnswered(): void {
+    if (this.#waitingSince === null) this.#arrived(this.#clock.now());
+  }
+
+  #onMoved(from: Path | null, reason: string): void {
+    const { active } = this.#paths;
+    for (const { sending } of this.#channels) sending.rewind();
+    if (!active) {
+      this.#moving ??= { from: this.#lastKind, reason };
+      return;
+    }
+    const { transport, localAddress: local, remoteAddress: remote } = active.link;
+    this.#addresses = { transport, local, remote };
+    this.#moving = { from: this.#moving ? this.#moving.from : (from?.kind ?? this.#lastKind), reason: this.#moving?.reason ?? reason };
+    this.#lastKind = active.kind;
+    this.#pump();
+  }
+
+  /** Sends while the path has room: what was sent before and must be repeated, then the channels in their order. */
+  #pump(): void {
+    this.#pumpAgain = true;
+    if (this.#pumping || this.#ended) return;
+    this.#pumping = true;
+    try {
+      while (this.#pumpAgain && !this.#ended) {
+        this.#pumpAgain = false;
+        const path = this.#paths.active;
+        if (path) this.#fill(path);
+        for (const channel of this.#channels) channel.drained();
+      }
+    } finally {
+      this.#pumping = false;
+    }
+    this.#schedule();
+  }
+
+  #fill(path: Path): void {
+    const now = this.#clock.now();
+    const { flow, watch } = path;
+    const fragment = flow.fragmentBytes(now);
+    const cap = flow.capBytes(now);
+    while (path === this.#paths.active && !path.blocked && flow.inFlight < cap) {
+      // What is queued now may never have to go by a path that is about to be left.
+      if (watch.suspectSince !== null || path.link.closed) return;
+      const channel = ORDER.find((id) => this.#channels[id]?.sending.ready(fragment));
+      const sent = channel === undefined ? null : this.channel(channel).sending.take(fragment);
+      if (!sent) {
+        flow.ranDry();
+        return;
+      }
+      sent.pathId = path.id;
+      sent.mark = flow.sent(sent.record.length, now);
+      this.#waitingSince ??= now;
+      path.usedAt = now;
+      watch.owe(now);
+      if (!path.link.send(sent.record)) path.blocked = true;
+    }
+  }
+
+  /** Tells how far each channel has come, by the way that the last of it came. */
+  #acknowledge(): void {
+    const path = this.#ackPath ?? this.#paths.active;
+    this.#ackAt = Number.POSITIVE_INFINITY;
+    this.#ackBytes = 0;
+    if (!path || this.#toAcknowledge.size === 0) return;
+    const record = new Uint8Array(ACK_BYTES_ON_WIRE * this.#toAcknowledge.size);
+    let at = 0;
+    for (const { receiving } of this.#toAcknowledge) {
+      writeAck(record, at, receiving.id, receiving.expected, receiving.advertise());
+      at += ACK_BYTES_ON_WIRE;
+    }
+    this.#toAcknowledge.clear();
+    path.link.send(record);
+  }
+
+  #tick(): void {
+    this.#cancelTimer = null;
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    const now = this.#clock.now();
+    if (now >= this.#ackAt) this.#acknowledge();
+    this.#paths.tick(now);
+    this.#update(now);
+  }
+
+  /** Brings the state up to date after anything has happened. */
+  #update(now: number): void {
+    if (this.#ended) return;
+    this.#pump();
+    if (this.#ended) return;
+    const { silent } = this.#paths;
+    if (!silent) this.#silentSince = null;
+    else this.#silentSince ??= this.#waitingSince ?? now;
+    const since = this.#silentSince ?? Number.POSITIVE_INFINITY;
+    // Sums are compared, never differences: a timer set for a sum must find it reached.
+    if (now >= since + this.#darkMs) {
+      this.#end({ by: 'error', error: multipathErrors.lost(this.#darkMs) });
+      return;
+    }
+    if (this.#ending && (this.#channels.every(({ sending }) => sending.empty) || now >= this.#closeAt)) {
+      this.#end({ by: 'local' });
+      return;
+    }
+    const searching = silent && (this.#paths.all.length === 0 || now >= since + SEARCH_AFTER_MS);
+    this.#setState(searching ? 'searching' : 'live');
+    this.#schedule();
+  }
+
+  #setState(state: LinkState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    for (const listener of [...this.#stateListeners]) listener(state);
+  }
+
+  #schedule(): void {
+    if (this.#ended) return;
+    const now = this.#clock.now();
+    let at = Math.min(this.#ackAt, this.#closeAt, this.#paths.nextAt(now));
+    if (this.#silentSince !== null) {
+      at = Math.min(at, this.#silentSince + this.#darkMs);
+      if (this.#state === 'live') at = Math.min(at, this.#silentSince + SEARCH_AFTER_MS);
+    }
+    // A timer that fires early looks again; only an earlier one has to replace it.
+    if (at >= this.#timerAt || at === Number.POSITIVE_INFINITY) return;
+    this.#cancelTimer?.();
+    this.#timerAt = at;
+    this.#cancelTimer = this.#clock.setTimer(Math.max(0, at - now), () => this.#tick());
+  }
+
+  #closeChannel(channel: ChannelLink, error?: Error, atOnce = false): void {
+    if (channel !== this.#session) {
+      // The other channels end for their user only; the session goes on.
+      channel.ended(error ? { by: 'error', error } : { by: 'local' });
+      channel.receiving.discard();
+      this.#read(channel);
+      return;
+    }
+    if (this.#ended) return;
+    if (atOnce) {
+      this.#end(error ? { by: 'error', error } : { by: 'local' }, error?.message ?? 'cut off');
+      return;
+    }
+    if (this.#ending) return;
+    this.#ending = true;
+    const now = this.#clock.now();
+    this.#closeAt = now + CLOSE_FLUSH_MS;
+    this.#update(now);
+  }
+
+  /** `failed`: what the other end is told when this end has not said everything. */
+  #end(close: LinkClose, failed?: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#ending = true;
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    const unsent = this.#channels.some(({ sending }) => !sending.empty);
+    const reason = failed ?? (close.by === 'error' ? close.error?.message : unsent ? 'not everything could be sent' : undefined);
+    if (close.by !== 'remote') {
+      const record = encodeClose(reason === undefined ? CLOSE_CODE.done : CLOSE_CODE.failed, reason ?? '');
+      for (const { link } of this.#paths.all) link.send(record);
+    }
+    this.#paths.closeAll();
+    for (const { sending } of this.#channels) sending.clear();
+    this.#setState('closed');
+    // The session last: its user may take the end of it for the end of everything.
+    for (const channel of this.#channels) if (channel !== this.#session) channel.ended(close);
+    this.#session.ended(close);
+  }
+}
+
+const FAULTS = {
+  gap: 'a part of a channel is missing',
+  flood: 'it sent more than it may',
+  'too-large': 'a frame is larger than this end takes',
+} as const;

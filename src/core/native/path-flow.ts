@@ -1,0 +1,134 @@
+/**
+ * How much may be on its way by one path: enough to fill it, little enough that input and picture do not queue behind bulk.
+ * The path below (TCP, KCP) controls congestion; this bounds what is buffered in it. Rate and shortest round trip are
+ * measured from acknowledgements, as BBR does.
+ */
+import {
+  IN_FLIGHT_BYTES,
+  MAX_FRAGMENT_BYTES,
+  MIN_FRAGMENT_BYTES,
+  MIN_RTT_LIFE_MS,
+  PATH_QUEUE_MS,
+  RATE_LIFE_MS,
+} from './multipath-limits.ts';
+
+/** State of the path when a record left by it. */
+export interface FlowMark {
+  readonly sentAt: number;
+  readonly delivered: number;
+  readonly deliveredAt: number;
+  /** There was nothing more to send then, so that the path could have carried more. */
+  readonly limited: boolean;
+}
+
+/** In flight, in round trips: acks come in steps, and growth needs room. */
+const ROUND_TRIPS = 2;
+/** While the shortest round trip is measured anew: less than fits, so that the queue runs dry. */
+const DRAINED = 0.75;
+const DRAIN_MS = 150;
+/** What the first flight of a path may take, in milliseconds: nothing is known of its rate yet. */
+const UNKNOWN_RATE_MS = 1_500;
+
+export class PathFlow {
+  #inFlight = 0;
+  #delivered = 0;
+  #deliveredAt = 0;
+  #limitedUntil = 0;
+  /** Bytes per millisecond: the best of this period and of the one before. */
+  #rate = 0;
+  #olderRate = 0;
+  #rateSince = 0;
+  #minRtt = Number.POSITIVE_INFINITY;
+  #minRttAt = 0;
+  #drainUntil = 0;
+  #drainRtt = Number.POSITIVE_INFINITY;
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** The shortest round trip seen lately; Infinity before the first. */
+  get minRttMs(): number {
+    return this.#minRtt;
+  }
+
+  /** Bytes that may be on their way at once. */
+  capBytes(now: number): number {
+    const rate = Math.max(this.#rate, this.#olderRate);
+    if (rate === 0) return IN_FLIGHT_BYTES.initial;
+    const bytes =
+      now < this.#drainUntil ? rate * this.#minRtt * DRAINED : rate * (ROUND_TRIPS * this.#minRtt + PATH_QUEUE_MS);
+    return Math.min(IN_FLIGHT_BYTES.max, Math.max(IN_FLIGHT_BYTES.min, bytes));
+  }
+
+  /** Milliseconds in which what is on its way should have been acknowledged. */
+  drainMs(): number {
+    if (this.#inFlight === 0) return 0;
+    const rate = Math.max(this.#rate, this.#olderRate);
+    return rate === 0 ? UNKNOWN_RATE_MS : this.#inFlight / rate + this.#minRtt;
+  }
+
+  /** Size of the next piece: an eighth of what may be on its way, as a power of two. */
+  fragmentBytes(now: number): number {
+    const eighth = this.capBytes(now) / 8;
+    let size = MIN_FRAGMENT_BYTES;
+    while (size * 2 <= eighth && size < MAX_FRAGMENT_BYTES) size *= 2;
+    return size;
+  }
+
+  sent(bytes: number, now: number): FlowMark {
+    if (this.#inFlight === 0) this.#deliveredAt = now;
+    this.#inFlight += bytes;
+    return {
+      sentAt: now,
+      delivered: this.#delivered,
+      deliveredAt: this.#deliveredAt,
+      limited: this.#delivered < this.#limitedUntil,
+    };
+  }
+
+  /** Nothing more was there to send: what is on its way now says little about what the path can do. */
+  ranDry(): void {
+    this.#limitedUntil = this.#delivered + this.#inFlight + 1;
+  }
+
+  /** `measured`: the acknowledgement came by this path, so that it tells something about it. */
+  acknowledged(bytes: number, mark: FlowMark, now: number, measured: boolean): void {
+    this.#inFlight = Math.max(0, this.#inFlight - bytes);
+    this.#delivered += bytes;
+    this.#deliveredAt = now;
+    if (!measured) return;
+    this.#measureRtt(now - mark.sentAt, now);
+    const ms = Math.max(now - mark.deliveredAt, Math.min(this.#minRtt, 1), 0.1);
+    const rate = (this.#delivered - mark.delivered) / ms;
+    if (mark.limited && rate <= Math.max(this.#rate, this.#olderRate)) return;
+    if (now - this.#rateSince > RATE_LIFE_MS) {
+      this.#olderRate = this.#rate;
+      this.#rate = 0;
+      this.#rateSince = now;
+    }
+    this.#rate = Math.max(this.#rate, rate);
+  }
+
+  /** What was on its way is sent again elsewhere. */
+  abandon(): void {
+    this.#inFlight = 0;
+  }
+
+  #measureRtt(rttMs: number, now: number): void {
+    if (now < this.#drainUntil) this.#drainRtt = Math.min(this.#drainRtt, rttMs);
+    else if (this.#drainUntil > 0) {
+      this.#drainUntil = 0;
+      this.#minRtt = Math.min(this.#drainRtt, rttMs);
+      this.#minRttAt = now;
+    }
+    // Close to the shortest counts as the shortest: otherwise a steady path would be drained for nothing.
+    if (rttMs <= this.#minRtt * 1.25 + 1) this.#minRttAt = now;
+    if (rttMs < this.#minRtt) this.#minRtt = rttMs;
+    else if (now - this.#minRttAt > MIN_RTT_LIFE_MS) {
+      this.#minRttAt = now;
+      this.#drainRtt = Number.POSITIVE_INFINITY;
+      this.#drainUntil = now + Math.max(DRAIN_MS, 2 * this.#minRtt);
+    }
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * The sending half of one channel: frames cut into numbered records, which are kept until they are acknowledged, so that
+ * another path can begin again where the acknowledgements end.
+ */
+import { Deque } from './deque.ts';
+import { RECORD_COST } from './multipath-limits.ts';
+import { DATA_HEADER_BYTES, encodeData } from './multipath-record.ts';
+import type { FlowMark } from './path-flow.ts';
+
+/** A record as it leaves, and by which way it left last. */
+export interface SentRecord {
+  readonly record: Uint8Array;
+  /** Path and its state when the record left by it; null until it left, or when that path is given up. */
+  pathId: number;
+  mark: FlowMark | null;
+}
+
+export class SendChannel {
+  readonly id: number;
+  readonly #queue = new Deque<Uint8Array>();
+  /** Bytes of the first queued frame that are in records already. */
+  #offset = 0;
+  #queuedBytes = 0;
+  readonly #kept = new Deque<SentRecord>();
+  #keptBytes = 0;
+  /** Number of the first kept record, of the next to leave, and of the next to be cut. */
+  #base = 0;
+  #cursor = 0;
+  #next = 0;
+  #cost = 0;
+  #limit: number;
+
+  constructor(id: number, initialLimit: number) {
+    this.id = id;
+    this.#limit = initialLimit;
+  }
+
+  /** Bytes of frames that were never sent. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Bytes that are kept because nobody has acknowledged them. */
+  get keptBytes(): number {
+    return this.#keptBytes;
+  }
+
+  get empty(): boolean {
+    return this.#queue.length === 0 && this.#kept.length === 0;
+  }
+
+  push(frame: Uint8Array): void {
+    this.#queue.push(frame);
+    this.#queuedBytes += frame.length;
+  }
+
+  /** The record that leaves next: one to be sent again, or a new one of at most `maxBytes`. Null: nothing, or no window. */
+  take(maxBytes: number): SentRecord | null {
+    if (this.#cursor < this.#next) {
+      const again = this.#kept.at(this.#cursor - this.#base) as SentRecord;
+      this.#cursor++;
+      return again;
+    }
+    const frame = this.#queue.at(0);
+    if (!frame) return null;
+    const room = this.#limit - this.#cost - RECORD_COST;
+    const left = frame.length - this.#offset;
+    const length = Math.min(left, maxBytes, room);
+    // A sliver of a window is not worth a record, unless it is all there is to say.
+    if (room < 0 || (length < left && length < maxBytes)) return null;
+    const more = length < left;
+    const sent: SentRecord = {
+      record: encodeData(this.id, this.#next, more, frame, this.#offset, length),
+      pathId: -1,
+      mark: null,
+    };
+    this.#cost += length + RECORD_COST;
+    this.#queuedBytes -= length;
+    if (more) this.#offset += length;
+    else {
+      this.#queue.shift();
+      this.#offset = 0;
+    }
+    this.#kept.push(sent);
+    this.#keptBytes += sent.record.length;
+    this.#next++;
+    this.#cursor = this.#next;
+    return sent;
+  }
+
+  /** True when `take` would give a record. */
+  ready(maxBytes: number): boolean {
+    if (this.#cursor < this.#next) return true;
+    const frame = this.#queue.at(0);
+    if (!frame) return false;
+    const room = this.#limit - this.#cost - RECORD_COST;
+    return room >= 0 && room >= Math.min(frame.length - this.#offset, maxBytes);
+  }
+
+  /**
+   * Everything below `sequence` has come; up to `limit` may be sent. Each record that is let go is handed to `onGone`.
+   * False: nothing like that was ever sent.
+   */
+  acknowledge(sequence: number, limit: number, onGone: (sent: SentRecord) => void): boolean {
+    if (sequence > this.#next) return false;
+    while (this.#base < sequence) {
+      const sent = this.#kept.shift() as SentRecord;
+      this.#keptBytes -= sent.record.length;
+      this.#base++;
+      onGone(sent);
+    }
+    if (this.#cursor < this.#base) this.#cursor = this.#base;
+    // An older ack that came by a slower path takes nothing back.
+    if (limit > this.#limit) this.#limit = limit;
+    return true;
+  }
+
+  /** Begins again behind what was acknowledged. Bytes that will leave a second time. */
+  rewind(): number {
+    this.#cursor = this.#base;
+    return this.#keptBytes - (this.#kept.length * DATA_HEADER_BYTES);
+  }
+
+  clear(): void {
+    this.#queue.clear();
+    this.#kept.clear();
+    this.#queuedBytes = 0;
+    this.#keptBytes = 0;
+    this.#offset = 0;
+    this.#base = this.#next;
+    this.#cursor = this.#next;
+  }
+}
