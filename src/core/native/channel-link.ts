@@ -4,13 +4,18 @@ import { CHANNEL_MARKS } from './multipath-limits.ts';
 import { ReceiveChannel } from './receive-channel.ts';
 import { SendChannel } from './send-channel.ts';
 
+export interface Addresses {
+  readonly transport: Transport;
+  readonly local: string;
+  readonly remote: string;
+}
+
 /** What the channels need of the link that they are part of. */
 export interface ChannelOwner {
-  readonly transport: Transport;
-  readonly localAddress: string;
-  readonly remoteAddress: string;
+  /** Of the path that carries the session. */
+  addresses(): Addresses;
   /** Frames are taken no more. */
-  readonly ending: boolean;
+  ending(): boolean;
   /** Something waits in that channel. */
   queued(channel: ChannelLink): void;
   /** The reader has taken something: more may come. */
@@ -37,19 +42,19 @@ export class ChannelLink implements Link {
   }
 
   get transport(): Transport {
-    return this.#owner.transport;
+    return this.#owner.addresses().transport;
   }
   get localAddress(): string {
-    return this.#owner.localAddress;
+    return this.#owner.addresses().local;
   }
   get remoteAddress(): string {
-    return this.#owner.remoteAddress;
+    return this.#owner.addresses().remote;
   }
   get bufferedBytes(): number {
     return this.sending.queuedBytes;
   }
   get closed(): boolean {
-    return this.#closed || this.#owner.ending;
+    return this.#closed || this.#owner.ending();
   }
 
   setHandlers(handlers: LinkHandlers): void {

@@ -8,7 +8,7 @@ import type { RandomBytes } from '../crypto/random.ts';
 import { WireError } from '../errors.ts';
 import type { Link, LinkClose, LinkHandlers, LinkStats, Transport } from '../link.ts';
 import { ChannelLink } from './channel-link.ts';
-import type { ChannelOwner } from './channel-link.ts';
+import type { Addresses, ChannelOwner } from './channel-link.ts';
 import { CHANNEL } from './contract.ts';
 import type { ChannelId, LinkState, MultipathChannels, PathChange, PathInfo, PathKind } from './contract.ts';
 import { multipathErrors } from './multipath-errors.ts';
@@ -56,7 +56,7 @@ export class MultipathLink implements MultipathChannels {
   /** A move whose first fruit has not come back yet. */
   #moving: { from: PathKind | null; reason: string } | null = null;
   #lastKind: PathKind;
-  #addresses: { transport: Transport; local: string; remote: string };
+  #addresses: Addresses;
   /** Since when something that was sent waits for an acknowledgement without any coming. */
   #waitingSince: number | null = null;
   #pumping = false;
@@ -76,20 +76,9 @@ export class MultipathLink implements MultipathChannels {
     const { clock, first, role, random } = options;
     this.#clock = clock;
     this.#darkMs = options.darkMs ?? DARK_MS;
-    const self = this;
     const owner: ChannelOwner = {
-      get transport() {
-        return self.transport;
-      },
-      get localAddress() {
-        return self.localAddress;
-      },
-      get remoteAddress() {
-        return self.remoteAddress;
-      },
-      get ending() {
-        return self.#ending;
-      },
+      addresses: () => this.#addresses,
+      ending: () => this.#ending,
       queued: (channel) => this.#queued(channel),
       read: (channel) => this.#read(channel),
       close: (channel) => this.#closeChannel(channel),
