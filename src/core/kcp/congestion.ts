@@ -43,6 +43,8 @@ const CRUISE_DRAIN_GAIN = 0.92;
 const UP_GROWTH = 1.1;
 /** The bandwidth is the best of so many rounds: more than one cycle, so that a found rate is not forgotten between. */
 const RATE_ROUNDS = 10;
+/** … but of so few, when a queue stood that long: then the path carries less than it did. */
+const QUEUED_ROUNDS = 2;
 /** A round has at least this many bytes, or chance alone would measure. */
 const MIN_ROUND_BYTES = 8 * FULL_SEGMENT;
 const MAX_ROUND_MS = 500;
@@ -51,6 +53,9 @@ const OVERRUN_LOSS = 0.25;
 /** … in rounds of at least this many bytes: in smaller ones chance alone reaches it at 10 % loss. */
 const OVERRUN_SAMPLE = 64 * FULL_SEGMENT;
 const OVERRUN_CUT = 0.8;
+/** A search for more ends at this much loss beyond what the line has anyway, of at least so many bytes. */
+const SEARCH_LOSS = 0.05;
+const SEARCH_LOSS_SAMPLE = 4 * FULL_SEGMENT;
 /** The rate makes up for so much loss at most. */
 const MAX_LOSS_ALLOWANCE = 0.1;
 const MIN_RTT_LIFE_MS = 10_000;
@@ -78,6 +83,8 @@ export class Congestion {
   #probeRttUntil = -Infinity;
   #probedRtt = Infinity;
   #queueMs = 0;
+  /** Rounds in a row that had a queue. */
+  #queuedRounds = 0;
   // The current round: until a transmission numbered #roundEnd or later is acknowledged.
   #roundEnd = 0;
   #roundStart: number;
@@ -234,11 +241,12 @@ export class Congestion {
     // Bytes cannot have arrived faster than they left, whatever a batch of acks looks like.
     const elapsed = Math.max(nowMs - this.#roundStart, this.#newestSentAt - this.#roundSentAt, 0.05);
     const sample = this.#roundBytes / elapsed;
-    if (!this.#roundLimited || sample > this.#bandwidth) this.#takeRate(sample);
     if (this.#roundMinRtt < Infinity) this.#queueMs = Math.max(0, this.#roundMinRtt - this.#minRtt);
+    this.#queuedRounds = this.#queued ? this.#queuedRounds + 1 : 0;
+    if (!this.#roundLimited || sample > this.#bandwidth) this.#takeRate(sample);
     const total = this.#roundLost + this.#roundBytes;
     const loss = total > 0 ? this.#roundLost / total : 0;
-    this.#lossShare += (loss - this.#lossShare) / 8;
+    if (this.#mode === 'cruise') this.#lossShare += (loss - this.#lossShare) / 8;
     const overrun = total >= OVERRUN_SAMPLE && loss > OVERRUN_LOSS;
     this.#adaptCeiling(overrun);
     this.#nextMode(sample, overrun);
@@ -249,7 +257,11 @@ export class Congestion {
     this.#rateAt = (this.#rateAt + 1) % RATE_ROUNDS;
     this.#rates[this.#rateAt] = sample;
     this.#bandwidth = 0;
-    for (const rate of this.#rates) this.#bandwidth = Math.max(this.#bandwidth, rate);
+    const rounds = this.#queuedRounds >= QUEUED_ROUNDS ? QUEUED_ROUNDS : RATE_ROUNDS;
+    for (let ago = 0; ago < rounds; ago++) {
+      const rate = this.#rates[(this.#rateAt + RATE_ROUNDS - ago) % RATE_ROUNDS] as number;
+      this.#bandwidth = Math.max(this.#bandwidth, rate);
+    }
   }
 
   #adaptCeiling(overrun: boolean): void {
@@ -265,6 +277,8 @@ export class Congestion {
   #watchQueue(nowMs: number): void {
     this.#watchedRtt = Math.min(this.#watchedRtt, this.#packetRtt);
     if (++this.#watched < QUEUE_SAMPLES || this.#watchedRtt === Infinity) return;
+    const lost = this.#roundLost / (this.#roundLost + this.#roundBytes);
+    if (this.#mode === 'up' && this.#roundLost > SEARCH_LOSS_SAMPLE && lost > SEARCH_LOSS + 2 * this.#lossShare) this.#enter('down');
     const queueMs = this.#watchedRtt - this.#rtt;
     const rate = this.#bandwidth || this.#roundBytes / Math.max(1, nowMs - this.#roundStart - this.#rtt);
     if (queueMs > this.#queueLimitMs && queueMs * rate > CRUISE_QUEUE_BYTES) {
@@ -293,7 +307,8 @@ export class Congestion {
         if (!this.#queued || this.#rounds >= DOWN_ROUNDS) this.#enter('cruise');
         break;
       case 'cruise':
-        if (this.#rounds >= CRUISE_ROUNDS) {
+        if (this.#queuedRounds >= QUEUED_ROUNDS && this.#queueMs > 2 * this.#queueLimitMs) this.#enter('down');
+        else if (this.#rounds >= CRUISE_ROUNDS) {
           this.#enter('up');
           this.#searchRate = this.#bandwidth;
         }

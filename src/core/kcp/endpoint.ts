@@ -7,19 +7,21 @@
  * attempt. We repeat them in the ways its table allows: SYN with the same conv, then with a new one (its SYN|ACK may be
  * what was lost), SYN|ACK until established, the ACK until the first data arrives, FIN until answered.
  */
-import { putU32, u32 } from './bytes.ts';
-import { ENDPOINT_HEADER, KCP_MAX_WINDOW, MAX_DATAGRAM_IN } from './constants.ts';
+import { u32 } from './bytes.ts';
+import { ENDPOINT_HEADER, MAX_DATAGRAM_IN } from './constants.ts';
 import { Kcp } from './kcp.ts';
-
-export const FLAG_SYN = 0x01;
-export const FLAG_ACK = 0x02;
-export const FLAG_FIN = 0x04;
-export const FLAG_DATA = 0x08;
-export const FLAG_RST = 0x10;
-export const FLAG_PING = 0x20;
-export const FLAG_PONG = 0x40;
-/** The flags that the state machine looks at. */
-const STATE_FLAGS = FLAG_SYN | FLAG_ACK | FLAG_FIN | FLAG_RST | FLAG_DATA;
+import {
+  ControlQueue,
+  FLAG_ACK,
+  FLAG_DATA,
+  FLAG_FIN,
+  FLAG_PING,
+  FLAG_PONG,
+  FLAG_RST,
+  FLAG_SYN,
+  putHeader,
+  STATE_FLAGS,
+} from './packet.ts';
 
 const PING_INTERVAL_MS = 10_000;
 /** Without any packet of the connection for longer than this it is dropped. */
@@ -33,8 +35,6 @@ const SYNS_PER_CONV = 2;
 const CONFIRM_RETRY_MS = [40, 80, 160, 320, 640, 1000] as const;
 const FIN_RETRY_MS = 60;
 const MAX_FINS = 4;
-/** Control packets waiting to leave; what overflows is lost like a datagram. */
-const MAX_CONTROL = 64;
 /** A closed receive window is asked this early: the stock 7 s would be a visible standstill if its reopening is lost. */
 const PROBE_FIRST_MS = 250;
 
@@ -48,6 +48,8 @@ interface Attempt {
   readonly dst: number;
   state: AttemptState;
   sent: number;
+  /** When its opening was sent for the first time. */
+  readonly sentAt: number;
 }
 
 export interface KcpEndpointOptions {
@@ -76,10 +78,7 @@ export class KcpEndpoint {
   #finsSent = 0;
   #lastHeardAt: number;
   #pingAt: number;
-  // Control packets: flags and triple, in a ring of numbers.
-  readonly #control = new Uint32Array(MAX_CONTROL * 4);
-  #controlHead = 0;
-  #controlCount = 0;
+  readonly #control = new ControlQueue();
 
   constructor(options: KcpEndpointOptions) {
     this.role = options.role;
@@ -145,7 +144,7 @@ export class KcpEndpoint {
     } else if (this.#state === 'opening') this.abort();
     else if (this.#state === 'peer-closed') {
       // The peer waits for this in its LocalClosed state.
-      this.#queue(FLAG_FIN, this.#conv, this.#src, this.#dst);
+      this.#control.push(FLAG_FIN, this.#conv, this.#src, this.#dst);
       this.#end('remote');
     }
   }
@@ -153,8 +152,8 @@ export class KcpEndpoint {
   /** Ends at once; the peer gets a RST. */
   abort(): void {
     if (this.#state === 'closed') return;
-    for (const a of this.#attempts) this.#queue(FLAG_RST, a.conv, a.src, a.dst);
-    if (this.#kcp && this.#state !== 'peer-closed') this.#queue(FLAG_RST, this.#conv, this.#src, this.#dst);
+    for (const a of this.#attempts) this.#control.push(FLAG_RST, a.conv, a.src, a.dst);
+    if (this.#kcp && this.#state !== 'peer-closed') this.#control.push(FLAG_RST, this.#conv, this.#src, this.#dst);
     this.#end('local');
   }
 
@@ -192,22 +191,8 @@ export class KcpEndpoint {
    * Call until 0 after each handle, write, read, close, or timeout.
    */
   pollTransmit(nowMs: number, out: Uint8Array, at: number): number {
-    if (this.#controlCount === 0) this.#tick(nowMs);
-    if (this.#controlCount > 0) {
-      const i = this.#controlHead * 4;
-      this.#controlHead = (this.#controlHead + 1) % MAX_CONTROL;
-      this.#controlCount--;
-      const control = this.#control;
-      putHeader(
-        out,
-        at,
-        control[i + 1] as number,
-        control[i + 2] as number,
-        control[i + 3] as number,
-        control[i] as number,
-      );
-      return ENDPOINT_HEADER;
-    }
+    if (this.#control.empty) this.#tick(nowMs);
+    if (!this.#control.empty) return this.#control.shift(out, at);
     if (!this.#kcp || this.#state === 'closed' || this.#state === 'peer-closed') return 0;
     const length = this.#kcp.pollTransmit(nowMs, out, at + ENDPOINT_HEADER);
     if (length === 0) return 0;
@@ -217,7 +202,7 @@ export class KcpEndpoint {
 
   /** When to call pollTransmit again although nothing happened, in ms of the same clock; Infinity: never. */
   pollTimeout(nowMs: number): number {
-    if (this.#controlCount > 0) return nowMs;
+    if (!this.#control.empty) return nowMs;
     if (this.#state === 'closed') return Infinity;
     let at = Math.min(this.#retryAt, this.#lastHeardAt + IDLE_LIMIT_MS);
     if (this.#state !== 'peer-closed') {
@@ -256,18 +241,20 @@ export class KcpEndpoint {
         this.#end('refused');
     } else if (exact & FLAG_FIN) {
       this.#drop(attempt);
-      this.#queue(FLAG_RST, attempt.conv, attempt.src, attempt.dst);
+      this.#control.push(FLAG_RST, attempt.conv, attempt.src, attempt.dst);
     } else if (attempt.state === 'syn-sent' && exact === (FLAG_SYN | FLAG_ACK)) {
       this.#establish(nowMs, attempt);
-      this.#queue(FLAG_ACK | FLAG_DATA, attempt.conv, attempt.src, attempt.dst);
+      this.#control.push(FLAG_ACK | FLAG_DATA, attempt.conv, attempt.src, attempt.dst);
       this.#retries = 0;
       this.#retryAt = nowMs + CONFIRM_RETRY_MS[0];
     } else if (attempt.state === 'syn-received' && exact === (FLAG_ACK | FLAG_DATA)) {
       const kcp = this.#establish(nowMs, attempt);
       this.#confirm();
       if (datagram.length > ENDPOINT_HEADER) kcp.handle(nowMs, datagram, ENDPOINT_HEADER);
-    } else if (attempt.state === 'syn-received' && exact === FLAG_SYN)
-      this.#queue(FLAG_SYN | FLAG_ACK, attempt.conv, attempt.src, attempt.dst);
+    } else if (attempt.state === 'syn-received' && exact === FLAG_SYN) {
+      attempt.sent++;
+      this.#control.push(FLAG_SYN | FLAG_ACK, attempt.conv, attempt.src, attempt.dst);
+    }
   }
 
   #handleUnknown(nowMs: number, conv: number, src: number, dst: number, flags: number): void {
@@ -275,13 +262,13 @@ export class KcpEndpoint {
     if (exact & FLAG_RST) return;
     if (exact !== FLAG_SYN || this.role === 'connector') {
       // Late answers to attempts which another one has overtaken end on the other side by this, too.
-      this.#queue(FLAG_RST, conv, src, dst);
+      this.#control.push(FLAG_RST, conv, src, dst);
       return;
     }
     if (this.#state !== 'opening' || this.#attempts.length >= MAX_ATTEMPTS) return;
-    this.#attempts.push({ conv, src, dst, state: 'syn-received', sent: 1 });
+    this.#attempts.push({ conv, src, dst, state: 'syn-received', sent: 1, sentAt: nowMs });
     this.#lastHeardAt = nowMs;
-    this.#queue(FLAG_SYN | FLAG_ACK, conv, src, dst);
+    this.#control.push(FLAG_SYN | FLAG_ACK, conv, src, dst);
     if (this.#retryAt === Infinity) this.#retryAt = nowMs + OPEN_RETRY_MS[0];
   }
 
@@ -293,7 +280,9 @@ export class KcpEndpoint {
       conv: attempt.conv,
       nowMs,
       probeFirstMs: PROBE_FIRST_MS,
-      maxReceiveWindow: KCP_MAX_WINDOW,
+      receiver: 'adaptive',
+      // An answer to one of two openings may be to either.
+      ...(attempt.sent === 1 && { rttMs: nowMs - attempt.sentAt }),
     });
     this.#kcp = kcp;
     this.#state = 'established';
@@ -321,13 +310,13 @@ export class KcpEndpoint {
     const newest = this.#attempts.at(-1);
     let attempt = newest && newest.sent < SYNS_PER_CONV ? newest : undefined;
     if (!attempt) {
-      attempt = { conv: this.#nextConv, src: 0, dst: 0, state: 'syn-sent', sent: 0 };
+      attempt = { conv: this.#nextConv, src: 0, dst: 0, state: 'syn-sent', sent: 0, sentAt: nowMs };
       this.#nextConv = (this.#nextConv + 1) >>> 0;
       this.#attempts.push(attempt);
       if (this.#attempts.length > MAX_ATTEMPTS) this.#attempts.shift();
     }
     attempt.sent++;
-    this.#queue(FLAG_SYN, attempt.conv, 0, 0);
+    this.#control.push(FLAG_SYN, attempt.conv, 0, 0);
     this.#retryAt = nowMs + step(OPEN_RETRY_MS, this.#retries++);
   }
 
@@ -339,7 +328,7 @@ export class KcpEndpoint {
 
   #fin(nowMs: number): void {
     this.#finsSent++;
-    this.#queue(FLAG_FIN, this.#conv, this.#src, this.#dst);
+    this.#control.push(FLAG_FIN, this.#conv, this.#src, this.#dst);
     this.#retryAt = nowMs + FIN_RETRY_MS;
   }
 
@@ -353,27 +342,30 @@ export class KcpEndpoint {
     if (nowMs >= this.#pingAt) {
       this.#pingAt = nowMs + PING_INTERVAL_MS;
       if (this.#kcp) {
-        if (this.#state === 'established') this.#queue(FLAG_PING, this.#conv, this.#src, this.#dst);
-      } else for (const a of this.#attempts) this.#queue(FLAG_PING, a.conv, a.src, a.dst);
+        if (this.#state === 'established') this.#control.push(FLAG_PING, this.#conv, this.#src, this.#dst);
+      } else for (const a of this.#attempts) this.#control.push(FLAG_PING, a.conv, a.src, a.dst);
     }
     if (nowMs < this.#retryAt) return;
     if (this.#state === 'opening') {
       if (this.role === 'connector') this.#open(nowMs);
       else {
-        for (const a of this.#attempts) this.#queue(FLAG_SYN | FLAG_ACK, a.conv, a.src, a.dst);
+        for (const a of this.#attempts) {
+          a.sent++;
+          this.#control.push(FLAG_SYN | FLAG_ACK, a.conv, a.src, a.dst);
+        }
         this.#retryAt = this.#attempts.length > 0 ? nowMs + step(OPEN_RETRY_MS, ++this.#retries) : Infinity;
       }
     } else if (this.#state === 'local-closed') {
       if (this.#finsSent < MAX_FINS) this.#fin(nowMs);
       else this.#end('local');
     } else if (this.#state === 'established' && !this.#confirmed) {
-      this.#queue(FLAG_ACK | FLAG_DATA, this.#conv, this.#src, this.#dst);
+      this.#control.push(FLAG_ACK | FLAG_DATA, this.#conv, this.#src, this.#dst);
       this.#retryAt = nowMs + step(CONFIRM_RETRY_MS, ++this.#retries);
     } else this.#retryAt = Infinity;
   }
 
   #pong(flags: number, conv: number, src: number, dst: number, known: boolean): void {
-    this.#queue(known ? flags | FLAG_PONG : (flags & ~FLAG_PING) | FLAG_RST, conv, src, dst);
+    this.#control.push(known ? flags | FLAG_PONG : (flags & ~FLAG_PING) | FLAG_RST, conv, src, dst);
   }
 
   #end(reason: KcpCloseReason): void {
@@ -383,25 +375,8 @@ export class KcpEndpoint {
     this.#attempts = [];
     this.#retryAt = Infinity;
   }
-
-  #queue(flags: number, conv: number, src: number, dst: number): void {
-    if (this.#controlCount >= MAX_CONTROL) return;
-    const i = ((this.#controlHead + this.#controlCount++) % MAX_CONTROL) * 4;
-    this.#control[i] = flags;
-    this.#control[i + 1] = conv;
-    this.#control[i + 2] = src;
-    this.#control[i + 3] = dst;
-  }
 }
 
 function step(table: readonly number[], index: number): number {
   return table[Math.min(index, table.length - 1)] as number;
-}
-
-function putHeader(out: Uint8Array, at: number, conv: number, src: number, dst: number, flags: number): void {
-  putU32(out, at, conv);
-  putU32(out, at + 4, src);
-  putU32(out, at + 8, dst);
-  out[at + 12] = flags;
-  out[at + 13] = 0;
 }

@@ -42,8 +42,8 @@ export interface KcpOptions {
   readonly probeFirstMs?: number;
   /** The round trip of the handshake, in ms, if that was measured. */
   readonly rttMs?: number;
-  /** The receive window may grow up to this many segments; default that of a stock peer. */
-  readonly maxReceiveWindow?: number;
+  /** How it receives: as a stock peer does (the default), or with acks and a window that follow the traffic. */
+  readonly receiver?: 'stock' | 'adaptive';
 }
 
 export class Kcp {
@@ -72,7 +72,7 @@ export class Kcp {
     this.conv = options.conv >>> 0;
     this.#epoch = options.nowMs;
     this.#probeFirst = options.probeFirstMs ?? KCP_PROBE_FIRST_MS;
-    this.#receive = new ReceiveWindow(Math.min(options.maxReceiveWindow ?? KCP_WINDOW, KCP_MAX_WINDOW));
+    this.#receive = new ReceiveWindow(options.receiver === 'adaptive');
     this.#congestion = new Congestion(options.nowMs, options.rttMs);
     if (options.rttMs !== undefined) this.#roundTrip.sample(options.rttMs);
     this.#pacer = new Pacer(options.nowMs, INITIAL_BURST);
@@ -155,7 +155,7 @@ export class Kcp {
       const sn = u32(data, at + 12);
       if (((una - covered) | 0) > 0) covered = una;
       if (cmd === CMD_ACK) progress = this.#acknowledge(nowMs, sn, ts) || progress;
-      else if (cmd === CMD_PUSH) this.#receive.push(sn, ts, data, at + KCP_HEADER, length);
+      else if (cmd === CMD_PUSH) this.#receive.push(nowMs, sn, ts, data, at + KCP_HEADER, length);
       else if (cmd === CMD_WASK) this.#tell = true;
       at += KCP_HEADER + length;
     }
@@ -181,10 +181,7 @@ export class Kcp {
     const end = at + KCP_MTU;
     let o = at;
     if (this.#receive.hasAcks && (this.#receive.acksDue(nowMs) || this.#maySend(nowMs))) {
-      while (this.#receive.hasAcks && o + KCP_HEADER <= end) {
-        o = this.#header(out, o, CMD_ACK, this.#receive.ackTs, this.#receive.ackSn, 0);
-        this.#receive.shiftAck(nowMs);
-      }
+      o = this.#acks(nowMs, out, o, end);
     }
     if (this.#ask && o + KCP_HEADER <= end) {
       this.#ask = false;
@@ -228,6 +225,20 @@ export class Kcp {
 
   #maySend(nowMs: number): boolean {
     return this.#hasRoom() && (this.#free || this.#pacer.ready(nowMs, this.#congestion.pacingRate));
+  }
+
+  #acks(nowMs: number, out: Uint8Array, start: number, end: number): number {
+    const receive = this.#receive;
+    let o = start;
+    for (let left = receive.repeatable; left > 0 && o + KCP_HEADER <= end; left--) {
+      const [sn, ts] = receive.takeRepeated();
+      if (((sn - receive.next) | 0) > 0) o = this.#header(out, o, CMD_ACK, ts, sn, 0);
+    }
+    while (receive.hasAcks && o + KCP_HEADER <= end) {
+      o = this.#header(out, o, CMD_ACK, receive.ackTs, receive.ackSn, 0);
+      receive.shiftAck(nowMs);
+    }
+    return o;
   }
 
   /** Writes a PUSH segment and notes that it left. */

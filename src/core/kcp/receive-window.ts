@@ -5,11 +5,18 @@ const SLOTS = 2 * KCP_MAX_WINDOW;
 const MASK = SLOTS - 1;
 /** Acks wait at most one interval, or until this many are there: half a packet. */
 const ACK_BATCH = 16;
+/** A fourth of what an interval brings, so that the sender hears four times of it. */
+const ACKS_PER_INTERVAL = 4;
+/** The sender decides on a loss by the first few segments after it: word of them does not wait. */
+const HOLE_URGENT = 4;
+/** Acks of segments behind a hole that are said once more: an ack that is lost there costs a needless repetition. */
+const MAX_REPEATED = 8;
 /** A peer that sends more than this before we may answer sends it again. */
 const MAX_PENDING_ACKS = 2 * KCP_WINDOW;
 
 /** The receiving half: segments in whatever order they come, bytes in the order they were written, and what to say of it. */
 export class ReceiveWindow {
+  readonly #adaptive: boolean;
   readonly #maxWindow: number;
   // [#readNext, #next) is in order and unread, beyond it are holes.
   readonly #received: (Uint8Array | undefined)[] = new Array<Uint8Array | undefined>(SLOTS).fill(undefined);
@@ -25,9 +32,23 @@ export class ReceiveWindow {
   #lastAckAt = -Infinity;
   #wasFull = false;
   #reopened = false;
+  // How fast segments come in.
+  #batch = ACK_BATCH;
+  #intervalAt = -Infinity;
+  #intervalCount = 0;
+  /** Segments that came since the first missing one was missed. */
+  #sinceHole = 0;
+  readonly #saidSn = new Uint32Array(MAX_REPEATED);
+  readonly #saidTs = new Uint32Array(MAX_REPEATED);
+  #saidCount = 0;
 
-  constructor(maxWindow: number) {
-    this.#maxWindow = maxWindow;
+  /**
+   * `adaptive`: acks follow the rate of what comes in, those behind a hole are said twice, and the window grows with what
+   * was read. Otherwise as a stock peer does it: acks once per interval, one window.
+   */
+  constructor(adaptive: boolean) {
+    this.#adaptive = adaptive;
+    this.#maxWindow = adaptive ? KCP_MAX_WINDOW : KCP_WINDOW;
   }
 
   /** The next segment expected: all before it have arrived. */
@@ -73,7 +94,8 @@ export class ReceiveWindow {
   }
 
   /** Takes a segment, by reference. */
-  push(sn: number, ts: number, data: Uint8Array, at: number, length: number): void {
+  push(nowMs: number, sn: number, ts: number, data: Uint8Array, at: number, length: number): void {
+    if (this.#adaptive) this.#measure(nowMs);
     const ahead = (sn - this.#next) | 0;
     if (ahead >= this.#window) return;
     if (this.#ackCount < MAX_PENDING_ACKS) {
@@ -82,7 +104,7 @@ export class ReceiveWindow {
       this.#ackTs[i] = ts;
     }
     // A hole, or a repetition (its ack was lost): the sender waits for word of it.
-    if (ahead !== 0) this.#ackNow = true;
+    if (ahead !== 0 && (!this.#adaptive || ahead < 0 || ++this.#sinceHole <= HOLE_URGENT)) this.#ackNow = true;
     if (ahead < 0) return;
     const slot = sn & MASK;
     if (this.#received[slot] !== undefined) return;
@@ -96,7 +118,7 @@ export class ReceiveWindow {
   }
 
   acksDue(nowMs: number): boolean {
-    return this.#ackNow || this.#ackCount >= ACK_BATCH || nowMs - this.#lastAckAt >= KCP_INTERVAL_MS;
+    return this.#ackNow || this.#ackCount >= this.#batch || nowMs - this.#lastAckAt >= KCP_INTERVAL_MS;
   }
 
   /** When acks that wait will be due. */
@@ -116,11 +138,34 @@ export class ReceiveWindow {
 
   /** The next ack was written. */
   shiftAck(nowMs: number): void {
+    if (this.#adaptive && ((this.ackSn - this.#next) | 0) > 0 && this.#saidCount < MAX_REPEATED) {
+      this.#saidSn[this.#saidCount] = this.ackSn;
+      this.#saidTs[this.#saidCount++] = this.ackTs;
+    }
     this.#ackHead = (this.#ackHead + 1) % MAX_PENDING_ACKS;
     this.#ackCount--;
     // What did not fit follows in the next packet.
     this.#ackNow = this.#ackCount > 0;
     this.#lastAckAt = nowMs;
+  }
+
+  /** Acks that the last packet said already and that are worth repeating in this one. */
+  get repeatable(): number {
+    return this.#saidCount;
+  }
+
+  /** Takes the newest of them: its segment number and clock. */
+  takeRepeated(): readonly [sn: number, ts: number] {
+    const i = --this.#saidCount;
+    return [this.#saidSn[i] as number, this.#saidTs[i] as number];
+  }
+
+  #measure(nowMs: number): void {
+    this.#intervalCount++;
+    if (nowMs - this.#intervalAt < KCP_INTERVAL_MS) return;
+    this.#batch = Math.min(ACK_BATCH, Math.max(1, Math.floor(this.#intervalCount / ACKS_PER_INTERVAL)));
+    this.#intervalAt = nowMs;
+    this.#intervalCount = 0;
   }
 
   #reopen(): void {
@@ -134,6 +179,7 @@ export class ReceiveWindow {
       if (this.#received[this.#next & MASK] === undefined) return;
       this.#next = (this.#next + 1) >>> 0;
       this.#outOfOrder--;
+      this.#sinceHole = 0;
     }
     if (this.#unread >= this.#window) this.#wasFull = true;
   }

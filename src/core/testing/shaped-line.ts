@@ -43,8 +43,11 @@ const BUCKETS = 20_000;
  */
 export class ShapedLine<T> {
   readonly counts: LineCounts = { datagrams: 0, bytes: 0, dropped: 0, lost: 0 };
+  /** What else happens to those that arrive; default nothing. */
+  damage: ((item: T) => T) | undefined;
+  /** Applies to what is pushed from now on. */
+  shape: LineShape;
   readonly #random: SeededRandom;
-  #shape: LineShape;
   /** In the bottleneck's queue: when each leaves it, and its size. */
   #queue: { readonly at: number; readonly bytes: number }[] = [];
   #queueHead = 0;
@@ -57,13 +60,8 @@ export class ShapedLine<T> {
   #delays = new Uint32Array(BUCKETS);
 
   constructor(shape: LineShape, random: SeededRandom) {
-    this.#shape = shape;
+    this.shape = shape;
     this.#random = random;
-  }
-
-  /** Applies to what is pushed from now on. */
-  set shape(shape: LineShape) {
-    this.#shape = shape;
   }
 
   get queuedBytes(): number {
@@ -72,7 +70,7 @@ export class ShapedLine<T> {
 
   /** `bytes` as the bottleneck counts them, headers of lower layers included. */
   push(nowMs: number, item: T, bytes: number): void {
-    const { rateBps = Infinity, queueBytes = Infinity, delayMs } = this.#shape;
+    const { rateBps = Infinity, queueBytes = Infinity, delayMs } = this.shape;
     this.counts.datagrams++;
     this.counts.bytes += bytes;
     this.#serve(nowMs);
@@ -86,12 +84,12 @@ export class ShapedLine<T> {
     this.#queuedBytes += bytes;
     const bucket = Math.min(BUCKETS - 1, Math.floor((start - nowMs) / BUCKET_MS));
     this.#delays[bucket] = (this.#delays[bucket] as number) + 1;
-    if (this.#happens(this.#shape.loss)) {
+    if (this.#happens(this.shape.loss)) {
       this.counts.lost++;
       return;
     }
     this.#insert(this.#busyUntil + delayMs, item);
-    if (this.#happens(this.#shape.duplicate)) this.#insert(this.#busyUntil + delayMs, item);
+    if (this.#happens(this.shape.duplicate)) this.#insert(this.#busyUntil + delayMs, item);
   }
 
   /** The next one that has arrived by `nowMs`. */
@@ -103,7 +101,7 @@ export class ShapedLine<T> {
       this.#way = this.#way.slice(this.#wayHead);
       this.#wayHead = 0;
     }
-    return next.item;
+    return this.damage === undefined ? next.item : this.damage(next.item);
   }
 
   /** When the next one arrives; Infinity: none is on the way. */
@@ -148,7 +146,7 @@ export class ShapedLine<T> {
   }
 
   #insert(arrival: number, item: T): void {
-    const { reorder, reorderMs = 0 } = this.#shape;
+    const { reorder, reorderMs = 0 } = this.shape;
     const at = this.#happens(reorder) ? arrival + this.#random.next() * reorderMs : arrival;
     let index = this.#way.length;
     while (index > this.#wayHead && (this.#way[index - 1] as Waiting<T>).at > at) index--;
