@@ -12,12 +12,14 @@ import { fingerprint, passwordHash } from '../core/crypto/index.ts';
 import { Emitter } from '../core/emitter.ts';
 import type { ErrorData } from '../core/errors.ts';
 import { PAYLOAD_LIMITS } from '../core/link.ts';
-import { ControllerSession, HostAuthenticator, HostSession } from '../core/session/index.ts';
-import type { HostClosed } from '../core/session/index.ts';
+import { ControllerSession, HostAuthenticator, HostSession, streamsLink } from '../core/session/index.ts';
+import type { HostClosed, PeerIdentity } from '../core/session/index.ts';
 import type { DesktopHost, PlatformName, SessionKind, SessionPermissions, VideoCodec } from '../core/session/contract.ts';
 import { hbb } from '../core/wire/index.ts';
 import { discoverLan, formatHostPort, LanDiscoveryResponder, plainSecured, TcpLink } from '../net/index.ts';
-import type { LanPeerInfo } from '../net/index.ts';
+import type { LanPeerInfo, SecuredLink } from '../net/index.ts';
+import { parseTunnelRule } from '../shared/tunnel-rule.ts';
+import type { TunnelRule } from '../shared/tunnel-rule.ts';
 import { PortMapper } from '../net/portmap/index.ts';
 import { AdmissionGate } from './admission.ts';
 import { Acceptor } from './acceptor.ts';
@@ -40,6 +42,8 @@ import { followServerKey } from './server-key.ts';
 import { SettingsStore } from './settings.ts';
 import type { PeerSettings } from './settings.ts';
 import { parseTarget } from './target.ts';
+import type { StreamAudit } from './tunnel/dialer.ts';
+import { TunnelHost } from './tunnel/tunnel-host.ts';
 import { warmUp } from './warm-up.ts';
 import { WIRE_VERSION } from './version.ts';
 
@@ -59,6 +63,8 @@ export interface PeerOptions {
     readonly permanentPassword?: string;
     readonly share?: boolean;
     readonly portMapping?: boolean;
+    /** What others may reach through this computer. */
+    readonly tunnelRules?: readonly TunnelRule[];
   };
   /** Tests the NAT of the server in `overrides` while the rest is loaded, for a process that will only connect. */
   readonly probeNat?: boolean;
@@ -86,6 +92,8 @@ interface PeerEvents {
   offline: ErrorData;
   ask: IncomingInfo;
   'session-opened': IncomingInfo;
+  /** A stream through this computer was refused, or is over. */
+  'tunnel-stream': StreamAudit;
   'session-closed': { sessionId: string; peerId: string; reason: string };
 }
 
@@ -96,6 +104,12 @@ export interface ConnectOptions {
   /** h1 of session §2.4 in hex, as remembered for this peer. */
   readonly passwordHash?: string | undefined;
   readonly allowPlaintext?: boolean;
+  /** Default `desktop`. */
+  readonly kind?: 'desktop' | 'tunnel' | 'port-forward';
+  /** Target of kind `port-forward`. */
+  readonly portForward?: { host: string; port: number };
+  /** The link belongs to the tunnel from here on (kinds `tunnel` and `port-forward`). */
+  readonly onRawMode?: () => void;
   /** False: a session without picture. */
   readonly video?: boolean;
   readonly decoding?: Partial<Record<VideoCodec, boolean>>;
@@ -106,6 +120,7 @@ export interface ConnectOptions {
 
 export interface Connected {
   readonly session: ControllerSession;
+  readonly link: SecuredLink;
   readonly peerId: string;
   readonly path: ConnectionPath;
   readonly localAddress: string;
@@ -142,6 +157,10 @@ export class Peer extends Emitter<PeerEvents> {
   readonly #incoming = new Map<string, Incoming>();
   readonly #gate = new AdmissionGate();
   readonly #outgoing = new Set<ControllerSession>();
+  readonly #tunnels = new TunnelHost({
+    audit: (line) => this.emit('tunnel-stream', line),
+    log: (line) => this.#log(line),
+  });
   #mediator: Mediator | null = null;
   #acceptor: Acceptor | null = null;
   #directServer: Server | null = null;
@@ -166,6 +185,7 @@ export class Peer extends Emitter<PeerEvents> {
     this.#authenticator = new HostAuthenticator({ clock: systemClock, random, salt: this.#identity.current.salt });
     this.#authenticator.on('change', () => this.emit('changed', undefined));
     this.#applyPasswords();
+    this.#applyTunnelRules();
   }
 
   /** Reads or makes the identity of the data folder. Errors: IDENTITY_UNREADABLE, file system errors. */
@@ -294,6 +314,7 @@ export class Peer extends Emitter<PeerEvents> {
           : Buffer.from(passwordHash(permanentPassword, this.#identity.current.salt)).toString('hex');
     this.#settings.change(stored);
     this.#applyPasswords();
+    this.#applyTunnelRules();
     if (rest.portMapping === false) await this.#stopPortMapper();
     const network = ['server', 'key', 'token', 'shareEnabled', 'directAccess', 'directAccessPort', 'lanDiscovery'] as const;
     if (this.#started && network.some((name) => name in rest)) {
@@ -354,7 +375,7 @@ export class Peer extends Emitter<PeerEvents> {
             ...(this.#natProbe && !parsed.server ? { natProbe: this.#natProbe } : {}),
             relays: () => (parsed.server ? [] : (this.#mediator?.relays ?? this.#probedRelays())),
             path: parsed.forceRelay ? 'relay' : (options.path ?? 'auto'),
-            connType: hbb.ConnType.DEFAULT_CONN,
+            connType: options.kind === 'port-forward' ? hbb.ConnType.PORT_FORWARD : hbb.ConnType.DEFAULT_CONN,
             allowPlaintext,
             pinned: this.#known.host(server, parsed.id),
             identity: this.#identity.current,
@@ -375,7 +396,9 @@ export class Peer extends Emitter<PeerEvents> {
       platform: PLATFORMS[process.platform] ?? 'Linux',
       version: WIRE_VERSION,
       sessionId: options.sessionId ?? randomBytes(8).readBigUInt64LE(),
-      kind: 'desktop',
+      kind: options.kind ?? 'desktop',
+      ...(options.portForward ? { portForward: options.portForward } : {}),
+      ...(options.onRawMode ? { onRawMode: options.onRawMode } : {}),
       password: passwordOf(options),
       native: link.native,
       decoding: { vp8: true, vp9: true, av1: true, h264: true, ...options.decoding },
@@ -386,6 +409,7 @@ export class Peer extends Emitter<PeerEvents> {
     session.on('closed', () => this.#outgoing.delete(session));
     return {
       session,
+      link,
       peerId: name,
       path: connection.path,
       localAddress: link.localAddress,
@@ -441,6 +465,19 @@ export class Peer extends Emitter<PeerEvents> {
         : passwordHash(override, salt);
     this.#authenticator.setPermanentH1(hash.length === 32 ? hash : null);
     this.#authenticator.approveMode = this.settings.approveMode;
+  }
+
+  #applyTunnelRules(): void {
+    this.#tunnels.setRules(this.#options.overrides?.tunnelRules ?? this.settings.tunnelRules.map(parseTunnelRule));
+  }
+
+  /** What a session that was just opened may reach through this computer. */
+  #attachStreams(link: SecuredLink, session: HostSession, who: PeerIdentity): void {
+    const channel = streamsLink(link);
+    const streams = channel ?? (who.kind === 'tunnel' ? link : null);
+    if (!streams || (who.kind !== 'tunnel' && who.kind !== 'desktop')) return;
+    const mux = this.#tunnels.attach(streams, { peerId: who.peerId, proven: who.verified }, channel ? 0 : undefined);
+    if (who.kind === 'tunnel') mux.on('closed', ({ reason }) => session.disconnect(reason));
   }
 
   #startNetwork(): void {
@@ -550,7 +587,7 @@ export class Peer extends Emitter<PeerEvents> {
     const { desktop } = this.#options;
     const { server } = this;
     const native = this.#known.incoming(server, link.native);
-    const session = new HostSession({
+    const session: HostSession = new HostSession({
       link,
       native,
       clock: systemClock,
@@ -566,6 +603,20 @@ export class Peer extends Emitter<PeerEvents> {
         version: WIRE_VERSION,
       },
       remoteAddress: link.remoteAddress,
+      streams: true,
+      ...(this.#tunnels.offers
+        ? {
+            onPortForward: (host: string, port: number, signal: AbortSignal) =>
+              this.#tunnels.portForward({
+                link,
+                asker: { peerId: session.peer?.peerId ?? '', proven: session.peer?.verified ?? false },
+                host,
+                port,
+                signal,
+                onEnd: () => session.disconnect(),
+              }),
+          }
+        : {}),
     });
     const entry: Incoming = {
       session,
@@ -602,6 +653,7 @@ export class Peer extends Emitter<PeerEvents> {
       };
       opened = true;
       this.#known.controllerOpened(server, native);
+      this.#attachStreams(link, session, who);
       this.emit('session-opened', entry.info);
       this.emit('changed', undefined);
     });

@@ -47,6 +47,15 @@ export function parseTunnelRule(text: string): TunnelRule {
   return { kind, host: parseHost(host, text), fromPort, toPort, peer };
 }
 
+export function isTunnelRule(text: string): boolean {
+  try {
+    parseTunnelRule(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The text of a rule, in one form for each. */
 export function formatTunnelRule(rule: TunnelRule): string {
   const peer = rule.peer === '' ? '' : `@${rule.peer}`;

@@ -9,6 +9,7 @@ import type { SessionPermissions } from './contract.ts';
 import { HostDesk } from './host-desk.ts';
 import { kindOf, tunnelTarget } from './host-login.ts';
 import { HostLoginFlow } from './host-login-flow.ts';
+import { PortForwardRefused } from './host-types.ts';
 import type {
   HostClosed,
   HostSessionEvents,
@@ -323,8 +324,9 @@ export class HostSession extends Emitter<HostSessionEvents> {
       }
       this.#target = target;
       this.#maybeRaw();
-    } catch {
-      if (!this.#finished) this.#refuse(request, tunnelFailed(label), true);
+    } catch (error) {
+      const text = error instanceof PortForwardRefused ? LOGIN.noTunnel : tunnelFailed(label);
+      if (!this.#finished) this.#refuse(request, text, true);
     }
   }
 

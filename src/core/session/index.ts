@@ -10,6 +10,8 @@ export { ControllerSession } from './controller-session.ts';
 export type * from './controller-types.ts';
 export { HostSession } from './host-session.ts';
 export type * from './host-types.ts';
+export { PortForwardRefused } from './host-types.ts';
 export { CLOSE, LOGIN } from './login-strings.ts';
 export { mayRetry } from './session-errors.ts';
+export { streamsLink } from './streams-link.ts';
 export { PROTOCOL_VERSION, versionAtLeast, versionNumber } from './version.ts';

@@ -122,3 +122,21 @@ export function loginUnanswered(): LiteDeskError {
     hint: 'Give the password with --password, or have somebody there click Accept.',
   });
 }
+
+export function tunnelExists(id: string): LiteDeskError {
+  return new LiteDeskError({
+    code: 'TUNNEL_EXISTS',
+    stage: 'usage',
+    message: `There is a tunnel "${id}" already.`,
+    hint: 'Change that one, or choose another name.',
+  });
+}
+
+export function tooManyTunnels(limit: number): LiteDeskError {
+  return new LiteDeskError({
+    code: 'TUNNEL_TOO_MANY',
+    stage: 'usage',
+    message: `There are ${limit} tunnels already.`,
+    hint: 'Remove some; one proxy often does the work of many forwards.',
+  });
+}

@@ -23,8 +23,8 @@ export const RETRY_FIRST_MS = 500;
 export const RETRY_LAST_MS = 15_000;
 /** A login that nobody answers ends here: nobody types a password into a tunnel. */
 export const LOGIN_TIMEOUT_MS = 30_000;
-/** Tunnels of one computer, in settings or in a file. */
-export const MAX_TUNNELS = 200;
+/** After a UDP flow was refused, its sender is not heard for so long: each datagram would ask again. */
+export const UDP_REFUSED_MS = 2_000;
 /** What a client of the proxy may take to say what it wants. */
 export const PROXY_GREETING_MS = 15_000;
 /** Header of a request to the proxy. */
