@@ -35,6 +35,7 @@ export interface PathTcpOptions {
 
 export interface SeenTcp {
   readonly tcp: TcpClass;
+  readonly mappings: readonly Observation[];
   readonly candidates: readonly Candidate[];
   /** The last port seen, and by how much the next ones are higher, for a NAT that counts. */
   readonly counting: { readonly last: HostPort; readonly step: number } | null;
@@ -70,7 +71,7 @@ export class PathTcp {
     const last = mappings.at(-1)?.seen;
     const { allocation } = behaviour;
     const counting = allocation.kind === 'sequential' && last ? { last, step: allocation.step } : null;
-    return { tcp: tcpClassOf(behaviour), candidates, counting };
+    return { tcp: tcpClassOf(behaviour), mappings, candidates, counting };
   }
 
   /** Dials what was not dialled before, and listens from then on. */
