@@ -4,7 +4,7 @@ import { LiteDeskError } from '../core/errors.ts';
 import type { PathChoice } from '../peer/connector.ts';
 import { Peer } from '../peer/peer.ts';
 import { TunnelManager } from '../peer/tunnel/manager.ts';
-import type { TunnelSpec } from '../shared/tunnel-spec.ts';
+import type { TunnelSpec } from '../peer/tunnel/spec.ts';
 import { COMMON_OPTIONS, defaultDataDir, passwordFrom, serverFrom } from './options.ts';
 import { Output, UsageError } from './output.ts';
 import type { CommandIo } from './output.ts';

@@ -1,7 +1,7 @@
 /** The file of `litedesk host --tunnels FILE`: tunnels that come up with the host. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { MAX_TUNNELS, tunnelSpecSchema, type TunnelSpec } from '../shared/tunnel-spec.ts';
+import { MAX_TUNNELS, tunnelSpecSchema, type TunnelSpec } from '../peer/tunnel/spec.ts';
 import { UsageError } from './output.ts';
 
 const fileSchema = z.strictObject({

@@ -18,8 +18,7 @@ import type { DesktopHost, PlatformName, SessionKind, SessionPermissions, VideoC
 import { hbb } from '../core/wire/index.ts';
 import { discoverLan, formatHostPort, LanDiscoveryResponder, plainSecured, TcpLink } from '../net/index.ts';
 import type { LanPeerInfo, SecuredLink } from '../net/index.ts';
-import { parseTunnelRule } from '../shared/tunnel-rule.ts';
-import type { TunnelRule } from '../shared/tunnel-rule.ts';
+import type { TunnelRule } from './tunnel/rule-text.ts';
 import { PortMapper } from '../net/portmap/index.ts';
 import { AdmissionGate } from './admission.ts';
 import { Acceptor } from './acceptor.ts';
@@ -468,7 +467,7 @@ export class Peer extends Emitter<PeerEvents> {
   }
 
   #applyTunnelRules(): void {
-    this.#tunnels.setRules(this.#options.overrides?.tunnelRules ?? this.settings.tunnelRules.map(parseTunnelRule));
+    this.#tunnels.setRules(this.#options.overrides?.tunnelRules ?? this.settings.accessRules);
   }
 
   /** What a session that was just opened may reach through this computer. */

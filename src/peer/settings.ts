@@ -3,7 +3,6 @@ import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { MAX_RULES, MAX_TUNNELS, ruleSchema, tunnelSchema, tunnelSecretsSchema } from '../shared/tunnels.ts';
-import { isTunnelRule, MAX_RULE_LENGTH, MAX_TUNNEL_RULES } from '../shared/tunnel-rule.ts';
 import { ensureDataDir, writePrivateFile } from './identity.ts';
 
 /** Recent peers kept; the oldest go first. */
@@ -41,8 +40,6 @@ const settingsSchema = z.object({
   tunnels: z.array(tunnelSchema.and(z.object({ secrets: tunnelSecretsSchema.default({}) }))).max(MAX_TUNNELS).default([]),
   /** What others may reach through this computer. */
   accessRules: z.array(ruleSchema).max(MAX_RULES).default([]),
-  /** What others may reach through this computer (src/shared/tunnel-rule.ts). */
-  tunnelRules: z.array(z.string().max(MAX_RULE_LENGTH).refine(isTunnelRule)).max(MAX_TUNNEL_RULES).default([]),
   natType: z.enum(['unknown', 'asymmetric', 'symmetric']).default('unknown'),
 });
 

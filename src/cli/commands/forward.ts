@@ -1,7 +1,8 @@
 /** `litedesk forward ID [udp:][ADDR:]PORT:HOST:PORT…`: listens here, dials from the other peer. */
 import { parseArgs } from 'node:util';
-import { forwardSpecSchema, MAX_TUNNELS, type ForwardSpec } from '../../shared/tunnel-spec.ts';
-import { startViewer, VIEWERS, type ViewerKind } from '../../peer/tunnel/viewer.ts';
+import { forwardSpecSchema, MAX_TUNNELS, type ForwardSpec } from '../../peer/tunnel/spec.ts';
+import { formatHostPort } from '../../net/index.ts';
+import { openViewer } from '../../peer/tunnel/viewer.ts';
 import { UsageError } from '../output.ts';
 import type { CommandIo } from '../output.ts';
 import { runTunnels, TUNNEL_HELP, TUNNEL_OPTIONS } from '../run-tunnels.ts';
@@ -30,16 +31,20 @@ export async function forwardCommand(argv: string[], io: CommandIo): Promise<num
   const [peer, ...texts] = positionals;
   if (peer === undefined || texts.length === 0) throw new UsageError('give an ID and at least one PORT:HOST:PORT.');
   if (texts.length > MAX_TUNNELS) throw new UsageError(`at most ${MAX_TUNNELS} ports at once.`);
-  const open = values.open as ViewerKind | undefined;
-  if (open !== undefined && (!VIEWERS.includes(open) || texts.length > 1))
-    throw new UsageError(`--open takes one of ${VIEWERS.join(', ')}, with a single port.`);
-  const specs = texts.map((text, index) => ({ ...parseForward(text, peer, `forward-${index + 1}`), ...(open ? { open } : {}) }));
+  const { open } = values;
+  if (open !== undefined && ((open !== 'rdp' && open !== 'vnc') || texts.length > 1))
+    throw new UsageError('--open takes rdp or vnc, with a single port.');
+  const specs = texts.map((text, index) => parseForward(text, peer, `forward-${index + 1}`));
   return await runTunnels(specs, values, io, (manager) => {
     if (open)
       manager.on('listening', ({ address }) => {
-        startViewer(open, address, io.env).catch((error: unknown) => io.stderr.write(`${(error as Error).message}\n`));
+        openViewer(open, formatHostPort({ ...address, host: isAny(address.host) ? '127.0.0.1' : address.host })).catch((error: unknown) => io.stderr.write(`${(error as Error).message}\n`));
       });
   });
+}
+
+function isAny(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
 }
 
 /** Reads one forward of the command line. Throws UsageError. */

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { Peer } from '../../peer/peer.ts';
 import type { StreamAudit } from '../../peer/tunnel/dialer.ts';
 import { TunnelManager } from '../../peer/tunnel/manager.ts';
-import { parseTunnelRule, type TunnelRule } from '../../shared/tunnel-rule.ts';
+import { parseTunnelRule, type TunnelRule } from '../../peer/tunnel/rule-text.ts';
 import { COMMON_OPTIONS, defaultDataDir, noServerGiven, passwordFrom, serverFrom } from '../options.ts';
 import { Output, UsageError } from '../output.ts';
 import type { CommandIo } from '../output.ts';

@@ -1,6 +1,6 @@
 /** `litedesk proxy ID [ADDR:]PORT`: an HTTP and SOCKS5 proxy here, whose connections leave from the other peer. */
 import { parseArgs } from 'node:util';
-import { proxySpecSchema } from '../../shared/tunnel-spec.ts';
+import { proxySpecSchema } from '../../peer/tunnel/spec.ts';
 import { UsageError } from '../output.ts';
 import type { CommandIo } from '../output.ts';
 import { runTunnels, TUNNEL_HELP, TUNNEL_OPTIONS } from '../run-tunnels.ts';

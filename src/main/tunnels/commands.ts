@@ -1,7 +1,7 @@
 /** What the main window may ask of the tunnels. */
 import type { Handlers } from '../ipc.ts';
 import type { Tunnels } from './tunnels.ts';
-import { openViewer } from './viewer.ts';
+import { openViewer } from '../../peer/tunnel/viewer.ts';
 
 type TunnelCommands = Pick<
   Handlers,

@@ -8,7 +8,7 @@ import { Emitter } from '../../core/emitter.ts';
 import type { ErrorData } from '../../core/errors.ts';
 import { LiteDeskError } from '../../core/errors.ts';
 import type { StreamTarget } from '../../core/mux/index.ts';
-import { MAX_TUNNELS, type TunnelSpec } from '../../shared/tunnel-spec.ts';
+import { MAX_TUNNELS, type TunnelSpec } from './spec.ts';
 import type { PathChoice } from '../connector.ts';
 import type { Connected, Peer } from '../peer.ts';
 import type { ConnectionInfo, Connections } from './connections.ts';
@@ -17,7 +17,6 @@ import { TcpForward, type ForwardOptions } from './forward.ts';
 import type { ListenAddress, LocalListener } from './listener.ts';
 import { PeerStreams, type StreamsState } from './peer-streams.ts';
 import { Proxy } from './proxy/proxy.ts';
-import { RateMeter } from './rate-meter.ts';
 import { stockForward } from './stock-forward.ts';
 import { UdpForward } from './udp-forward.ts';
 
@@ -44,11 +43,9 @@ export interface TunnelStatus {
   readonly open: number;
   readonly total: number;
   readonly failed: number;
-  /** To and from the peer, in all and in bytes a second over about the last two seconds. */
+  /** To and from the peer, in all. */
   readonly bytesOut: number;
   readonly bytesIn: number;
-  readonly outBps: number;
-  readonly inBps: number;
 }
 
 interface TunnelManagerEvents {
@@ -77,7 +74,6 @@ interface Tunnel {
   listening: ListenAddress | null;
   error: ErrorData | null;
   listener: (LocalListener & { readonly connections: Connections }) | null;
-  readonly rate: RateMeter;
 }
 
 export class TunnelManager extends Emitter<TunnelManagerEvents> {
@@ -111,8 +107,7 @@ export class TunnelManager extends Emitter<TunnelManagerEvents> {
   add(spec: TunnelSpec): void {
     if (this.#tunnels.has(spec.id)) throw tunnelExists(spec.id);
     if (this.#tunnels.size >= MAX_TUNNELS) throw tooManyTunnels(MAX_TUNNELS);
-    const rate = new RateMeter(this.#clock);
-    const tunnel: Tunnel = { spec, state: 'off', listening: null, error: null, listener: null, rate };
+    const tunnel: Tunnel = { spec, state: 'off', listening: null, error: null, listener: null };
     this.#tunnels.set(spec.id, tunnel);
     if (spec.enabled) this.#start(tunnel);
     this.emit('changed', { id: spec.id });
@@ -268,7 +263,7 @@ export class TunnelManager extends Emitter<TunnelManagerEvents> {
   }
 
   #status(tunnel: Tunnel): TunnelStatus {
-    const { spec, state, listening, error, listener, rate } = tunnel;
+    const { spec, state, listening, error, listener } = tunnel;
     const { bytesIn, bytesOut } = listener?.connections.traffic ?? { bytesIn: 0, bytesOut: 0 };
     return {
       spec,
@@ -281,7 +276,6 @@ export class TunnelManager extends Emitter<TunnelManagerEvents> {
       failed: listener?.connections.failed ?? 0,
       bytesIn,
       bytesOut,
-      ...rate.sample(bytesOut, bytesIn),
     };
   }
 }

@@ -196,7 +196,9 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
         session.close();
         reject(error as Error);
       };
-      const cancel = this.#clock.setTimer(LOGIN_TIMEOUT_MS, () => fail(loginUnanswered()));
+      let needed: ErrorData | null = null;
+      // Asking somebody there again and again would only annoy.
+      const cancel = this.#clock.setTimer(LOGIN_TIMEOUT_MS, () => fail(needed ? new LiteDeskError(needed) : loginUnanswered()));
       // Within the event: the first frame of the mux may stand right behind the one that opened the session.
       opened = (): void => {
         cancel();
@@ -209,6 +211,7 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
       });
       session.on('password-needed', ({ reason, error }) => {
         if (reason === 'wrong' || reason === '2fa') fail(new LiteDeskError(error));
+        else needed = error;
       });
       session.on('closed', ({ error, reason }) => fail(error ? new LiteDeskError(error) : new LiteDeskError(lost(reason))));
       signal.addEventListener('abort', () => fail(signal.reason), { once: true });

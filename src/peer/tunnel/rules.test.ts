@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseTunnelRule } from '../../shared/tunnel-rule.ts';
+import { parseTunnelRule } from './rule-text.ts';
 import { addressClass, canonicalAddress } from './addresses.ts';
 import { type Asker, RuleBook } from './rules.ts';
 

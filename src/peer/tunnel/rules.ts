@@ -1,6 +1,6 @@
 /** What others may reach through this computer. Nothing, until a rule says otherwise. */
 import { type BlockList, isIP, isIPv4 } from 'node:net';
-import type { TunnelRule } from '../../shared/tunnel-rule.ts';
+import type { TunnelRule } from './rule-text.ts';
 import { addressClass, canonicalAddress, list, isSpecialNetwork } from './addresses.ts';
 
 /** Who asks. */
@@ -65,7 +65,7 @@ export class RuleBook {
 }
 
 function applies(rule: TunnelRule, asker: Asker, kind: 'tcp' | 'udp', port: number): boolean {
-  return forPeer(rule, asker) && (rule.kind === kind || rule.kind === 'any') && port >= rule.fromPort && port <= rule.toPort;
+  return forPeer(rule, asker) && (rule.kind === kind || rule.kind === 'any') && port >= rule.firstPort && port <= rule.lastPort;
 }
 
 function forPeer(rule: TunnelRule, asker: Asker): boolean {
@@ -76,16 +76,17 @@ function canonicalName(host: string): string {
   return host.toLowerCase().replace(/\.$/, '');
 }
 
-function compile(rule: TunnelRule): Compiled {
-  if (rule.kind === 'service' || rule.host === '*') return { rule, network: null, special: false };
+function compile(given: TunnelRule): Compiled {
+  if (given.kind === 'service' || given.host === '*') return { rule: given, network: null, special: false };
+  const rule = { ...given, host: canonicalName(given.host) };
   if (rule.host === 'localhost')
     return { rule, network: list(`${LOCALHOST[0]}/32`, `${LOCALHOST[1]}/128`), special: true };
-  const [address = '', bits] = rule.host.split('/');
+  const [zoned = '', bits] = rule.host.split('/');
+  const address = zoned.replace(/%.*$/, '');
   if (!isIP(address)) return { rule, network: null, special: false };
-  const width = isIPv4(address) ? 32 : 128;
-  const length = bits === undefined ? width : Number(bits);
-  // A wrapped IPv4 address is compared as IPv4, so rules for it are written as that.
-  const place = length === width ? canonicalAddress(address) : address;
-  const network = list(`${place}/${isIPv4(place) && length === width ? 32 : length}`);
-  return { rule, network, special: isSpecialNetwork(place, Math.min(length, isIPv4(place) ? 32 : 128)) };
+  const whole = bits === undefined || Number(bits) === (isIPv4(address) ? 32 : 128);
+  // A wrapped IPv4 address is compared as IPv4, so a rule for one is that, too.
+  const place = whole ? canonicalAddress(address) : address;
+  const length = whole ? (isIPv4(place) ? 32 : 128) : Number(bits);
+  return { rule, network: list(`${place}/${length}`), special: isSpecialNetwork(place, length) };
 }

@@ -5,7 +5,7 @@ import { systemClock } from '../../core/clock.ts';
 import type { Link } from '../../core/link.ts';
 import { formatTarget, Mux, type MuxStream } from '../../core/mux/index.ts';
 import { PortForwardRefused, type PortForwardTarget } from '../../core/session/index.ts';
-import type { TunnelRule } from '../../shared/tunnel-rule.ts';
+import type { TunnelRule } from './rule-text.ts';
 import { dialTcp, formatHostPort, type NetLink, resolveHost } from '../../net/index.ts';
 import { Dialer, type StreamAudit } from './dialer.ts';
 import { STOCK_DIAL_TIMEOUT_MS } from './limits.ts';

@@ -1,4 +1,4 @@
-/** A tunnel as it is kept in the settings, in a file for `litedesk host --tunnels`, and sent by the app's page. */
+/** A tunnel as the manager runs it, and as it stands in a file for `litedesk host --tunnels`. */
 import { z } from 'zod';
 
 /** Tunnels of one computer. */
@@ -33,8 +33,6 @@ export const forwardSpecSchema = z.strictObject({
   /** As the other computer sees it. */
   targetHost: host,
   targetPort: port,
-  /** The viewer to start on the port. */
-  open: z.enum(['rdp', 'vnc']).optional(),
 });
 
 export const proxySpecSchema = z.strictObject({
