@@ -1,7 +1,6 @@
-import type { en } from './en.ts';
-import type { Wording } from './translate.ts';
+import type { Messages } from './translate.ts';
 
-export const de: Wording<typeof en> = {
+export const de: Messages = {
   'app.loading': 'Wird gestartet…',
   'app.failed': 'LiteDesk konnte dieses Fenster nicht laden',
   'common.cancel': 'Abbrechen',

@@ -1,17 +1,12 @@
 import type { Language } from '../../shared/ipc.ts';
 import { de } from './de.ts';
-import { deTunnels } from './de-tunnels.ts';
 import { en } from './en.ts';
-import { enTunnels } from './en-tunnels.ts';
 import { zhCN } from './zh-CN.ts';
-import { zhCNTunnels } from './zh-CN-tunnels.ts';
 
-const english = { ...en, ...enTunnels };
-type English = typeof english;
+type English = typeof en;
 export type MessageKey = keyof English;
-/** What a language file has to be: every key of the English one, no other. */
-export type Wording<Source> = Readonly<Record<keyof Source, string>>;
-export type Messages = Wording<English>;
+/** What a language file has to be: every key, no other. */
+export type Messages = Readonly<Record<MessageKey, string>>;
 
 type Placeholders<S extends string> = S extends `${string}{${infer Name}}${infer Rest}`
   ? Name | Placeholders<Rest>
@@ -27,11 +22,7 @@ type Values<K extends MessageKey> = [Placeholders<English[K]>] extends [never]
 /** `t('connect.to', { id })`: keys and the values that each needs are checked by the compiler. */
 export type Translate = <K extends MessageKey>(key: K, ...values: Values<K>) => string;
 
-export const MESSAGES: Readonly<Record<Language, Messages>> = {
-  en: english,
-  'zh-CN': { ...zhCN, ...zhCNTunnels },
-  de: { ...de, ...deTunnels },
-};
+export const MESSAGES: Readonly<Record<Language, Messages>> = { en, 'zh-CN': zhCN, de };
 
 export function translator(language: Language): Translate {
   const messages = MESSAGES[language];

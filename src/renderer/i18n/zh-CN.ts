@@ -1,7 +1,6 @@
-import type { en } from './en.ts';
-import type { Wording } from './translate.ts';
+import type { Messages } from './translate.ts';
 
-export const zhCN: Wording<typeof en> = {
+export const zhCN: Messages = {
   'app.loading': '正在启动…',
   'app.failed': 'LiteDesk 无法加载此窗口',
   'common.cancel': '取消',
