@@ -10,7 +10,7 @@ if (unavailable !== null) console.warn(`SKIPPED, the doctor behind NATs: ${unava
 else buildCli();
 
 /** Where the doctor sits, by the name of the host. */
-const PLACES = { open: 'open', cone: 'full-cone', port: 'port-restricted', sym: 'symmetric', noudp: 'udp-blocked' } as const satisfies Record<string, NatKind>;
+const PLACES = { open: 'open', cone: 'full-cone', port: 'port-restricted', sym: 'symmetric', seq: 'symmetric-sequential', noudp: 'udp-blocked' } as const satisfies Record<string, NatKind>;
 
 describe.skipIf(unavailable !== null)('litedesk doctor from where clients are', () => {
   let world: World;
@@ -49,6 +49,21 @@ describe.skipIf(unavailable !== null)('litedesk doctor from where clients are', 
     expect(check('port', 'nat-mapping')['detail']).toContain('holes can be punched');
     expect(check('sym', 'nat-mapping')).toMatchObject({ status: 'warn', code: 'DOCTOR_NAT_SYMMETRIC' });
     expect(check('port', 'introduction')['detail']).toContain(world.lab.host('port').publicAddress);
+  });
+
+  test('the network in one sentence, with each fact', () => {
+    const network = (place: string): Record<string, string> => check(place, 'network')['facts'] as Record<string, string>;
+    expect(check('open', 'network')['detail']).toContain('no NAT');
+    expect(network('open')).toMatchObject({ udp: 'yes', 'ipv4-translated': 'no' });
+    expect(check('cone', 'network')['detail']).toContain('not strict');
+    expect(network('cone')).toMatchObject({ 'mapping-varies-by-port': 'no', 'answers-from-another-port-come-in': 'yes', 'port-kept': 'yes' });
+    expect(check('port', 'network')['detail']).toContain('keeps its ports');
+    expect(network('port')).toMatchObject({ 'mapping-varies-by-port': 'no', 'answers-from-another-port-come-in': 'no' });
+    expect(check('sym', 'network')['detail']).toContain('at random');
+    expect(network('sym')).toMatchObject({ 'mapping-varies-by-port': 'yes', 'tcp-mapping-varies-by-port': 'yes' });
+    expect(check('seq', 'network')['detail']).toContain('in steps');
+    expect(check('noudp', 'network')['detail']).toContain('no UDP');
+    expect(network('noudp')).toMatchObject({ udp: 'no', 'mapping-varies-by-port': 'not-tested', 'tcp-mapping-varies-by-port': 'no' });
   });
 
   test('where UDP is blocked the registration goes over TCP', () => {

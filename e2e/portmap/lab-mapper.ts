@@ -26,8 +26,8 @@ export class LabMapper {
   /** What it logged. */
   readonly log: string[] = [];
 
-  constructor(host: LabHost, stateFile: string, protocols: readonly MappingVia[] = []) {
-    this.#child = host.spawn(process.execPath, [join(import.meta.dirname, 'mapper-process.ts'), stateFile, protocols.join(',')], {
+  constructor(host: LabHost, stateFile: string, protocols: readonly MappingVia[] = [], leaseS?: number) {
+    this.#child = host.spawn(process.execPath, [join(import.meta.dirname, 'mapper-process.ts'), stateFile, protocols.join(','), leaseS === undefined ? '' : String(leaseS)], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on('line', (text) => {

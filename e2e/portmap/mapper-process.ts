@@ -10,11 +10,12 @@ interface Command {
   readonly port: number;
 }
 
-const [stateFile = '', protocols = ''] = process.argv.slice(2);
+const [stateFile = '', protocols = '', lease = ''] = process.argv.slice(2);
 const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 const mapper = new PortMapper({
   stateFile,
   ...(protocols === '' ? {} : { protocols: protocols.split(',') as MappingVia[] }),
+  ...(lease === '' ? {} : { leaseS: Number(lease) }),
   log: (log) => say({ log }),
 });
 mapper.on('changed', ({ previous, mapping }) => say({ event: 'changed', previous, mapping }));

@@ -3,9 +3,11 @@
 import { adminCommand } from './commands/admin.ts';
 import { connectCommand } from './commands/connect.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { forwardCommand } from './commands/forward.ts';
 import { hostCommand } from './commands/host.ts';
 import { inviteCommand } from './commands/invite.ts';
 import { pinsCommand } from './commands/pins.ts';
+import { proxyCommand } from './commands/proxy.ts';
 import { serverCommand } from './commands/server.ts';
 import { Output, UsageError } from './output.ts';
 import type { CommandIo } from './output.ts';
@@ -19,6 +21,8 @@ const USAGE = `Usage: litedesk COMMAND [OPTIONS]
   host                share this machine without a window
   connect ID          connect to a peer, measure the path, stay for a while
   pins                keys of this and of known computers
+  forward ID PORT:HOST:PORT   ports here that lead to places there
+  proxy ID PORT       HTTP and SOCKS5 here, leaving from there
   doctor              test a server from here, for a bug report
 
 Common options:
@@ -37,6 +41,8 @@ const COMMANDS: Record<string, (argv: string[], io: CommandIo) => Promise<number
   invite: inviteCommand,
   host: hostCommand,
   connect: connectCommand,
+  forward: forwardCommand,
+  proxy: proxyCommand,
   doctor: doctorCommand,
   pins: pinsCommand,
 };

@@ -4,13 +4,15 @@ import { BrowserWindow, clipboard } from 'electron';
 import { LiteDeskError } from '../core/errors.ts';
 import type { Peer } from '../peer/peer.ts';
 import { formatServer, parseServer } from '../peer/server-address.ts';
-import { HOME_EVENT, SESSION_EVENT, SESSION_PORT, STATS_EVENT } from '../shared/channels.ts';
+import { HOME_EVENT, SESSION_EVENT, SESSION_PORT, STATS_EVENT, TUNNELS_EVENT } from '../shared/channels.ts';
 import type { SettingsChange } from '../shared/ipc.ts';
 import type { WindowKind } from '../shared/schemas.ts';
 import { homeState, settingsOf } from './home.ts';
 import type { HostedServer } from './hosted-server.ts';
 import type { Handlers } from './ipc.ts';
 import { SessionWindow } from './session/session-window.ts';
+import { tunnelCommands } from './tunnels/commands.ts';
+import type { Tunnels } from './tunnels/tunnels.ts';
 import { MAX_SESSION_WINDOWS } from './windows.ts';
 import type { Windows } from './windows.ts';
 
@@ -24,6 +26,7 @@ export interface AppParts {
   readonly peer: Peer;
   readonly windows: Windows;
   readonly hostedServer: HostedServer;
+  readonly tunnels: Tunnels;
   readonly log: (line: string) => void;
 }
 
@@ -33,10 +36,11 @@ export class LiteDeskApp {
   readonly #offs: (() => void)[] = [];
   #homeTimer: NodeJS.Timeout | null = null;
   #hostBarTimer: NodeJS.Timeout | null = null;
+  #tunnelsTimer: NodeJS.Timeout | null = null;
 
   constructor(parts: AppParts) {
     this.#parts = parts;
-    const { peer, hostedServer } = parts;
+    const { peer, hostedServer, tunnels } = parts;
     this.#offs.push(
       peer.on('changed', () => this.#homeChanged()),
       peer.on('ask', (info) => this.#parts.windows.open({ kind: 'accept', sessionId: info.sessionId })),
@@ -52,6 +56,7 @@ export class LiteDeskApp {
         if (!this.#isControlled()) this.#parts.windows.close({ kind: 'host-bar' });
       }),
       hostedServer.onChange(() => this.#homeChanged()),
+      tunnels.on('changed', () => this.#tunnelsChanged()),
     );
   }
 
@@ -61,8 +66,9 @@ export class LiteDeskApp {
   }
 
   handlers(): Handlers {
-    const { peer, windows, hostedServer } = this.#parts;
+    const { peer, windows, hostedServer, tunnels } = this.#parts;
     return {
+      ...tunnelCommands(tunnels),
       getHome: () => homeState(peer, hostedServer.state),
       copyText: async (_sender, text) => {
         await clipboard.writeText(text);
@@ -143,9 +149,11 @@ export class LiteDeskApp {
   async stop(): Promise<void> {
     if (this.#homeTimer) clearTimeout(this.#homeTimer);
     if (this.#hostBarTimer) clearTimeout(this.#hostBarTimer);
+    if (this.#tunnelsTimer) clearTimeout(this.#tunnelsTimer);
     for (const off of this.#offs.splice(0)) off();
     for (const session of this.#sessions.values()) session.close();
     this.#sessions.clear();
+    await this.#parts.tunnels.stop();
     await this.#parts.peer.stop();
     await this.#parts.hostedServer.stop();
   }
@@ -209,6 +217,13 @@ export class LiteDeskApp {
       this.#homeTimer = null;
       const { windows, peer, hostedServer } = this.#parts;
       windows.send(HOME_EVENT, [homeState(peer, hostedServer.state)]);
+    }, HOME_INTERVAL_MS);
+  }
+
+  #tunnelsChanged(): void {
+    this.#tunnelsTimer ??= setTimeout(() => {
+      this.#tunnelsTimer = null;
+      this.#parts.windows.send(TUNNELS_EVENT, [this.#parts.tunnels.state], { kind: 'home' });
     }, HOME_INTERVAL_MS);
   }
 }

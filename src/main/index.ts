@@ -11,6 +11,7 @@ import { answerCommands } from './ipc.ts';
 import { readOptions } from './options.ts';
 import { registerPageScheme, servePages } from './pages.ts';
 import { printIdentity } from './print-identity.ts';
+import { createTunnels } from './tunnels/create.ts';
 import { denyPermissions, lockDown } from './security.ts';
 import { Windows } from './windows.ts';
 
@@ -47,7 +48,8 @@ async function main(): Promise<void> {
   const desktop = await createDesktop({ preloadDir, log });
   const peer = await Peer.open({ dataDir: options.dataDir, desktop: desktop.host, log });
   const hostedServer = new HostedServer(join(options.dataDir, 'server'), log);
-  const litedesk = new LiteDeskApp({ peer, windows, hostedServer, log });
+  const tunnels = createTunnels(peer);
+  const litedesk = new LiteDeskApp({ peer, windows, hostedServer, tunnels, log });
 
   answerCommands(windows, litedesk.handlers(), log);
   ipcMain.on(SESSION_PORT, (event, sessionId: unknown) => {
@@ -71,4 +73,5 @@ async function main(): Promise<void> {
   if (options.printId) printIdentity(peer, (line) => void process.stdout.write(`${line}\n`));
   litedesk.showHome();
   peer.start();
+  tunnels.start();
 }

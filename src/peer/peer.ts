@@ -12,33 +12,28 @@ import { fingerprint, passwordHash } from '../core/crypto/index.ts';
 import { Emitter } from '../core/emitter.ts';
 import type { ErrorData } from '../core/errors.ts';
 import { PAYLOAD_LIMITS } from '../core/link.ts';
-import type { PathChange } from '../core/native/contract.ts';
-import { DARK_MS } from '../core/native/multipath-limits.ts';
-import { ControllerSession, HostAuthenticator, HostSession, WATCHED_BY_LINK } from '../core/session/index.ts';
-import type { HostClosed } from '../core/session/index.ts';
+import { ControllerSession, HostAuthenticator, HostSession, streamsLink } from '../core/session/index.ts';
+import type { HostClosed, PeerIdentity } from '../core/session/index.ts';
 import type { DesktopHost, PlatformName, SessionKind, SessionPermissions, VideoCodec } from '../core/session/contract.ts';
 import { hbb } from '../core/wire/index.ts';
 import { discoverLan, formatHostPort, LanDiscoveryResponder, plainSecured, TcpLink } from '../net/index.ts';
-import type { LanPeerInfo } from '../net/index.ts';
+import type { LanPeerInfo, SecuredLink } from '../net/index.ts';
+import type { TunnelRule } from './tunnel/rule-text.ts';
 import { PortMapper } from '../net/portmap/index.ts';
 import { AdmissionGate } from './admission.ts';
 import { Acceptor } from './acceptor.ts';
 import type { IncomingLink, IncomingPath } from './acceptor.ts';
-import { connectAddress } from './connect-address.ts';
-import type { ConnectPeerOptions, ConnectStep, PathChoice, PeerConnection } from './connect-options.ts';
-import { connectPeer } from './connector.ts';
+import { connectAddress, connectPeer } from './connector.ts';
+import type { ConnectStep, PathChoice } from './connector.ts';
 import { keyMismatch } from './errors.ts';
 import { IdentityStore } from './identity.ts';
 import { KnownPeers } from './known-peers.ts';
 import { Mediator } from './mediator.ts';
 import type { MediatorState } from './mediator.ts';
 import { probeNat } from './nat-test.ts';
-import { NativeSessions } from './native-sessions.ts';
 import type { NatType } from './nat-test.ts';
 import type { MeasuredRelay } from './relay-latency.ts';
-import { OutgoingLink } from './outgoing-link.ts';
-import type { LivePaths } from './outgoing-link.ts';
-import type { Attempt } from './race.ts';
+import type { Attempt, ConnectionPath } from './race.ts';
 import { PinStore } from './pins.ts';
 import { formatServer, parseServer } from './server-address.ts';
 import type { ServerAddress } from './server-address.ts';
@@ -46,6 +41,8 @@ import { followServerKey } from './server-key.ts';
 import { SettingsStore } from './settings.ts';
 import type { PeerSettings } from './settings.ts';
 import { parseTarget } from './target.ts';
+import type { StreamAudit } from './tunnel/dialer.ts';
+import { TunnelHost } from './tunnel/tunnel-host.ts';
 import { warmUp } from './warm-up.ts';
 import { WIRE_VERSION } from './version.ts';
 
@@ -54,8 +51,6 @@ const MAX_INCOMING = 64;
 /** Changes of server keys that are remembered; each server has a few in a lifetime. */
 const MAX_MOVED_KEYS = 50;
 const HEX_HASH_BYTES = 64;
-/** After a pause of this length, in milliseconds, a session's picture is sent anew. */
-const RESUME_MS = 1_000;
 
 export interface PeerOptions {
   readonly dataDir: string;
@@ -67,6 +62,8 @@ export interface PeerOptions {
     readonly permanentPassword?: string;
     readonly share?: boolean;
     readonly portMapping?: boolean;
+    /** What others may reach through this computer. */
+    readonly tunnelRules?: readonly TunnelRule[];
   };
   /** Tests the NAT of the server in `overrides` while the rest is loaded, for a process that will only connect. */
   readonly probeNat?: boolean;
@@ -94,8 +91,8 @@ interface PeerEvents {
   offline: ErrorData;
   ask: IncomingInfo;
   'session-opened': IncomingInfo;
-  /** A session that others have with this computer goes another way. */
-  'path-changed': { sessionId: string } & PathChange;
+  /** A stream through this computer was refused, or is over. */
+  'tunnel-stream': StreamAudit;
   'session-closed': { sessionId: string; peerId: string; reason: string };
 }
 
@@ -106,6 +103,12 @@ export interface ConnectOptions {
   /** h1 of session §2.4 in hex, as remembered for this peer. */
   readonly passwordHash?: string | undefined;
   readonly allowPlaintext?: boolean;
+  /** Default `desktop`. */
+  readonly kind?: 'desktop' | 'tunnel' | 'port-forward';
+  /** Target of kind `port-forward`. */
+  readonly portForward?: { host: string; port: number };
+  /** The link belongs to the tunnel from here on (kinds `tunnel` and `port-forward`). */
+  readonly onRawMode?: () => void;
   /** False: a session without picture. */
   readonly video?: boolean;
   readonly decoding?: Partial<Record<VideoCodec, boolean>>;
@@ -114,14 +117,16 @@ export interface ConnectOptions {
   readonly onProgress?: (progress: ConnectStep) => void;
 }
 
-/** A connection that stands. The way that its session takes may change while it runs. */
-export interface Connected extends LivePaths {
+export interface Connected {
   readonly session: ControllerSession;
+  readonly link: SecuredLink;
   readonly peerId: string;
+  readonly path: ConnectionPath;
+  readonly localAddress: string;
+  readonly remoteAddress: string;
   readonly encrypted: boolean;
   readonly peerVerified: boolean;
   readonly elapsedMs: number;
-  /** All that were tried so far; grows while others are looked for. */
   readonly attempts: readonly Attempt[];
 }
 
@@ -149,9 +154,12 @@ export class Peer extends Emitter<PeerEvents> {
   readonly #known: KnownPeers;
   readonly #authenticator: HostAuthenticator;
   readonly #incoming = new Map<string, Incoming>();
-  readonly #nativeSessions = new NativeSessions();
   readonly #gate = new AdmissionGate();
   readonly #outgoing = new Set<ControllerSession>();
+  readonly #tunnels = new TunnelHost({
+    audit: (line) => this.emit('tunnel-stream', line),
+    log: (line) => this.#log(line),
+  });
   #mediator: Mediator | null = null;
   #acceptor: Acceptor | null = null;
   #directServer: Server | null = null;
@@ -176,6 +184,7 @@ export class Peer extends Emitter<PeerEvents> {
     this.#authenticator = new HostAuthenticator({ clock: systemClock, random, salt: this.#identity.current.salt });
     this.#authenticator.on('change', () => this.emit('changed', undefined));
     this.#applyPasswords();
+    this.#applyTunnelRules();
   }
 
   /** Reads or makes the identity of the data folder. Errors: IDENTITY_UNREADABLE, file system errors. */
@@ -304,6 +313,7 @@ export class Peer extends Emitter<PeerEvents> {
           : Buffer.from(passwordHash(permanentPassword, this.#identity.current.salt)).toString('hex');
     this.#settings.change(stored);
     this.#applyPasswords();
+    this.#applyTunnelRules();
     if (rest.portMapping === false) await this.#stopPortMapper();
     const network = ['server', 'key', 'token', 'shareEnabled', 'directAccess', 'directAccessPort', 'lanDiscovery'] as const;
     if (this.#started && network.some((name) => name in rest)) {
@@ -352,40 +362,31 @@ export class Peer extends Emitter<PeerEvents> {
     const parsed = parseTarget(target);
     const name = parsed.kind === 'id' ? parsed.id : formatHostPort(parsed);
     const allowPlaintext = options.allowPlaintext === true || this.settings.plaintextPeers.includes(name);
-    const foreign = parsed.kind === 'id' && Boolean(parsed.server);
     const server = parsed.kind === 'id' ? (parsed.server ?? this.server) : null;
-    const byId = (more: Pick<ConnectPeerOptions, 'signal' | 'onProgress' | 'join'>): Promise<PeerConnection> =>
-      connectPeer({
-        server,
-        peerId: name,
-        // A label that was stored in another network is worse than none.
-        nat: this.#mediator?.nat ?? (foreign ? 'unknown' : this.#probedNat),
-        ...(this.#natProbe && !foreign ? { natProbe: this.#natProbe } : {}),
-        relays: () => (foreign ? [] : (this.#mediator?.relays ?? this.#probedRelays())),
-        path: parsed.kind === 'id' && parsed.forceRelay ? 'relay' : (options.path ?? 'auto'),
-        connType: hbb.ConnType.DEFAULT_CONN,
-        allowPlaintext,
-        pinned: this.#known.host(server, name),
-        identity: this.#identity.current,
-        onNat: (nat) => this.#settings.change({ natType: nat }),
-        // Of another server than ours nothing is remembered.
-        ...(foreign ? {} : { onNewerKey: () => void this.#followServerKey(null) }),
-        ...more,
-      });
-    const { signal, onProgress } = options;
     const connection =
       parsed.kind === 'address'
-        ? await connectAddress(parsed, { allowPlaintext, signal })
-        : await byId({ signal, ...(onProgress ? { onProgress } : {}) });
-    const outgoing = new OutgoingLink(
-      connection,
-      parsed.kind === 'id' ? (join, stop) => byId({ join, signal: AbortSignal.any([signal, stop]) }) : null,
-    );
+        ? await connectAddress(parsed, { allowPlaintext, signal: options.signal })
+        : await connectPeer({
+            server,
+            peerId: parsed.id,
+            // A label that was stored in another network is worse than none.
+            nat: this.#mediator?.nat ?? (parsed.server ? 'unknown' : this.#probedNat),
+            ...(this.#natProbe && !parsed.server ? { natProbe: this.#natProbe } : {}),
+            relays: () => (parsed.server ? [] : (this.#mediator?.relays ?? this.#probedRelays())),
+            path: parsed.forceRelay ? 'relay' : (options.path ?? 'auto'),
+            connType: options.kind === 'port-forward' ? hbb.ConnType.PORT_FORWARD : hbb.ConnType.DEFAULT_CONN,
+            allowPlaintext,
+            pinned: this.#known.host(server, parsed.id),
+            identity: this.#identity.current,
+            signal: options.signal,
+            ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+            onNat: (nat) => this.#settings.change({ natType: nat }),
+            // Of another server than ours nothing is remembered.
+            ...(parsed.server ? {} : { onNewerKey: () => void this.#followServerKey(null) }),
+          });
     const { link } = connection;
-    const { multipath } = outgoing;
     const session = new ControllerSession({
-      link: outgoing.link,
-      ...(multipath ? { sessionTimeouts: WATCHED_BY_LINK } : {}),
+      link,
       clock: systemClock,
       random: (n) => randomBytes(n),
       peerId: name,
@@ -394,34 +395,24 @@ export class Peer extends Emitter<PeerEvents> {
       platform: PLATFORMS[process.platform] ?? 'Linux',
       version: WIRE_VERSION,
       sessionId: options.sessionId ?? randomBytes(8).readBigUInt64LE(),
-      kind: 'desktop',
+      kind: options.kind ?? 'desktop',
+      ...(options.portForward ? { portForward: options.portForward } : {}),
+      ...(options.onRawMode ? { onRawMode: options.onRawMode } : {}),
       password: passwordOf(options),
       native: link.native,
       decoding: { vp8: true, vp9: true, av1: true, h264: true, ...options.decoding },
     });
     if (options.video === false) session.on('opened', () => session.captureDisplays([]));
-    session.on('opened', () => {
-      if (multipath) multipath.darkMs = DARK_MS;
-      this.#known.hostOpened(server, name, link);
-    });
+    session.on('opened', () => this.#known.hostOpened(server, name, link));
     this.#outgoing.add(session);
     session.on('closed', () => this.#outgoing.delete(session));
     return {
       session,
+      link,
       peerId: name,
-      get path() {
-        return outgoing.path;
-      },
-      get localAddress() {
-        return outgoing.localAddress;
-      },
-      get remoteAddress() {
-        return outgoing.remoteAddress;
-      },
-      get paths() {
-        return outgoing.paths;
-      },
-      onPathChange: (listener) => outgoing.onPathChange(listener),
+      path: connection.path,
+      localAddress: link.localAddress,
+      remoteAddress: link.remoteAddress,
       encrypted: link.encrypted,
       peerVerified: link.peerVerified,
       elapsedMs: connection.elapsedMs,
@@ -475,6 +466,19 @@ export class Peer extends Emitter<PeerEvents> {
     this.#authenticator.approveMode = this.settings.approveMode;
   }
 
+  #applyTunnelRules(): void {
+    this.#tunnels.setRules(this.#options.overrides?.tunnelRules ?? this.settings.accessRules);
+  }
+
+  /** What a session that was just opened may reach through this computer. */
+  #attachStreams(link: SecuredLink, session: HostSession, who: PeerIdentity): void {
+    const channel = streamsLink(link);
+    const streams = channel ?? (who.kind === 'tunnel' ? link : null);
+    if (!streams || (who.kind !== 'tunnel' && who.kind !== 'desktop')) return;
+    const mux = this.#tunnels.attach(streams, { peerId: who.peerId, proven: who.verified }, channel ? 0 : undefined);
+    if (who.kind === 'tunnel') mux.on('closed', ({ reason }) => session.disconnect(reason));
+  }
+
   #startNetwork(): void {
     const { server, sharing } = this;
     if (server) {
@@ -487,7 +491,7 @@ export class Peer extends Emitter<PeerEvents> {
         allowPlaintext: false,
         gate: this.#gate,
         onKeyDoubted: () => mediator.unconfirmKey(),
-        findSession: this.#nativeSessions.secretOf,
+        findSession: () => null,
         onLink: (incoming) => this.#onIncoming(incoming),
         onFailure: (step, error) => this.#log(`incoming connection failed (${step}): ${(error as Error).message}`),
       });
@@ -573,11 +577,6 @@ export class Peer extends Emitter<PeerEvents> {
   }
 
   #onIncoming({ link, path, admission }: IncomingLink): void {
-    if (link.native?.joined) {
-      admission.release();
-      this.#nativeSessions.join(link, path);
-      return;
-    }
     if (this.#incoming.size >= MAX_INCOMING) {
       admission.release();
       link.destroy();
@@ -586,11 +585,9 @@ export class Peer extends Emitter<PeerEvents> {
     const sessionId = randomUUID();
     const { desktop } = this.#options;
     const { server } = this;
-    const multipath = link.native ? this.#nativeSessions.found(link, path) : null;
     const native = this.#known.incoming(server, link.native);
-    const session = new HostSession({
-      link: multipath ?? link,
-      ...(multipath ? { sessionTimeouts: WATCHED_BY_LINK } : {}),
+    const session: HostSession = new HostSession({
+      link,
       native,
       clock: systemClock,
       random: (n) => randomBytes(n),
@@ -605,6 +602,20 @@ export class Peer extends Emitter<PeerEvents> {
         version: WIRE_VERSION,
       },
       remoteAddress: link.remoteAddress,
+      streams: true,
+      ...(this.#tunnels.offers
+        ? {
+            onPortForward: (host: string, port: number, signal: AbortSignal) =>
+              this.#tunnels.portForward({
+                link,
+                asker: { peerId: session.peer?.peerId ?? '', proven: session.peer?.verified ?? false },
+                host,
+                port,
+                signal,
+                onEnd: () => session.disconnect(),
+              }),
+          }
+        : {}),
     });
     const entry: Incoming = {
       session,
@@ -640,8 +651,8 @@ export class Peer extends Emitter<PeerEvents> {
         sinceMs: Date.now(),
       };
       opened = true;
-      if (multipath) multipath.darkMs = DARK_MS;
       this.#known.controllerOpened(server, native);
+      this.#attachStreams(link, session, who);
       this.emit('session-opened', entry.info);
       this.emit('changed', undefined);
     });
@@ -650,12 +661,6 @@ export class Peer extends Emitter<PeerEvents> {
       const reason = closed.reason || CLOSED_BY[closed.by];
       this.#incoming.delete(sessionId);
       if (opened) this.emit('session-closed', { sessionId, peerId: entry.info.peerId, reason });
-      this.emit('changed', undefined);
-    });
-    multipath?.onPathChange((change) => {
-      entry.info = { ...entry.info, path: change.to, remoteAddress: multipath.remoteAddress };
-      if (change.pauseMs >= RESUME_MS) session.resumed();
-      if (opened) this.emit('path-changed', { sessionId, ...change });
       this.emit('changed', undefined);
     });
     session.start();

@@ -37,7 +37,7 @@ describe('pins', () => {
 
   test('can be set before the first session, from the key that the host shows', () => {
     pins.setHost('s', '123', Buffer.from(KEY).toString('base64'));
-    expect(pins.host('s', '123')?.key).toEqual(Buffer.from(KEY));
+    expect(pins.host('s', '123')).toEqual({ key: Buffer.from(KEY), native: true });
     expect(() => pins.setHost('s', '123', '3F2A-91C0')).toThrow(expect.objectContaining({ code: 'PIN_KEY_INVALID' }));
   });
 

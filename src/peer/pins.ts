@@ -74,11 +74,14 @@ export class PinStore {
     this.#put(file, 'hosts', { server: serverName(server), id, key, native, ...this.#times(pin) });
   }
 
-  /** Pins a host before its first session, from its key (base64) as it shows it. @throws LiteDeskError PIN_KEY_INVALID */
+  /**
+   * Pins a host before its first session, from its key (base64) as it shows it. What shows one speaks native.
+   * @throws LiteDeskError PIN_KEY_INVALID
+   */
   setHost(server: string, id: string, key: string): void {
     if (!isServerKey(key)) throw keyInvalid(key);
     const file = this.#read();
-    this.#put(file, 'hosts', { server: serverName(server), id, key, native: false, ...this.#times(null) });
+    this.#put(file, 'hosts', { server: serverName(server), id, key, native: true, ...this.#times(null) });
   }
 
   /** Takes the older link from this host again, with the key that is known. Answers false for an id that is not pinned. */

@@ -1,41 +1,20 @@
 /** Our peers at our server: invitations, a key that changes under them, a key that is wrong, tickets for a relay elsewhere. */
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { fingerprint } from '../core/crypto/index.ts';
 import { callAdmin } from '../server/admin/client.ts';
-import { type RunningServer, type ServerOptions, startServer } from '../server/index.ts';
-import { Peer } from './peer.ts';
-import { parseServer } from './server-address.ts';
+import type { RunningServer, ServerOptions } from '../server/index.ts';
+import type { Peer } from './peer.ts';
+import { PeerLab, registered } from '../../test/lib/peers.ts';
 
 const DAY_MS = 86_400_000;
 const OTHER_KEY = Buffer.alloc(32, 9).toString('base64');
-let dir: string;
-let servers: RunningServer[];
-let peers: Peer[];
+let lab: PeerLab;
 
-const start = async (name: string, options: Partial<ServerOptions> = {}): Promise<RunningServer> => {
-  const server = await startServer({ dataDir: join(dir, name), bind: '127.0.0.1', ports: { rendezvous: -1 }, ...options });
-  servers.push(server);
-  return server;
-};
-async function peer(name: string, server: string, key?: string): Promise<Peer> {
-  const opened = await Peer.open({
-    dataDir: join(dir, name),
-    desktop: null,
-    overrides: { server: parseServer(server, key), permanentPassword: 'secret', share: true },
-  });
-  peers.push(opened);
-  return opened;
-}
-/** Starts it and tells how that ended. */
-const registered = (of: Peer): Promise<string> =>
-  new Promise((resolve) => {
-    of.on('registered', () => resolve('registered'));
-    of.on('offline', ({ code, message }) => resolve(`${code}: ${message}`));
-    of.start();
-  });
+const start = (name: string, options: Partial<ServerOptions> = {}): Promise<RunningServer> => lab.server(name, options);
+const peer = (name: string, server: string, key?: string): Promise<Peer> => lab.peer(name, server, key === undefined ? {} : { key });
+
 async function connect(from: Peer, to: Peer, path: 'auto' | 'relay'): Promise<string> {
   const connected = await from.connect(to.id, { signal: AbortSignal.timeout(10_000), path, password: 'secret' });
   connected.session.close();
@@ -43,19 +22,13 @@ async function connect(from: Peer, to: Peer, path: 'auto' | 'relay'): Promise<st
 }
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'litedesk-trust-'));
-  servers = [];
-  peers = [];
+  lab = new PeerLab();
 });
-afterEach(async () => {
-  for (const one of peers) await one.stop();
-  for (const server of servers) await server.close();
-  rmSync(dir, { recursive: true });
-});
+afterEach(() => lab.end());
 
 it('enrols with the token of its invitation, and not without', async () => {
   const server = await start('server', { enrolment: 'token' });
-  const { result } = await callAdmin(join(dir, 'server'), ['invite'], new AbortController().signal);
+  const { result } = await callAdmin(join(lab.dir, 'server'), ['invite'], new AbortController().signal);
   expect(await registered(await peer('stranger', server.invitation))).toContain('REGISTER_NOT_DEPLOYED');
   expect(await registered(await peer('guest', (result as { invitation: string }).invitation))).toBe('registered');
   expect(server.stats()['enrol-needs-token']).toBeGreaterThan(0);
@@ -109,10 +82,9 @@ it('says both fingerprints when the key is another one, as host and as controlle
 });
 
 it('relays through another machine that has the key, by tickets alone', async () => {
-  await start('first').then((server) => server.close());
-  servers = [];
-  mkdirSync(join(dir, 'relay'));
-  copyFileSync(join(dir, 'first/id_ed25519'), join(dir, 'relay/id_ed25519'));
+  await lab.closeServer(await start('first'));
+  mkdirSync(join(lab.dir, 'relay'));
+  copyFileSync(join(lab.dir, 'first/id_ed25519'), join(lab.dir, 'relay/id_ed25519'));
   const relay = await start('relay');
   const server = await start('first', { relays: [`127.0.0.1:${relay.ports.relay}`] });
   const [host, controller] = [await peer('host', server.invitation), await peer('controller', server.invitation)];

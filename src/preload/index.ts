@@ -2,11 +2,12 @@
 import { contextBridge, ipcRenderer } from 'electron';
 import type { IpcRendererEvent } from 'electron';
 import type { z } from 'zod';
-import { COMMAND_NAMES, commandChannel, HOME_EVENT, SESSION_EVENT, SESSION_PORT, STATS_EVENT, WINDOW_ARGUMENT } from '../shared/channels.ts';
+import { COMMAND_NAMES, commandChannel, HOME_EVENT, SESSION_EVENT, SESSION_PORT, STATS_EVENT, TUNNELS_EVENT, WINDOW_ARGUMENT } from '../shared/channels.ts';
 import type { CommandName } from '../shared/channels.ts';
 import type { LiteDeskApi, Result, SessionPortCommand, SessionPortMessage } from '../shared/ipc.ts';
 import { COMMANDS, homeSchema, portCommandSchema, portMessageSchema, resultSchema, sessionStateSchema, statsSchema, windowSchema } from '../shared/schemas.ts';
 import type { CommandAnswer, CommandArgs } from '../shared/schemas.ts';
+import { tunnelsStateSchema } from '../shared/tunnels-state.ts';
 
 const argument = process.argv.find((text) => text.startsWith(WINDOW_ARGUMENT)) ?? '';
 const ownWindow = windowSchema.parse(JSON.parse(argument.slice(WINDOW_ARGUMENT.length)));
@@ -70,6 +71,7 @@ const api: LiteDeskApi = {
   window: ownWindow,
   ...commands,
   onHome: (listener) => listen(HOME_EVENT, homeSchema, null, listener),
+  onTunnels: (listener) => listen(TUNNELS_EVENT, tunnelsStateSchema, null, listener),
   onSession: (sessionId, listener) => listen(SESSION_EVENT, sessionStateSchema, sessionId, listener),
   onStats: (sessionId, listener) => listen(STATS_EVENT, statsSchema, sessionId, listener),
   openSessionPort: openPort,

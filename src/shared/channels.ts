@@ -13,6 +13,14 @@ export const COMMAND_NAMES = [
   'stopHostedServer',
   'answerIncoming',
   'closeIncoming',
+  'getTunnels',
+  'saveTunnel',
+  'removeTunnel',
+  'restoreTunnel',
+  'runTunnel',
+  'openViewer',
+  'saveRule',
+  'removeRule',
   'getSession',
   'givePassword',
   'allowPlaintext',
@@ -27,6 +35,7 @@ export const commandChannel = (name: CommandName): string => `litedesk:command:$
 
 /** Main → renderer. */
 export const HOME_EVENT = 'litedesk:event:home';
+export const TUNNELS_EVENT = 'litedesk:event:tunnels';
 export const SESSION_EVENT = 'litedesk:event:session';
 export const STATS_EVENT = 'litedesk:event:stats';
 /** Renderer → main: asks for the session's port; main → renderer: the port itself. */

@@ -3,6 +3,8 @@
  * implements it, src/main answers it, and both ends validate with the zod schemas of src/shared/schemas.ts.
  */
 import type { ErrorData } from '../core/errors.ts';
+import type { AccessRule, Tunnel, TunnelSecrets } from './tunnels.ts';
+import type { TunnelsState } from './tunnels-state.ts';
 
 export type Language = 'en' | 'zh-CN' | 'de';
 export type NatLabel = 'unknown' | 'asymmetric' | 'symmetric';
@@ -174,6 +176,21 @@ export interface LiteDeskApi {
   discoverLan(): Promise<Result<LanPeer[]>>;
   hostServer(): Promise<Result<null>>;
   stopHostedServer(): Promise<Result<null>>;
+
+  // tunnels
+  getTunnels(): Promise<Result<TunnelsState>>;
+  onTunnels(listener: (state: TunnelsState) => void): () => void;
+  /** Adds it, or replaces the one of that id; one that runs is started again. */
+  saveTunnel(tunnel: Tunnel, secrets: TunnelSecrets): Promise<Result<null>>;
+  /** Ends and forgets it; `restoreTunnel` brings back what was removed last. */
+  removeTunnel(id: string): Promise<Result<null>>;
+  restoreTunnel(id: string): Promise<Result<null>>;
+  /** Starts or stops it, now and when the app starts. */
+  runTunnel(id: string, run: boolean): Promise<Result<null>>;
+  /** Starts the viewer for a tunnel of kind `rdp` or `vnc`. */
+  openViewer(id: string): Promise<Result<null>>;
+  saveRule(rule: AccessRule): Promise<Result<null>>;
+  removeRule(id: string): Promise<Result<null>>;
 
   // incoming sessions (accept window and host bar)
   answerIncoming(sessionId: string, accept: boolean): Promise<Result<null>>;

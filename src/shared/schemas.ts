@@ -2,37 +2,24 @@
  * One schema for everything that crosses between the processes of the app; both ends check with it. Sizes are bounded,
  * so that a broken renderer cannot fill the main process.
  */
-import { z } from 'zod';
-import { STAGES } from '../core/errors.ts';
 import type { CommandName } from './channels.ts';
-
-// The check of whether `new Function` works would be reported as a violation of the content security policy.
-z.config({ jitless: true });
-
-/** Longest free text: a paste as keystrokes, a settings field. */
-const MAX_TEXT = 65_536;
-/** Longest name, id or address. */
-const MAX_NAME = 300;
-/** Monitors of one computer. */
-const MAX_DISPLAYS = 64;
-/** Coordinates of a virtual desktop fit in 16 bits on every platform. */
-const MAX_COORDINATE = 65_535;
-
-const name = z.string().max(MAX_NAME);
-const text = z.string().max(MAX_TEXT);
-const sessionId = z.string().min(1).max(64);
-const displayIndex = z.number().int().min(0).max(MAX_DISPLAYS);
-const coordinate = z.number().min(-MAX_COORDINATE).max(MAX_COORDINATE);
+import {
+  buffer,
+  coordinate,
+  displayIndex,
+  errorDataSchema,
+  MAX_DISPLAYS,
+  MAX_NAME,
+  name,
+  pathSchema,
+  sessionId,
+  text,
+} from './common-schemas.ts';
+import { entryId, ruleSchema, tunnelSchema, tunnelSecretsSchema } from './tunnels.ts';
+import { tunnelsStateSchema } from './tunnels-state.ts';
+import { z } from './zod.ts';
 
 export const languageSchema = z.enum(['en', 'zh-CN', 'de']);
-export const pathSchema = z.enum(['lan', 'tcp', 'udp', 'ipv6', 'mapped', 'direct', 'relay']);
-
-export const errorDataSchema = z.object({
-  code: z.string().max(100),
-  stage: z.enum(STAGES),
-  message: text,
-  hint: text,
-});
 
 export const windowSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('home') }),
@@ -143,9 +130,6 @@ export const statsSchema = z.object({
   bitrateBps: z.number(),
 });
 
-/** An ArrayBuffer of whatever realm. */
-const buffer = z.custom<ArrayBuffer>((value) => Object.prototype.toString.call(value) === '[object ArrayBuffer]');
-
 export const portMessageSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('video'),
@@ -228,6 +212,14 @@ export const COMMANDS = {
   stopHostedServer: { args: none, answer: nothing },
   answerIncoming: { args: z.tuple([sessionId, z.boolean()]), answer: nothing },
   closeIncoming: { args: z.tuple([sessionId]), answer: nothing },
+  getTunnels: { args: none, answer: tunnelsStateSchema },
+  saveTunnel: { args: z.tuple([tunnelSchema, tunnelSecretsSchema]), answer: nothing },
+  removeTunnel: { args: z.tuple([entryId]), answer: nothing },
+  restoreTunnel: { args: z.tuple([entryId]), answer: nothing },
+  runTunnel: { args: z.tuple([entryId, z.boolean()]), answer: nothing },
+  openViewer: { args: z.tuple([entryId]), answer: nothing },
+  saveRule: { args: z.tuple([ruleSchema]), answer: nothing },
+  removeRule: { args: z.tuple([entryId]), answer: nothing },
   getSession: { args: z.tuple([sessionId]), answer: sessionStateSchema },
   givePassword: { args: z.tuple([sessionId, z.string().max(128), z.boolean()]), answer: nothing },
   allowPlaintext: { args: z.tuple([sessionId]), answer: nothing },
@@ -246,62 +238,3 @@ export const resultSchema = <T extends z.ZodType>(value: T) =>
     z.object({ ok: z.literal(true), value }),
     z.object({ ok: z.literal(false), error: errorDataSchema }),
   ]);
-
-// The capture window.
-
-const codecSchema = z.enum(['vp8', 'vp9', 'av1', 'h264', 'h265']);
-/** Main → capture window. */
-export const captureCommandSchema = z.discriminatedUnion('type', [
-  z.object({
-    type: z.literal('start'),
-    stream: z.number().int(),
-    display: displayIndex,
-    codec: codecSchema,
-    maxFps: z.number().min(1).max(120),
-    bitrateBps: z.number().min(10_000).max(1e9),
-    peakBps: z.number().min(10_000).max(1e10),
-  }),
-  /** Pictures of this size are likely to be asked for: has an encoder for them at hand. */
-  z.object({ type: z.literal('keep-ready'), width: z.number().int().positive(), height: z.number().int().positive() }),
-  /** Somebody is about to log in: captures this monitor until `unprepare`, so that the first picture is there at once. */
-  z.object({ type: z.literal('prepare'), display: displayIndex, width: z.number().int().positive(), height: z.number().int().positive() }),
-  z.object({ type: z.literal('unprepare') }),
-  z.object({
-    type: z.literal('reconfigure'),
-    stream: z.number().int(),
-    codec: codecSchema.optional(),
-    maxFps: z.number().min(1).max(120).optional(),
-    bitrateBps: z.number().min(10_000).max(1e9).optional(),
-    peakBps: z.number().min(10_000).max(1e10).optional(),
-  }),
-  z.object({ type: z.literal('key-frame'), stream: z.number().int() }),
-  /** The next display request will be answered with this monitor. */
-  z.object({ type: z.literal('granted'), display: displayIndex }),
-  z.object({ type: z.literal('taken'), stream: z.number().int() }),
-  /** The screen changed, or will at once. Until the first of these every captured picture counts as a change. */
-  z.object({ type: z.literal('changed') }),
-  /** The screen may change soon: captures that rest start again. */
-  z.object({ type: z.literal('wake') }),
-  /** Changes are not reported any more. */
-  z.object({ type: z.literal('ungated') }),
-  z.object({ type: z.literal('stop'), stream: z.number().int() }),
-]);
-/** Capture window → main. */
-export const captureMessageSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('codecs'), codecs: z.array(codecSchema).max(8) }),
-  /** Wants to capture this monitor; waits for `granted`. */
-  z.object({ type: z.literal('request'), display: displayIndex }),
-  z.object({
-    type: z.literal('frame'),
-    stream: z.number().int(),
-    codec: codecSchema,
-    key: z.boolean(),
-    ptsMs: z.number(),
-    width: z.number().int(),
-    height: z.number().int(),
-    data: buffer,
-  }),
-  z.object({ type: z.literal('error'), stream: z.number().int(), message: text }),
-]);
-export type CaptureCommand = z.infer<typeof captureCommandSchema>;
-export type CaptureMessage = z.infer<typeof captureMessageSchema>;

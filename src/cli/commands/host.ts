@@ -1,9 +1,14 @@
 /** `litedesk host`: a peer that others may connect to, without a window. */
 import { parseArgs } from 'node:util';
 import { Peer } from '../../peer/peer.ts';
+import type { StreamAudit } from '../../peer/tunnel/dialer.ts';
+import { TunnelManager } from '../../peer/tunnel/manager.ts';
+import { parseTunnelRule, type TunnelRule } from '../../peer/tunnel/rule-text.ts';
 import { COMMON_OPTIONS, defaultDataDir, noServerGiven, passwordFrom, serverFrom } from '../options.ts';
 import { Output, UsageError } from '../output.ts';
 import type { CommandIo } from '../output.ts';
+import { printTunnels } from '../tunnel-events.ts';
+import { readTunnelsFile } from '../tunnels-file.ts';
 
 const HELP = `Usage: litedesk host [--server ADDRESS] [--key KEY] [--password PW] [--data DIR] [--no-port-mapping] [--json]
 
@@ -27,8 +32,8 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
     io.stdout.write(HELP);
     return 0;
   }
-  if (values.tunnels !== undefined || values.allow !== undefined)
-    throw new UsageError('--allow and --tunnels are not supported in this version; nothing can be reached through this peer.');
+  const tunnelRules = values.allow?.map(readRule);
+  const file = values.tunnels === undefined ? null : readTunnelsFile(values.tunnels);
   const output = new Output(io, values.json === true);
   const dataDir = values.data ?? defaultDataDir(io.env);
   const server = serverFrom(values.server, values.key, io.env);
@@ -40,6 +45,7 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
       ...(server ? { server } : {}),
       ...(password === undefined ? {} : { permanentPassword: password }),
       share: true,
+      ...(tunnelRules ? { tunnelRules } : {}),
       ...(values['no-port-mapping'] ? { portMapping: false } : {}),
     },
     log: (line) => output.note(line),
@@ -67,19 +73,39 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
       `${session.peerId} is connected (${session.path}${session.encrypted ? '' : ', NOT ENCRYPTED'})`,
     ),
   );
-  peer.on('path-changed', ({ sessionId, from, to, pauseMs, reason }) =>
-    output.event({ event: 'path-changed', sessionId, from, to, pauseMs, reason }, `A session goes by ${to} now: ${reason} (${pauseMs} ms)`),
-  );
   peer.on('session-closed', ({ sessionId, reason }) =>
     output.event({ event: 'session-closed', sessionId, reason }, `A session ended: ${reason}`),
   );
+  peer.on('tunnel-stream', (line) =>
+    output.event({ event: 'stream', ...line }, describeStream(line)),
+  );
+  const manager = file && new TunnelManager({ peer, credentials: (id) => ({ password: file.passwords[id] }) });
   if (password === undefined && values.json !== true)
     io.stdout.write(`One-time password: ${peer.oneTimePassword}\n`);
   peer.start();
+  if (manager) {
+    // A peer that does not let us in is no reason to end: others may connect here, and its owner may change his mind.
+    printTunnels(manager, output).catch((error: Error) => output.note(error.message));
+    for (const spec of file.tunnels) manager.add(spec);
+  }
   await new Promise<void>((resolve) => {
     if (io.signal.aborted) resolve();
     else io.signal.addEventListener('abort', () => resolve(), { once: true });
   });
+  await manager?.close();
   await peer.stop();
   return 0;
+}
+
+function readRule(text: string): TunnelRule {
+  try {
+    return parseTunnelRule(text);
+  } catch (error) {
+    throw new UsageError(`--allow ${(error as Error).message}`);
+  }
+}
+
+function describeStream({ peerId, target, allowed, code, bytesIn, bytesOut, ms }: StreamAudit): string {
+  if (!allowed) return `${peerId} was refused ${target} (${code})`;
+  return `${peerId} used ${target} for ${(ms / 1000).toFixed(1)} s, ${bytesIn} bytes in, ${bytesOut} out${code ? ` (${code})` : ''}`;
 }

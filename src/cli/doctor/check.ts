@@ -12,6 +12,8 @@ export interface Finding {
   readonly hint?: string;
   /** The error's code (docs/errors.md). */
   readonly code?: string;
+  /** What was found out, one by one: yes, no or not-tested. */
+  readonly facts?: Readonly<Record<string, string>>;
   /** What it took, where that says something. */
   readonly ms?: number;
 }

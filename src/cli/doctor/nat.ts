@@ -1,6 +1,7 @@
 /** What can be said about the NAT in front of this computer, and what cannot. */
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { NAT_VERDICT_TEXT, type NatReport } from '../../core/nat/report.ts';
 import type { HostPort } from '../../core/wire/index.ts';
 import { formatHostPort } from '../../net/index.ts';
 import { type Finding, ok, skip, warn } from './check.ts';
@@ -50,6 +51,29 @@ export function checkNat(seen: NatSeen): { mapping: Finding; filtering: Finding;
     filtering,
     word: 'NAT changes its mapping with the destination',
   };
+}
+
+/** Which packets the NAT lets in; null where this server cannot show it. */
+export function checkFiltering({ udp4 }: NatReport): Finding | null {
+  switch (udp4.filtering) {
+    case 'endpoint-independent':
+      return ok('The NAT lets datagrams from anywhere in, once a port is in use.');
+    case 'address-dependent':
+      return ok('The NAT lets datagrams from other ports of an address in that was sent to.');
+    case 'address-and-port-dependent':
+      return ok('The NAT lets only answers in: both sides have to open it for each other, which they do.');
+    default:
+      return null;
+  }
+}
+
+/** The network in one sentence, and every single fact for programs. */
+export function checkNetwork({ verdict, facts, udp4 }: NatReport): Finding {
+  const text = NAT_VERDICT_TEXT[verdict];
+  const { allocation } = udp4;
+  const step = allocation.kind === 'sequential' ? ` Its ports are ${allocation.step} apart.` : '';
+  const detail = `In short: ${text}.${step}`;
+  return { status: verdict === 'unknown' ? 'skip' : 'ok', detail, facts };
 }
 
 function ownAddresses(): Set<string> {

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { fingerprint } from '../../core/crypto/index.ts';
 import type { HostPort } from '../../core/wire/index.ts';
+import { probeNetwork } from '../../peer/network-probe.ts';
 import type { SinglePort } from '../../peer/server-address.ts';
 import { formatHostPort } from '../../net/index.ts';
 import { asWarning, type Check, type Finding, skip, warn } from './check.ts';
@@ -9,7 +10,7 @@ import { checkClock } from './clock.ts';
 import { keyIsText, noKey } from './errors.ts';
 import { checkIntroduction, checkRegistration, checkRelay, type Introduction, relayAddress } from './introduction.ts';
 import { proveKey } from './key-proof.ts';
-import { checkNat, consoleHint } from './nat.ts';
+import { checkFiltering, checkNat, checkNetwork, consoleHint } from './nat.ts';
 import { checkDns, checkListens, checkTcp, checkTls, checkUdp, checkUdpNatTest, checkWs } from './ports.ts';
 import { standInIdentity } from './stand-in.ts';
 import { at, publicKeyOf, type DoctorPorts, type Target, wsUrl } from './target.ts';
@@ -60,6 +61,7 @@ export async function runDoctor(input: DoctorInput): Promise<VerdictFacts> {
   const ws = single ? unused('The port for WebSocket') : checkWs(target, wsUrl(target, at(target, ports.ws)), true);
   const relayTcp = single ? unused('The port of the relay') : checkListens(target, ports.relay);
   const relayWs = single ? unused('The port of the relay for WebSocket') : checkWs(target, wsUrl(target, at(target, ports.relayWs)), false);
+  const network = probeNetwork(at(target, ports.rendezvous), single || ports.natTest !== ports.rendezvous - 1 ? 'one' : 'two', input.signal);
   const key = proveKey(target);
   const clock = checkClock(target, single ? [ports.rendezvous] : [ports.ws, input.singlePort || ports.rendezvous], single?.tls === true);
   const others = (single ? [] : addresses.slice(1)).map((address) => ({ address, result: checkTcp({ ...target, host: address }, ports.rendezvous) }));
@@ -124,7 +126,9 @@ export async function runDoctor(input: DoctorInput): Promise<VerdictFacts> {
     publicAddress: introduction?.push?.asker ?? null,
   });
   tell('nat-mapping', nat.mapping);
-  tell('nat-filtering', nat.filtering);
+  const report = await network;
+  tell('nat-filtering', nat.word === 'no NAT' ? nat.filtering : (checkFiltering(report) ?? nat.filtering));
+  tell('network', checkNetwork(report));
   tell('clock', await clock);
   return {
     checks,

@@ -44,7 +44,7 @@ const ORDER: readonly ChannelId[] = [CHANNEL.paths, CHANNEL.session, CHANNEL.str
 
 export class MultipathLink implements MultipathChannels {
   readonly #clock: Clock;
-  #darkMs: number;
+  readonly #darkMs: number;
   readonly #paths: PathSet;
   readonly #channels: readonly ChannelLink[];
   readonly #session: ChannelLink;
@@ -125,11 +125,6 @@ export class MultipathLink implements MultipathChannels {
   }
   get paths(): readonly PathInfo[] {
     return this.#paths.all.map((path) => path.info(path === this.#paths.active));
-  }
-  /** How long the session waits without any path, in milliseconds, from now on. */
-  set darkMs(ms: number) {
-    this.#darkMs = ms;
-    this.#schedule();
   }
   /** Bytes that were sent and not acknowledged, in all channels. */
   get unacknowledgedBytes(): number {

@@ -9,6 +9,7 @@ import type { SessionPermissions } from './contract.ts';
 import { HostDesk } from './host-desk.ts';
 import { kindOf, tunnelTarget } from './host-login.ts';
 import { HostLoginFlow } from './host-login-flow.ts';
+import { PortForwardRefused } from './host-types.ts';
 import type {
   HostClosed,
   HostSessionEvents,
@@ -151,16 +152,6 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#closing = true;
     if (this.#state !== 'raw') this.#send({ misc: { closeReason: reason } });
     this.#finish({ reason, by: 'local' });
-  }
-
-  /** The link had no path for a while and has one again: the picture is shown anew, at the rate it had. */
-  resumed(): void {
-    if (this.#state !== 'open') return;
-    this.#pingSentAt = null;
-    this.#rate.resumed();
-    this.#desk?.video.setRate(this.#rate.rate);
-    this.#desk?.video.refresh();
-    this.#desk?.video.pump();
   }
 
   /** Grants or withdraws a permission and tells the controller. */
@@ -333,8 +324,9 @@ export class HostSession extends Emitter<HostSessionEvents> {
       }
       this.#target = target;
       this.#maybeRaw();
-    } catch {
-      if (!this.#finished) this.#refuse(request, tunnelFailed(label), true);
+    } catch (error) {
+      const text = error instanceof PortForwardRefused ? LOGIN.noTunnel : tunnelFailed(label);
+      if (!this.#finished) this.#refuse(request, text, true);
     }
   }
 

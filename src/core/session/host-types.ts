@@ -27,6 +27,15 @@ export interface SessionTimeouts {
   unauthorisedMs?: number;
 }
 
+/** Thrown by `onPortForward` when the rules of this computer do not allow the target. */
+export class PortForwardRefused extends Error {
+  override readonly name = 'PortForwardRefused';
+
+  constructor(target: string) {
+    super(`no rule allows ${target}`);
+  }
+}
+
 export interface HostSessionOptions {
   /** Carries plain protobuf bytes: already sealed and opened below. */
   link: Link;

@@ -9,12 +9,12 @@ export interface ClientOptions {
   readonly network: MapperNetwork;
   readonly clock: Clock;
   readonly random: RandomBytes;
+  /** For how long ports are asked for, in seconds. */
+  readonly leaseS: number;
   /** An answer showed that the gateway forgot its mappings. */
   readonly onReset: () => void;
 }
 
-/** What is asked for, in seconds: long enough to be quiet, short enough that what a crash leaves is gone the same day. */
-export const LEASE_S = 7_200;
 /** Nobody is believed for longer than a day (RFC 6887 §15): it is asked again. */
 const MAX_LIFETIME_S = 86_400;
 

@@ -28,6 +28,7 @@ export interface GatewaySiteOptions {
   readonly network: MapperNetwork;
   readonly clock: Clock;
   readonly random: RandomBytes;
+  readonly leaseS: number;
   readonly protocols: readonly MappingVia[];
   /** Ends everything that is under way, also what several wait for. */
   readonly signal: AbortSignal;

@@ -1,7 +1,7 @@
 /** UPnP with one gateway: Internet Gateway Device 1 and 2. */
 import { WireError } from '../../core/errors.ts';
 import { abortError } from '../errors.ts';
-import { type ClientOptions, fraction, isOutsideAddress, LEASE_S } from './client.ts';
+import { type ClientOptions, fraction, isOutsideAddress } from './client.ts';
 import { noAnswer, PortMapError, refused } from './errors.ts';
 import {
   choosesPorts,
@@ -66,8 +66,8 @@ export class IgdClient implements GatewayProtocol {
     const entry = await this.#entry(service, wish, externalPort, signal);
     // Some say yes and do nothing, or have let another have the port.
     if (entry !== 'not told' && !entry?.isOurs) throw refused('it says that the port is open, and it is not');
-    const askedS = this.#permanentOnly ? 0 : LEASE_S;
-    const leaseS = entry === 'not told' ? askedS : Math.min(entry?.leaseS ?? 0, LEASE_S);
+    const askedS = this.#permanentOnly ? 0 : this.#options.leaseS;
+    const leaseS = entry === 'not told' ? askedS : Math.min(entry?.leaseS ?? 0, this.#options.leaseS);
     return { externalAddress: this.#externalAddress, externalPort, lifetimeS: leaseS === 0 ? Number.POSITIVE_INFINITY : leaseS };
   }
 
@@ -171,7 +171,7 @@ export class IgdClient implements GatewayProtocol {
           NewInternalClient: this.#options.gateway.localAddress,
           NewEnabled: 1,
           NewPortMappingDescription: MAPPING_NAME,
-          NewLeaseDuration: this.#permanentOnly ? 0 : LEASE_S,
+          NewLeaseDuration: this.#permanentOnly ? 0 : this.#options.leaseS,
         },
         signal,
       );

@@ -1,5 +1,5 @@
 /** NAT-PMP with one gateway (RFC 6886). */
-import { type ClientOptions, clampLifetime, DELETE_WAITS_MS, isOutsideAddress, LEASE_S } from './client.ts';
+import { type ClientOptions, clampLifetime, DELETE_WAITS_MS, isOutsideAddress } from './client.ts';
 import { EpochWatch, natPmpEpochIsReset } from './epoch.ts';
 import { refused } from './errors.ts';
 import { doublingWaits, exchange } from './exchange.ts';
@@ -40,7 +40,7 @@ export class NatPmpClient implements GatewayProtocol {
   async map(wish: MappingWish, signal: AbortSignal): Promise<Grant> {
     // The answer to a mapping does not say the address.
     await this.#askAddress(signal);
-    const { externalPort, lifetimeS } = await this.#askMap({ ...wish, lifetimeS: LEASE_S }, doublingWaits(FIRST_WAIT_MS, TRIES), signal);
+    const { externalPort, lifetimeS } = await this.#askMap({ ...wish, lifetimeS: this.#options.leaseS }, doublingWaits(FIRST_WAIT_MS, TRIES), signal);
     if (externalPort === 0 || lifetimeS === 0) throw refused('what it answered makes no sense');
     return { externalAddress: this.#externalAddress, externalPort, lifetimeS: clampLifetime(lifetimeS) };
   }

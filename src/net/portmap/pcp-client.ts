@@ -1,6 +1,6 @@
 /** PCP with one gateway (RFC 6887). */
 import { timingSafeEqual } from 'node:crypto';
-import { type ClientOptions, clampLifetime, DELETE_WAITS_MS, fraction, isOutsideAddress, LEASE_S } from './client.ts';
+import { type ClientOptions, clampLifetime, DELETE_WAITS_MS, fraction, isOutsideAddress } from './client.ts';
 import { EpochWatch, pcpEpochIsReset } from './epoch.ts';
 import { refused } from './errors.ts';
 import { doublingWaits, exchange } from './exchange.ts';
@@ -44,7 +44,7 @@ export class PcpClient implements GatewayProtocol {
   }
 
   async map(wish: MappingWish, signal: AbortSignal): Promise<Grant> {
-    const { map, lifetimeS } = await this.#map(wish, LEASE_S, this.#waits(TRIES), signal);
+    const { map, lifetimeS } = await this.#map(wish, this.#options.leaseS, this.#waits(TRIES), signal);
     if (!map || map.externalPort === 0 || !isOutsideAddress(map.externalAddress) || lifetimeS === 0)
       throw refused('what it answered makes no sense');
     return { externalAddress: map.externalAddress, externalPort: map.externalPort, lifetimeS: clampLifetime(lifetimeS) };

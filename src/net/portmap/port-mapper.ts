@@ -27,6 +27,8 @@ import { GatewayWatch } from './watch.ts';
 
 /** Sessions need one port of each kind; gateways count them. */
 const MAX_MAPPINGS = 16;
+/** For how long ports are asked for: long enough to be quiet, short enough that what a crash leaves is gone the same day. */
+const LEASE_S = 7_200;
 /** Removing what is open may hold up the end of the program, and a first port, for so long. */
 const STOP_MS = 1_500;
 const LEFTOVERS_MS = 3_000;
@@ -41,6 +43,8 @@ export interface PortMapperOptions {
   readonly network?: MapperNetwork;
   /** Default: all. */
   readonly protocols?: readonly MappingVia[];
+  /** For how long ports are asked for at a time, in seconds. Default 7200. */
+  readonly leaseS?: number;
   /** One line of diagnosis. */
   readonly log?: (line: string) => void;
   /** Unix time in ms. */
@@ -97,7 +101,7 @@ export class PortMapper extends Emitter<PortMapperEvents> {
       clock: this.#clock,
       random: this.#random,
       wallMs,
-      look: (slept) => this.#look(slept).catch((error: unknown) => this.#logError(error)),
+      look: (doubtful) => this.#look(doubtful).catch((error: unknown) => this.#logError(error)),
     });
     this.#signal.addEventListener('abort', () => this.#watch.stop(), { once: true });
   }
@@ -234,6 +238,7 @@ export class PortMapper extends Emitter<PortMapperEvents> {
       network: this.#network,
       clock: this.#clock,
       random: this.#random,
+      leaseS: this.#options.leaseS ?? LEASE_S,
       protocols: this.#options.protocols ?? MAPPING_VIAS,
       signal: this.#signal,
       onReset: () => this.#kickAll(),
@@ -247,7 +252,7 @@ export class PortMapper extends Emitter<PortMapperEvents> {
   }
 
   /** Asks whether everything is still there, and asks for it again where it is not. */
-  async #look(slept: boolean): Promise<void> {
+  async #look(doubtful: boolean): Promise<void> {
     const gateway = await this.#network.gateway();
     const current = this.#current?.gateway;
     if (!gateway || !current || this.#signal.aborted) return;
@@ -256,7 +261,8 @@ export class PortMapper extends Emitter<PortMapperEvents> {
       this.#log(`the gateway is ${gateway.address} now`);
       this.#site = null;
     }
-    if (isOther || slept) {
+    // Asking for all of it again is the one question that every gateway answers whole: some have a new address and do not say.
+    if (isOther || doubtful) {
       this.#kickAll();
       return;
     }

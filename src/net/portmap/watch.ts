@@ -20,8 +20,8 @@ export interface GatewayWatchOptions {
   readonly random: RandomBytes;
   /** Unix time in ms. */
   readonly wallMs: () => number;
-  /** Looks; never rejects. */
-  readonly look: (slept: boolean) => Promise<void>;
+  /** Looks; never rejects. `doubtful`: there is a reason to think that something changed. */
+  readonly look: (doubtful: boolean) => Promise<void>;
 }
 
 export class GatewayWatch {
@@ -70,12 +70,12 @@ export class GatewayWatch {
   }
 
   /** Looks now, or once more when it is just looking. */
-  now(slept = false): void {
+  now(doubtful = true): void {
     if (this.#looking) {
       this.#again = true;
       return;
     }
-    this.#looking = this.#options.look(slept).finally(() => {
+    this.#looking = this.#options.look(doubtful).finally(() => {
       this.#looking = null;
       if (this.#again && this.#gateway) this.now();
       this.#again = false;

@@ -1,5 +1,5 @@
 /** One viewer's stream: the newest picture, encoded when the viewer has room, at its frame rate and bit rate. */
-import type { CaptureMessage } from '../../shared/schemas.ts';
+import type { CaptureMessage } from '../../shared/capture-schemas.ts';
 import type { Codec, EncoderSettings } from './codecs.ts';
 import { Encoder } from './encoder.ts';
 import { Pacer } from './pacer.ts';

@@ -1,7 +1,7 @@
 /** The hidden window that captures the screen. It has one port to the main process and nothing else. */
 import { CAPTURE_PORT } from '../../shared/channels.ts';
-import { captureCommandSchema } from '../../shared/schemas.ts';
-import type { CaptureCommand, CaptureMessage } from '../../shared/schemas.ts';
+import { captureCommandSchema } from '../../shared/capture-schemas.ts';
+import type { CaptureCommand, CaptureMessage } from '../../shared/capture-schemas.ts';
 import { usableCodecs } from './codecs.ts';
 import type { Codec } from './codecs.ts';
 import { Encoder } from './encoder.ts';

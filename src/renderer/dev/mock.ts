@@ -11,6 +11,7 @@ import type {
   SessionPortMessage,
   SessionState,
 } from '../../shared/ipc.ts';
+import { mockTunnels } from './mock-tunnels.ts';
 
 const NOW = Date.now();
 const MINUTE = 60_000;
@@ -244,6 +245,7 @@ export function makeMock(
       homeListeners.add(listener);
       return () => homeListeners.delete(listener);
     },
+    ...mockTunnels(scene, (name) => calls.push(name)),
     copyText: (text) => called(`copyText ${text}`),
     renewPassword: () => {
       setHome({ oneTimePassword: 'w3np8tza' });

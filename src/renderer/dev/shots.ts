@@ -32,6 +32,15 @@ const openSettings = async (page: Page) => {
   await page.getByTestId('settings-open').click();
 };
 
+const openTunnels = async (page: Page) => {
+  await page.getByTestId('nav-tunnels').click();
+  await page.getByTestId('tunnel-add').waitFor();
+};
+const newTunnel = async (page: Page) => {
+  await openTunnels(page);
+  await page.getByTestId('tunnel-add').click();
+};
+
 const SHOTS: readonly Shot[] = [
   { name: 'home-ready', query: '', act: async (page) => page.getByTestId('lan-search').click() },
   { name: 'home-dark', query: 'scene=incoming', dark: true, languages: ['en'] },
@@ -64,6 +73,52 @@ const SHOTS: readonly Shot[] = [
     },
   },
   { name: 'settings-dark', query: '', dark: true, languages: ['en'], act: openSettings },
+  { name: 'tunnels', query: 'scene=tunnels', size: [900, 1180], act: openTunnels },
+  { name: 'tunnels-dark', query: 'scene=tunnels', size: [900, 1180], dark: true, languages: ['en'], act: openTunnels },
+  { name: 'tunnels-narrow', query: 'scene=tunnels', size: [560, 1400], languages: ['de'], act: openTunnels },
+  { name: 'tunnels-empty', query: '', act: openTunnels },
+  {
+    name: 'tunnels-removed',
+    query: 'scene=tunnels',
+    languages: ['de'],
+    act: async (page) => {
+      await openTunnels(page);
+      await page.getByTestId('tunnel-remove').first().click();
+      await page.getByTestId('tunnel-undo').waitFor();
+    },
+  },
+  { name: 'tunnel-new', query: '', size: [900, 860], act: newTunnel },
+  {
+    name: 'tunnel-invalid',
+    query: '',
+    size: [900, 860],
+    languages: ['de'],
+    act: async (page) => {
+      await newTunnel(page);
+      await page.getByTestId('tunnel-kind-publish').check({ force: true });
+      await page.getByTestId('tunnel-save').click();
+    },
+  },
+  {
+    name: 'tunnel-proxy',
+    query: '',
+    size: [900, 860],
+    dark: true,
+    languages: ['en'],
+    act: async (page) => {
+      await newTunnel(page);
+      await page.getByTestId('tunnel-kind-proxy').check({ force: true });
+    },
+  },
+  {
+    name: 'rule-new',
+    query: 'scene=tunnels',
+    languages: ['en', 'de'],
+    act: async (page) => {
+      await openTunnels(page);
+      await page.getByTestId('rule-add').click();
+    },
+  },
   {
     ...session('connecting'),
     act: async (page) => {

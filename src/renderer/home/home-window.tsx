@@ -1,12 +1,15 @@
 import { useEffect, useState } from 'react';
 import type { ErrorData } from '../errors.ts';
 import type { HomeState, Result } from '../../shared/ipc.ts';
-import { settle } from '../api.ts';
+import { api, settle } from '../api.ts';
 import { useI18n } from '../i18n/use-i18n.ts';
 import { useHome } from '../state/home-store.ts';
-import { Button } from '../ui/button.tsx';
+import { startTunnels } from '../state/tunnels-store.ts';
+import { TunnelsPage } from '../tunnels/tunnels-page.tsx';
+import tunnels from '../tunnels/tunnels.module.css';
 import { ErrorNotice } from '../ui/error-notice.tsx';
 import { ConnectCard } from './connect-card.tsx';
+import { Header, type Page } from './header.tsx';
 import styles from './home.module.css';
 import { HostServerCard } from './host-server-card.tsx';
 import { IdentityCard } from './identity-card.tsx';
@@ -42,10 +45,11 @@ export function HomeWindow() {
 }
 
 function Home({ home }: { home: HomeState }) {
-  const { t } = useI18n();
+  const [page, setPage] = useState<Page>('home');
   const [settingsOpen, setSettingsOpen] = useState(false);
   const [problem, setProblem] = useState<ErrorData | null>(null);
 
+  useEffect(() => startTunnels(api()), []);
   const run: Run = async (command) => {
     setProblem(null);
     const result = await settle(command);
@@ -55,40 +59,35 @@ function Home({ home }: { home: HomeState }) {
 
   return (
     <div className={styles.window}>
-      <header className={styles.header}>
-        <h1 className={styles.brand}>
-          <span className={styles.mark} aria-hidden="true" />
-          LiteDesk
-        </h1>
-        <Button
-          look="quiet"
-          icon="settings"
-          aria-haspopup="dialog"
-          data-testid="settings-open"
-          onClick={() => setSettingsOpen(true)}
-        >
-          {t('home.settings')}
-        </Button>
-      </header>
-      <main className={styles.columns}>
+      <Header page={page} onPage={setPage} onSettings={() => setSettingsOpen(true)} />
+      <main className={page === 'home' ? styles.columns : tunnels.page}>
         {problem !== null && (
           <div className={styles.problem}>
             <ErrorNotice error={problem} onDismiss={() => setProblem(null)} data-testid="home-error" />
           </div>
         )}
-        <div className={styles.side}>
-          <IncomingCard incoming={home.incoming} run={run} />
-          <IdentityCard home={home} run={run} />
-          <p className={styles.version}>{t('home.version', { version: home.version })}</p>
-        </div>
-        <div className={styles.main}>
-          <ConnectCard run={run} />
-          <HostServerCard home={home} run={run} />
-          <RecentCard peers={home.recentPeers} run={run} />
-          <LanCard run={run} />
-        </div>
+        {page === 'home' ? <HomePage home={home} run={run} /> : <TunnelsPage recentPeers={home.recentPeers} run={run} />}
       </main>
       {settingsOpen && <SettingsDialog settings={home.settings} onClose={() => setSettingsOpen(false)} />}
     </div>
+  );
+}
+
+function HomePage({ home, run }: { home: HomeState; run: Run }) {
+  const { t } = useI18n();
+  return (
+    <>
+      <div className={styles.side}>
+        <IncomingCard incoming={home.incoming} run={run} />
+        <IdentityCard home={home} run={run} />
+        <p className={styles.version}>{t('home.version', { version: home.version })}</p>
+      </div>
+      <div className={styles.main}>
+        <ConnectCard run={run} />
+        <HostServerCard home={home} run={run} />
+        <RecentCard peers={home.recentPeers} run={run} />
+        <LanCard run={run} />
+      </div>
+    </>
   );
 }

@@ -8,6 +8,7 @@ import { Button } from '../ui/button.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { ErrorNotice } from '../ui/error-notice.tsx';
 import { Switch } from '../ui/switch.tsx';
+import { TextField } from '../ui/text-field.tsx';
 import { formatId } from './format-id.ts';
 import styles from './settings.module.css';
 import { changeOf, formOf, parsePort, type SettingsForm } from './settings-form.ts';
@@ -206,50 +207,6 @@ function Group({ title, children }: { title: string; children: ReactNode }) {
       </h3>
       {children}
     </section>
-  );
-}
-
-interface TextFieldProps {
-  label: string;
-  hint: string;
-  value: string;
-  onChange: (value: string) => void;
-  testId: string;
-  placeholder?: string;
-  disabled?: boolean;
-  invalid?: boolean;
-  mono?: boolean;
-  short?: boolean;
-}
-
-function TextField(props: TextFieldProps) {
-  const id = useId();
-  const looks = ['field', props.mono === true ? styles.mono : '', props.short === true ? styles.short : ''];
-  return (
-    <div className={styles.fieldRow}>
-      <label htmlFor={id} className={styles.label}>
-        {props.label}
-      </label>
-      <input
-        id={id}
-        className={looks.join(' ')}
-        value={props.value}
-        placeholder={props.placeholder}
-        disabled={props.disabled}
-        maxLength={1000}
-        autoComplete="off"
-        spellCheck={false}
-        aria-invalid={props.invalid}
-        aria-describedby={props.hint === '' ? undefined : `${id}-hint`}
-        onChange={(event) => props.onChange(event.target.value)}
-        data-testid={props.testId}
-      />
-      {props.hint !== '' && (
-        <p id={`${id}-hint`} className={props.invalid === true ? styles.invalid : styles.hint}>
-          {props.hint}
-        </p>
-      )}
-    </div>
   );
 }
 

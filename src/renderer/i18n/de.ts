@@ -1,6 +1,7 @@
-import type { Messages } from './translate.ts';
+import type { en } from './en.ts';
+import type { Wording } from './translate.ts';
 
-export const de: Messages = {
+export const de: Wording<typeof en> = {
   'app.loading': 'Wird gestartet…',
   'app.failed': 'LiteDesk konnte dieses Fenster nicht laden',
   'common.cancel': 'Abbrechen',

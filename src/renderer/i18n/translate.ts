@@ -1,12 +1,17 @@
 import type { Language } from '../../shared/ipc.ts';
 import { de } from './de.ts';
+import { deTunnels } from './de-tunnels.ts';
 import { en } from './en.ts';
+import { enTunnels } from './en-tunnels.ts';
 import { zhCN } from './zh-CN.ts';
+import { zhCNTunnels } from './zh-CN-tunnels.ts';
 
-type English = typeof en;
+const english = { ...en, ...enTunnels };
+type English = typeof english;
 export type MessageKey = keyof English;
-/** What a language file has to be: every key, no other. */
-export type Messages = Readonly<Record<MessageKey, string>>;
+/** What a language file has to be: every key of the English one, no other. */
+export type Wording<Source> = Readonly<Record<keyof Source, string>>;
+export type Messages = Wording<English>;
 
 type Placeholders<S extends string> = S extends `${string}{${infer Name}}${infer Rest}`
   ? Name | Placeholders<Rest>
@@ -22,7 +27,11 @@ type Values<K extends MessageKey> = [Placeholders<English[K]>] extends [never]
 /** `t('connect.to', { id })`: keys and the values that each needs are checked by the compiler. */
 export type Translate = <K extends MessageKey>(key: K, ...values: Values<K>) => string;
 
-export const MESSAGES: Readonly<Record<Language, Messages>> = { en, 'zh-CN': zhCN, de };
+export const MESSAGES: Readonly<Record<Language, Messages>> = {
+  en: english,
+  'zh-CN': { ...zhCN, ...zhCNTunnels },
+  de: { ...de, ...deTunnels },
+};
 
 export function translator(language: Language): Translate {
   const messages = MESSAGES[language];

@@ -1,6 +1,7 @@
-import type { Messages } from './translate.ts';
+import type { en } from './en.ts';
+import type { Wording } from './translate.ts';
 
-export const zhCN: Messages = {
+export const zhCN: Wording<typeof en> = {
   'app.loading': '正在启动…',
   'app.failed': 'LiteDesk 无法加载此窗口',
   'common.cancel': '取消',

@@ -38,3 +38,19 @@ export function Switch({ label, hint, checked, disabled = false, onChange, ...re
     </div>
   );
 }
+
+/** The switch alone, where what it switches stands beside it already; `label` is for screen readers and the tooltip. */
+export function Toggle({ label, checked, onChange, ...rest }: Omit<SwitchProps, 'hint' | 'disabled'>) {
+  return (
+    <input
+      type="checkbox"
+      role="switch"
+      className={styles.switch}
+      checked={checked}
+      aria-label={label}
+      title={label}
+      onChange={(event) => onChange(event.target.checked)}
+      {...rest}
+    />
+  );
+}

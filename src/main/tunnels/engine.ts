@@ -1,0 +1,39 @@
+/** What the list of tunnels needs from whoever runs them: nothing here knows how a tunnel is carried. */
+import type { ErrorData } from '../../core/errors.ts';
+import type { AccessRule, Tunnel, TunnelSecrets } from '../../shared/tunnels.ts';
+import type { TunnelStatus } from '../../shared/tunnels-state.ts';
+
+/** A tunnel as its runner sees it; rates are made from the counters. */
+export type RunningStatus = Omit<TunnelStatus, 'id' | 'rates' | 'phase'> & { readonly phase: Exclude<TunnelStatus['phase'], 'stopped'> };
+
+export interface RunningTunnel {
+  readonly status: RunningStatus;
+  /** Ends the listener and every stream; resolves when the port is free. */
+  stop(): Promise<void>;
+}
+
+export interface TunnelEngine {
+  /** Brings it up and keeps it up. What goes wrong is told by the status, never thrown. `onChange`: another phase, path or error. */
+  start(tunnel: Tunnel, secrets: TunnelSecrets, onChange: () => void): RunningTunnel;
+  /** What others may reach through this computer from now on; connections that are not allowed any more end. */
+  setRules(rules: readonly AccessRule[]): void;
+}
+
+export const STOPPED: Omit<TunnelStatus, 'id'> = {
+  phase: 'stopped',
+  address: '',
+  path: null,
+  encrypted: true,
+  streams: 0,
+  streamsTotal: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  rates: { inBps: [], outBps: [] },
+  retryInMs: null,
+  error: null,
+};
+
+export function failed(error: ErrorData): RunningStatus {
+  const { rates: _rates, ...rest } = STOPPED;
+  return { ...rest, phase: 'failed', error };
+}

@@ -1,0 +1,244 @@
+/**
+ * Virtual streams to one peer, over whatever link there is at the moment: it connects, logs in, and comes back by itself with
+ * growing pauses. Listeners stay meanwhile, new streams wait a while, and those that were open are reset with a reason.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../../core/clock.ts';
+import { systemClock } from '../../core/clock.ts';
+import { Emitter } from '../../core/emitter.ts';
+import { type ErrorData, LiteDeskError } from '../../core/errors.ts';
+import { Mux, type MuxStream, type StreamTarget } from '../../core/mux/index.ts';
+import { streamsLink } from '../../core/session/index.ts';
+import type { ConnectStep, PathChoice } from '../connector.ts';
+import type { Connected, Peer } from '../peer.ts';
+import { linkNotThere, loginUnanswered } from './errors.ts';
+import { LINK_WAIT_MS, LOGIN_TIMEOUT_MS, RETRY_FIRST_MS, RETRY_LAST_MS } from './limits.ts';
+
+export type StreamsState =
+  | { readonly state: 'connecting' }
+  | { readonly state: 'open'; readonly connection: Connected }
+  /** A stock peer: no streams, but TCP ports, each with a login of its own. */
+  | { readonly state: 'stock' }
+  | { readonly state: 'waiting'; readonly error: ErrorData; readonly retryInMs: number }
+  /** For good; null when it was closed here. */
+  | { readonly state: 'closed'; readonly error: ErrorData | null };
+
+interface PeerStreamsEvents {
+  state: StreamsState;
+}
+
+export interface PeerStreamsOptions {
+  readonly peer: Pick<Peer, 'connect'>;
+  readonly target: string;
+  readonly password?: string | undefined;
+  /** As remembered for this peer (session §2.4). */
+  readonly passwordHash?: string | undefined;
+  readonly path?: PathChoice;
+  readonly allowPlaintext?: boolean;
+  /** Goes on trying even when the first attempt fails: for tunnels that come up with the machine. */
+  readonly persistent?: boolean;
+  readonly onProgress?: (progress: ConnectStep) => void;
+  readonly clock?: Clock;
+}
+
+/** Trying again would end in the same way: somebody has to change something first. */
+const FINAL = new Set([
+  'LOGIN_WRONG_PASSWORD',
+  'LOGIN_PASSWORD_REQUIRED',
+  'LOGIN_KIND_REFUSED',
+  'LOGIN_NOT_ALLOWED',
+  'LOGIN_BLOCKED',
+  'TARGET_INVALID',
+  'SERVER_NOT_SET',
+  'HANDSHAKE_PLAINTEXT_REFUSED',
+]);
+
+interface Waiter {
+  /** Null: a stock peer. */
+  resolve(mux: Mux | null): void;
+  reject(error: Error): void;
+}
+
+export class PeerStreams extends Emitter<PeerStreamsEvents> {
+  readonly #o: PeerStreamsOptions;
+  readonly #clock: Clock;
+  readonly #abort = new AbortController();
+  /** The same over all reconnects (session §9.4). */
+  readonly #sessionId = randomBytes(8).readBigUInt64LE();
+  readonly #waiting = new Set<Waiter>();
+  #state: StreamsState = { state: 'connecting' };
+  #mux: Mux | null = null;
+  #retryMs = RETRY_FIRST_MS;
+  #wasOpen = false;
+  #cancelRetry: () => void = () => {};
+
+  constructor(options: PeerStreamsOptions) {
+    super();
+    this.#o = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  get state(): StreamsState {
+    return this.#state;
+  }
+
+  /** The mux in use; null while there is none. */
+  get mux(): Mux | null {
+    return this.#mux;
+  }
+
+  start(): void {
+    void this.#connect();
+  }
+
+  /** Ends all streams and the link. */
+  close(): void {
+    this.#finish(null);
+  }
+
+  /**
+   * Opens a stream, at once or as soon as the link is back; null at a stock peer. Throws LiteDeskError TUNNEL_LINK_DOWN after LINK_WAIT_MS, the
+   * error that ended everything, or the reason of `signal`; StreamResetError when there are too many streams.
+   */
+  async open(target: StreamTarget, signal: AbortSignal): Promise<MuxStream | null> {
+    signal.throwIfAborted();
+    if (this.#state.state === 'stock') return null;
+    const mux = this.#mux ?? (await this.#awaitMux(signal));
+    return mux?.open(target) ?? null;
+  }
+
+  #awaitMux(signal: AbortSignal): Promise<Mux | null> {
+    return new Promise((resolve, reject) => {
+      if (this.#state.state === 'closed') return reject(closedError(this.#state.error));
+      const end = (): void => {
+        this.#waiting.delete(waiter);
+        signal.removeEventListener('abort', onAbort);
+        cancel();
+      };
+      const waiter: Waiter = {
+        resolve: (mux) => {
+          end();
+          resolve(mux);
+        },
+        reject: (error) => {
+          end();
+          reject(error);
+        },
+      };
+      const onAbort = (): void => waiter.reject(signal.reason as Error);
+      const cancel = this.#clock.setTimer(LINK_WAIT_MS, () =>
+        waiter.reject(linkNotThere(LINK_WAIT_MS, this.#state.state === 'waiting' ? this.#state.error : null)),
+      );
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#waiting.add(waiter);
+    });
+  }
+
+  #setState(state: StreamsState): void {
+    this.#state = state;
+    this.emit('state', state);
+  }
+
+  async #connect(): Promise<void> {
+    const { signal } = this.#abort;
+    if (signal.aborted) return;
+    this.#setState({ state: 'connecting' });
+    let reason: ErrorData;
+    try {
+      const { connection, mux } = await this.#login(signal);
+      this.#wasOpen = true;
+      this.#retryMs = RETRY_FIRST_MS;
+      this.#mux = mux;
+      const ended = new Promise<string>((resolve) => mux.on('closed', (end) => resolve(end.reason)));
+      this.#setState({ state: 'open', connection });
+      for (const waiter of [...this.#waiting]) waiter.resolve(mux);
+      reason = lost(mux.end ? mux.end.reason : await ended);
+      this.#mux = null;
+      connection.session.close();
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof LiteDeskError)) throw error;
+      reason = error.toData();
+      if (reason.code === 'STREAMS_NOT_OFFERED') {
+        this.#setState({ state: 'stock' });
+        for (const waiter of [...this.#waiting]) waiter.resolve(null);
+        return;
+      }
+      if (FINAL.has(reason.code) || (!this.#wasOpen && !this.#o.persistent)) return this.#finish(reason);
+    }
+    if (signal.aborted) return;
+    const retryInMs = this.#retryMs;
+    this.#retryMs = Math.min(RETRY_LAST_MS, retryInMs * 2);
+    this.#setState({ state: 'waiting', error: reason, retryInMs });
+    this.#cancelRetry = this.#clock.setTimer(retryInMs, () => void this.#connect());
+  }
+
+  /** Connects and logs in. Throws LiteDeskError. */
+  async #login(signal: AbortSignal): Promise<{ connection: Connected; mux: Mux }> {
+    const { peer, target, password, passwordHash, path, allowPlaintext, onProgress } = this.#o;
+    let opened: () => void = () => {};
+    const connection = await peer.connect(target, {
+      signal,
+      kind: 'tunnel',
+      sessionId: this.#sessionId,
+      video: false,
+      password,
+      passwordHash,
+      ...(path ? { path } : {}),
+      ...(allowPlaintext ? { allowPlaintext } : {}),
+      ...(onProgress ? { onProgress } : {}),
+      onRawMode: () => opened(),
+    });
+    const { session, link } = connection;
+    return await new Promise((resolve, reject) => {
+      const fail = (error: unknown): void => {
+        cancel();
+        session.close();
+        reject(error as Error);
+      };
+      let needed: ErrorData | null = null;
+      // Asking somebody there again and again would only annoy.
+      const cancel = this.#clock.setTimer(LOGIN_TIMEOUT_MS, () => fail(needed ? new LiteDeskError(needed) : loginUnanswered()));
+      // Within the event: the first frame of the mux may stand right behind the one that opened the session.
+      opened = (): void => {
+        cancel();
+        const channel = streamsLink(link);
+        const limits = channel ? { limits: { deadMs: 0 } } : {};
+        resolve({ connection, mux: new Mux({ link: channel ?? link, clock: this.#clock, role: 'connecting', ...limits }) });
+      };
+      session.on('opened', () => {
+        if (streamsLink(link)) opened();
+      });
+      session.on('password-needed', ({ reason, error }) => {
+        if (reason === 'wrong' || reason === '2fa') fail(new LiteDeskError(error));
+        else needed = error;
+      });
+      session.on('closed', ({ error, reason }) => fail(error ? new LiteDeskError(error) : new LiteDeskError(lost(reason))));
+      signal.addEventListener('abort', () => fail(signal.reason), { once: true });
+      session.start();
+    });
+  }
+
+  #finish(error: ErrorData | null): void {
+    if (this.#state.state === 'closed') return;
+    this.#abort.abort();
+    this.#cancelRetry();
+    this.#mux?.close('shutting-down');
+    this.#mux = null;
+    this.#setState({ state: 'closed', error });
+    for (const waiter of [...this.#waiting]) waiter.reject(closedError(error));
+  }
+}
+
+function lost(reason: string): ErrorData {
+  return {
+    code: 'TUNNEL_LINK_LOST',
+    stage: 'session',
+    message: `The connection to the other computer was lost${reason ? `: ${reason}` : ''}.`,
+    hint: 'It is being restored; open connections were reset.',
+  };
+}
+
+function closedError(error: ErrorData | null): LiteDeskError {
+  return new LiteDeskError(error ?? lost('the tunnel was closed here'));
+}

@@ -1,0 +1,60 @@
+/** Forwarding through a stock peer: one login for each connection, raw bytes after it (session §7). */
+import type { Socket } from 'node:net';
+import { pipeline } from 'node:stream';
+import { LiteDeskError } from '../../core/errors.ts';
+import { systemClock } from '../../core/clock.ts';
+import type { Connected, ConnectOptions, Peer } from '../peer.ts';
+import { loginUnanswered } from './errors.ts';
+import { LOGIN_TIMEOUT_MS } from './limits.ts';
+
+export interface StockForwardOptions {
+  readonly peer: Pick<Peer, 'connect'>;
+  readonly target: string;
+  readonly connect: Omit<ConnectOptions, 'signal' | 'kind' | 'portForward' | 'onRawMode' | 'video'>;
+  readonly host: string;
+  readonly port: number;
+  /** Not read before the login, so what it sends meanwhile waits in the system and goes first (§7.7). */
+  readonly socket: Socket;
+  readonly signal: AbortSignal;
+  /** Logged in; from here on the bytes are not encrypted by this wire (§7.4). */
+  readonly onConnected: (connection: Connected) => void;
+}
+
+/** Resolves when the connection is over. Throws LiteDeskError when it does not come about. */
+export async function stockForward(options: StockForwardOptions): Promise<void> {
+  const { peer, target, connect, host, port, socket, signal, onConnected } = options;
+  let startRaw: () => void = () => {};
+  const connection = await peer.connect(target, {
+    ...connect,
+    signal,
+    kind: 'port-forward',
+    portForward: { host, port },
+    video: false,
+    onRawMode: () => startRaw(),
+  });
+  const { session, link } = connection;
+  await new Promise<void>((resolve, reject) => {
+    const fail = (error: Error): void => {
+      cancel();
+      session.close();
+      reject(error);
+    };
+    const cancel = systemClock.setTimer(LOGIN_TIMEOUT_MS, () => fail(loginUnanswered()));
+    // Within the event: what follows the last frame is raw already.
+    startRaw = (): void => {
+      cancel();
+      const raw = link.takeRaw();
+      onConnected(connection);
+      pipeline(raw, socket, raw, () => {
+        session.close();
+        resolve();
+      });
+    };
+    session.on('password-needed', ({ reason, error }) => {
+      if (reason === 'wrong' || reason === '2fa') fail(new LiteDeskError(error));
+    });
+    session.on('closed', ({ error }) => fail(error ? new LiteDeskError(error) : loginUnanswered()));
+    signal.addEventListener('abort', () => fail(signal.reason as Error), { once: true });
+    session.start();
+  });
+}

@@ -1,0 +1,241 @@
+import { useState } from 'react';
+import type { ErrorData } from '../errors.ts';
+import type { RecentPeer } from '../../shared/ipc.ts';
+import type { TunnelKind } from '../../shared/tunnels.ts';
+import { PUBLISH_PROTOCOLS } from '../../shared/tunnels.ts';
+import type { TunnelEntry } from '../../shared/tunnels-state.ts';
+import { api, settle } from '../api.ts';
+import { useI18n } from '../i18n/use-i18n.ts';
+import { Icon } from '../ui/icons.tsx';
+import { SelectField } from '../ui/select-field.tsx';
+import { TextField } from '../ui/text-field.tsx';
+import { FormDialog } from './form-dialog.tsx';
+import { TUNNEL_KINDS } from './kinds.ts';
+import { suggestPeers } from './suggest-peers.ts';
+import { checkTunnel, formOfTunnel, type Problems, type TunnelField, type TunnelForm, withKind } from './tunnel-form.ts';
+import styles from './tunnels.module.css';
+
+interface TunnelDialogProps {
+  /** Null: a new one. */
+  entry: TunnelEntry | null;
+  others: readonly TunnelEntry[];
+  recentPeers: readonly RecentPeer[];
+  onClose: () => void;
+}
+
+export function TunnelDialog({ entry, others, recentPeers, onClose }: TunnelDialogProps) {
+  const { t } = useI18n();
+  const [form, setForm] = useState(() => formOfTunnel(entry?.tunnel ?? null));
+  const [problems, setProblems] = useState<Problems>({});
+  const [error, setError] = useState<ErrorData | null>(null);
+  const set = (change: Partial<TunnelForm>) => setForm((before) => ({ ...before, ...change }));
+
+  const save = async () => {
+    const run = entry === null || entry.tunnel.run || entry.status.phase === 'password';
+    const checked = checkTunnel(form, entry?.tunnel.id ?? crypto.randomUUID(), run, others);
+    setProblems(checked.ok ? {} : checked.problems);
+    if (!checked.ok) return;
+    const result = await settle(api().saveTunnel(checked.value.tunnel, checked.value.secrets));
+    if (result.ok) onClose();
+    else setError(result.error);
+  };
+  const hint = (field: TunnelField, otherwise: string) => {
+    const problem = problems[field];
+    return problem === undefined ? { hint: otherwise } : { hint: t(problem), invalid: true };
+  };
+  const fields = { form, set, hint };
+  return (
+    <FormDialog
+      title={entry === null ? t('tunnels.form.new') : t('tunnels.form.change')}
+      submit={entry === null ? t('tunnels.form.add') : t('common.save')}
+      error={error}
+      onSubmit={save}
+      onClose={onClose}
+      data-testid="tunnel-save"
+    >
+      <KindChoice kind={form.kind} onChange={(kind) => setForm(withKind(form, kind))} />
+      {form.kind !== 'publish' && <PeerFields {...fields} recentPeers={recentPeers} />}
+      {form.kind !== 'proxy' && <TargetFields {...fields} />}
+      {form.kind === 'proxy' && <ProxyFields {...fields} kept={entry?.hasProxyPassword === true} />}
+      {form.kind === 'publish' ? <PublicFields {...fields} /> : <ListenFields {...fields} />}
+      <TextField
+        label={t('tunnels.form.name')}
+        value={form.name}
+        onChange={(name) => set({ name: name.slice(0, 80) })}
+        hint={t('tunnels.form.nameHint')}
+        testId="tunnel-name"
+      />
+    </FormDialog>
+  );
+}
+
+function KindChoice({ kind, onChange }: { kind: TunnelKind; onChange: (kind: TunnelKind) => void }) {
+  const { t } = useI18n();
+  return (
+    <fieldset className={styles.kinds}>
+      <legend className={styles.legend}>{t('tunnels.kind')}</legend>
+      {TUNNEL_KINDS.map((each) => (
+        <label key={each.kind} className={styles.kindChoice}>
+          <input
+            type="radio"
+            name="tunnel-kind"
+            value={each.kind}
+            checked={kind === each.kind}
+            onChange={() => onChange(each.kind)}
+            data-testid={`tunnel-kind-${each.kind}`}
+          />
+          <Icon name={each.icon} />
+          <span>
+            <span className={styles.kindName}>{t(`tunnels.kind.${each.kind}`)}</span>
+            <span className={styles.kindHint}>{t(`tunnels.kind.${each.kind}.hint`)}</span>
+          </span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+interface FieldsProps {
+  form: TunnelForm;
+  set: (change: Partial<TunnelForm>) => void;
+  hint: (field: TunnelField, otherwise: string) => { hint: string; invalid?: boolean };
+}
+
+function PeerFields({ form, set, hint, recentPeers }: FieldsProps & { recentPeers: readonly RecentPeer[] }) {
+  const { t } = useI18n();
+  return (
+    <div className={styles.pair}>
+      <TextField
+        label={t('tunnels.form.peer')}
+        value={form.peer}
+        onChange={(peer) => set({ peer })}
+        placeholder="123 456 789"
+        suggestions={suggestPeers(recentPeers)}
+        testId="tunnel-peer"
+        {...hint('peer', t('tunnels.form.peerHint'))}
+      />
+      <TextField
+        label={t('tunnels.form.peerPassword')}
+        type="password"
+        value={form.peerPassword}
+        onChange={(peerPassword) => set({ peerPassword })}
+        testId="tunnel-peer-password"
+        hint={t('tunnels.form.peerPasswordHint')}
+      />
+    </div>
+  );
+}
+
+function TargetFields({ form, set, hint }: FieldsProps) {
+  const { t } = useI18n();
+  const own = form.kind === 'publish';
+  return (
+    <fieldset className={styles.fieldset}>
+      <legend className={styles.legend}>{own ? t('tunnels.form.local') : t('tunnels.form.target')}</legend>
+      <div className={styles.hostPort}>
+        <TextField
+          label={t('tunnels.form.host')}
+          value={form.host}
+          onChange={(host) => set({ host })}
+          mono
+          testId="tunnel-host"
+          {...hint('host', own ? t('tunnels.form.hostHintHere') : t('tunnels.form.hostHint'))}
+        />
+        <TextField
+          label={t('tunnels.form.port')}
+          value={form.port}
+          onChange={(port) => set({ port })}
+          placeholder="80"
+          mono
+          testId="tunnel-port"
+          {...hint('port', '')}
+        />
+      </div>
+    </fieldset>
+  );
+}
+
+function ListenFields({ form, set, hint }: FieldsProps) {
+  const { t } = useI18n();
+  return (
+    <div className={styles.hostPort}>
+      <SelectField
+        label={t('tunnels.form.listenOn')}
+        value={form.listenOn}
+        options={[
+          ['this-computer', t('tunnels.form.thisComputer')],
+          ['network', t('tunnels.form.network')],
+        ]}
+        onChange={(listenOn) => set({ listenOn })}
+        testId="tunnel-listen-on"
+      />
+      <TextField
+        label={t('tunnels.form.listenPort')}
+        value={form.listenPort}
+        onChange={(listenPort) => set({ listenPort })}
+        placeholder="8080"
+        mono
+        testId="tunnel-listen-port"
+        {...hint('listenPort', t('tunnels.form.listenPortHint'))}
+      />
+    </div>
+  );
+}
+
+function ProxyFields({ form, set, hint, kept }: FieldsProps & { kept: boolean }) {
+  const { t } = useI18n();
+  return (
+    <div className={styles.pair}>
+      <TextField
+        label={t('tunnels.form.user')}
+        value={form.user}
+        onChange={(user) => set({ user })}
+        testId="tunnel-user"
+        {...hint('user', t('tunnels.form.userHint'))}
+      />
+      <TextField
+        label={t('tunnels.form.proxyPassword')}
+        type="password"
+        value={form.proxyPassword}
+        onChange={(proxyPassword) => set({ proxyPassword })}
+        hint={kept ? t('tunnels.form.kept') : ''}
+        testId="tunnel-proxy-password"
+      />
+    </div>
+  );
+}
+
+function PublicFields({ form, set, hint }: FieldsProps) {
+  const { t } = useI18n();
+  const named = form.protocol === 'http' || form.protocol === 'https';
+  return (
+    <div className={styles.pair}>
+      <SelectField
+        label={t('tunnels.form.protocol')}
+        value={form.protocol}
+        options={PUBLISH_PROTOCOLS.map((protocol) => [protocol, t(`tunnels.protocol.${protocol}`)])}
+        onChange={(protocol) => set({ protocol })}
+        testId="tunnel-protocol"
+      />
+      {named ? (
+        <TextField
+          label={t('tunnels.form.publicHost')}
+          value={form.publicHost}
+          onChange={(publicHost) => set({ publicHost })}
+          mono
+          testId="tunnel-public-host"
+          {...hint('publicHost', t('tunnels.form.publicHostHint'))}
+        />
+      ) : (
+        <TextField
+          label={t('tunnels.form.publicPort')}
+          value={form.publicPort}
+          onChange={(publicPort) => set({ publicPort })}
+          mono
+          testId="tunnel-public-port"
+          {...hint('publicPort', t('tunnels.form.publicPortHint'))}
+        />
+      )}
+    </div>
+  );
+}
