@@ -12,12 +12,13 @@ import { benchConnect, type ConnectCell } from './connect.ts';
 import { benchKcp } from './kcp.ts';
 import { benchLinks } from './link.ts';
 import { serverSection } from './server/document.ts';
+import { benchSeals } from './seal.ts';
 import { benchSession } from './session.ts';
 import { short, table } from './table.ts';
 
 const docs = join(import.meta.dirname, '..', 'docs');
 const args = process.argv.slice(2);
-const PARTS = ['link', 'kcp', 'connect', 'session'] as const;
+const PARTS = ['link', 'seal', 'kcp', 'connect', 'session'] as const;
 type Part = (typeof PARTS)[number];
 const asked = PARTS.filter((part) => args.includes(part));
 const parts: readonly Part[] = asked.length > 0 ? asked : PARTS;
@@ -40,6 +41,17 @@ if (parts.includes('link')) {
     table(
       ['link', 'frame KiB', 'MiB/s', 'MiB per CPU second', '% of plain TCP'],
       rows.map((row) => [row.name, row.frameBytes / 1024, short(row.mibPerSecond), short(row.mibPerCpuSecond), short(row.share * 100)]),
+    ),
+  );
+}
+if (parts.includes('seal')) {
+  const rows = await benchSeals();
+  show(
+    'Sealing',
+    'One thread, content in memory; native links have AES-256-GCM, stock ones secretbox.',
+    table(
+      ['cipher', 'frame KiB', 'seal MB/s', 'open MB/s', 'both, µs a frame'],
+      rows.map((row) => [row.name, row.frameBytes / 1024, short(row.sealMbps), short(row.openMbps), short(row.frameUs)]),
     ),
   );
 }
