@@ -66,6 +66,7 @@ const FATAL_HANDSHAKES: ReadonlySet<string> = new Set([
   'HANDSHAKE_KEY_CHANGED',
   'HANDSHAKE_DOWNGRADE_REFUSED',
   'HANDSHAKE_NATIVE_UNSUPPORTED',
+  'HANDSHAKE_NATIVE_MISSING',
 ]);
 /** Whoever answers is a stranger until the key exchange has shown the host's key. */
 const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
@@ -87,6 +88,8 @@ export interface ConnectPeerOptions {
   readonly connType: hbb.ConnType;
   /** The user allowed an unencrypted connection to this peer. */
   readonly allowPlaintext: boolean;
+  /** Nothing less than a native link. */
+  readonly nativeOnly: boolean;
   /** What is remembered of this peer. */
   readonly pinned: PinnedHost | null;
   /** Who we prove to be on a native link; null: only the stock key exchange. */
@@ -515,6 +518,7 @@ class Connector {
         hostKey,
         allowPlaintext: this.#options.allowPlaintext,
         pinned: this.#options.pinned,
+        nativeOnly: this.#options.nativeOnly,
         ...(this.#options.identity ? { native: { identity: this.#options.identity } } : {}),
         timeoutMs: HANDSHAKE_TIMEOUT_MS,
         signal,

@@ -103,6 +103,8 @@ export interface ConnectOptions {
   /** h1 of session §2.4 in hex, as remembered for this peer. */
   readonly passwordHash?: string | undefined;
   readonly allowPlaintext?: boolean;
+  /** Only LiteDesk hosts, over native links: no password is proven in the way of stock links, which can be guessed with. */
+  readonly nativeOnly?: boolean;
   /** Default `desktop`. */
   readonly kind?: 'desktop' | 'tunnel' | 'port-forward';
   /** Target of kind `port-forward`. */
@@ -361,7 +363,9 @@ export class Peer extends Emitter<PeerEvents> {
   async connect(target: string, options: ConnectOptions): Promise<Connected> {
     const parsed = parseTarget(target);
     const name = parsed.kind === 'id' ? parsed.id : formatHostPort(parsed);
-    const allowPlaintext = options.allowPlaintext === true || this.settings.plaintextPeers.includes(name);
+    const nativeOnly = options.nativeOnly === true;
+    const allowPlaintext =
+      !nativeOnly && (options.allowPlaintext === true || this.settings.plaintextPeers.includes(name));
     const server = parsed.kind === 'id' ? (parsed.server ?? this.server) : null;
     const connection =
       parsed.kind === 'address'
@@ -376,6 +380,7 @@ export class Peer extends Emitter<PeerEvents> {
             path: parsed.forceRelay ? 'relay' : (options.path ?? 'auto'),
             connType: options.kind === 'port-forward' ? hbb.ConnType.PORT_FORWARD : hbb.ConnType.DEFAULT_CONN,
             allowPlaintext,
+            nativeOnly,
             pinned: this.#known.host(server, parsed.id),
             identity: this.#identity.current,
             signal: options.signal,

@@ -17,6 +17,7 @@ const HELP = `Usage: litedesk connect ID|ADDRESS[:PORT] [OPTIONS]
   --path auto|lan|tcp|udp|ipv6|relay   take this path only
   --ping N                             send N round-trip probes
   --hold SECONDS                       stay connected for so long
+  --native-only                        only a LiteDesk host, over its protected link
   --allow-plaintext                    accept an unencrypted connection (by address there is no other)
   --no-port-mapping                    do not ask the router to open ports
 
@@ -34,6 +35,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
       ping: { type: 'string' },
       hold: { type: 'string' },
       'allow-plaintext': { type: 'boolean' },
+      'native-only': { type: 'boolean' },
       'no-port-mapping': { type: 'boolean' },
     },
   });
@@ -63,6 +65,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
       signal: io.signal,
       password,
       allowPlaintext: values['allow-plaintext'] === true,
+      nativeOnly: values['native-only'] === true,
       video: false,
     });
     const { session } = connection;
