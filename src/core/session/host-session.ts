@@ -154,6 +154,16 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#finish({ reason, by: 'local' });
   }
 
+  /** The link had no path for a while and has one again: the picture is shown anew, at the rate it had. */
+  resumed(): void {
+    if (this.#state !== 'open') return;
+    this.#pingSentAt = null;
+    this.#rate.resumed();
+    this.#desk?.video.setRate(this.#rate.rate);
+    this.#desk?.video.refresh();
+    this.#desk?.video.pump();
+  }
+
   /** Grants or withdraws a permission and tells the controller. */
   setPermission(name: keyof SessionPermissions, on: boolean): void {
     if (this.#permissions[name] === on || this.#finished) return;

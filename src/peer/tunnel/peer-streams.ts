@@ -9,7 +9,7 @@ import { Emitter } from '../../core/emitter.ts';
 import { type ErrorData, LiteDeskError } from '../../core/errors.ts';
 import { Mux, type MuxStream, type StreamTarget } from '../../core/mux/index.ts';
 import { streamsLink } from '../../core/session/index.ts';
-import type { ConnectStep, PathChoice } from '../connector.ts';
+import type { ConnectStep, PathChoice } from '../connect-options.ts';
 import type { Connected, Peer } from '../peer.ts';
 import { linkNotThere, loginUnanswered } from './errors.ts';
 import { LINK_WAIT_MS, LOGIN_TIMEOUT_MS, RETRY_FIRST_MS, RETRY_LAST_MS } from './limits.ts';

@@ -32,7 +32,7 @@ export async function stockForward(options: StockForwardOptions): Promise<void> 
     video: false,
     onRawMode: () => startRaw(),
   });
-  const { session, link } = connection;
+  const { session, firstLink } = connection;
   await new Promise<void>((resolve, reject) => {
     const fail = (error: Error): void => {
       cancel();
@@ -43,7 +43,7 @@ export async function stockForward(options: StockForwardOptions): Promise<void> 
     // Within the event: what follows the last frame is raw already.
     startRaw = (): void => {
       cancel();
-      const raw = link.takeRaw();
+      const raw = firstLink.takeRaw();
       onConnected(connection);
       pipeline(raw, socket, raw, () => {
         session.close();
