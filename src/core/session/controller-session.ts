@@ -319,9 +319,6 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
       case 'hash':
         this.#onHash(message.hash ?? {});
         return;
-      case 'nativeLoginShares':
-        if (this.#state === 'login') this.#login.onShares(message.nativeLoginShares?.shares ?? []);
-        return;
       case 'testDelay':
         this.#onTestDelay(message.testDelay ?? {});
         return;
