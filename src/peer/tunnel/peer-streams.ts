@@ -193,8 +193,9 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
     return await new Promise((resolve, reject) => {
       const fail = (error: unknown): void => {
         cancel();
-        session.close();
+        // First: closing the session is reported, too, and says less.
         reject(error as Error);
+        session.close();
       };
       let needed: ErrorData | null = null;
       // Asking somebody there again and again would only annoy.

@@ -36,8 +36,9 @@ export async function stockForward(options: StockForwardOptions): Promise<void> 
   await new Promise<void>((resolve, reject) => {
     const fail = (error: Error): void => {
       cancel();
-      session.close();
+      // First: closing the session is reported, too, and says less.
       reject(error);
+      session.close();
     };
     const cancel = systemClock.setTimer(LOGIN_TIMEOUT_MS, () => fail(loginUnanswered()));
     // Within the event: what follows the last frame is raw already.
