@@ -9,9 +9,9 @@ import { buildCli } from '../e2e/lib/cli-process.ts';
 import { labUnavailable } from '../e2e/natlab/index.ts';
 import { screenUnavailable } from '../e2e/lib/screen.ts';
 import { benchConnect, type ConnectCell } from './connect.ts';
+import { writeSection } from './document.ts';
 import { benchKcp } from './kcp.ts';
 import { benchLinks } from './link.ts';
-import { serverSection } from './server/document.ts';
 import { benchSeals } from './seal.ts';
 import { benchSession } from './session.ts';
 import { short, table } from './table.ts';
@@ -88,11 +88,10 @@ if (parts.includes('session')) {
     sections.push(`Key pressed here to colour change decoded here, in ms:\n\n${indent(result.histogram)}\n`);
   }
 }
-const benchmarks = join(docs, 'benchmarks.md');
 if (args.includes('--write'))
-  writeFileSync(
-    benchmarks,
-    `# Benchmarks\n\nWritten by \`npm run bench -- --write\` on ${MACHINE}. Ratios matter, absolute figures do not.\n\n${sections.join('\n')}\n${serverSection(benchmarks)}`,
+  writeSection(
+    'main',
+    `# Benchmarks\n\nWritten by \`npm run bench -- --write\` on ${MACHINE}. Ratios matter, absolute figures do not.\n\n${sections.join('\n')}`,
   );
 process.exit(0);
 
