@@ -20,7 +20,7 @@ import { ControllerSession, HostAuthenticator, HostSession, streamsLink, WATCHED
 import type { HostClosed, PeerIdentity } from '../core/session/index.ts';
 import type { DesktopHost, PlatformName, SessionKind, SessionPermissions, VideoCodec } from '../core/session/contract.ts';
 import { hbb } from '../core/wire/index.ts';
-import { discoverLan, formatHostPort, LanDiscoveryResponder, plainSecured, TcpLink } from '../net/index.ts';
+import { discoverLan, formatHostPort, LanDiscoveryResponder, plainSecured, secureAsController, secureAsHost, TcpLink } from '../net/index.ts';
 import type { LanPeerInfo, SecuredLink } from '../net/index.ts';
 import type { TunnelRule } from './tunnel/rule-text.ts';
 import { PortMapper } from '../net/portmap/index.ts';
@@ -36,7 +36,9 @@ import { KnownPeers } from './known-peers.ts';
 import { Mediator } from './mediator.ts';
 import type { MediatorState } from './mediator.ts';
 import { probeNat } from './nat-test.ts';
+import { searchPaths } from './native-paths.ts';
 import { NativeSessions } from './native-sessions.ts';
+import { asAttempt } from './path-record.ts';
 import type { NatType } from './nat-test.ts';
 import type { MeasuredRelay } from './relay-latency.ts';
 import { OutgoingLink } from './outgoing-link.ts';
@@ -440,6 +442,24 @@ export class Peer extends Emitter<PeerEvents> {
     this.#outgoing.set(session, multipath);
     // An orderly end takes a round trip.
     session.on('closed', () => void (multipath?.ended() ?? Promise.resolve()).then(() => this.#outgoing.delete(session)));
+    const attempts: Attempt[] = [];
+    session.on('opened', () => {
+      const hostKey = link.native?.peer?.key;
+      const join = outgoing.ticket;
+      const anyPath = (options.path ?? 'auto') === 'auto' && !(parsed.kind === 'id' && parsed.forceRelay);
+      if (!multipath || !join || !hostKey || !anyPath) return;
+      searchPaths({
+        role: 'controller',
+        link: multipath,
+        sessionSecret: join.sessionSecret,
+        server,
+        portMapper: this.portMapper,
+        exchange: (other, stop) =>
+          secureAsController(other, { peerId: name, hostKey, allowPlaintext: false, native: { identity: this.#identity.current, join }, signal: stop }),
+        onAttempt: (attempt) => attempts.push(asAttempt(attempt)),
+        onNetworkChange: () => outgoing.roaming?.networkChanged(),
+      });
+    });
     return {
       session,
       link: outgoing.link,
@@ -461,7 +481,9 @@ export class Peer extends Emitter<PeerEvents> {
       encrypted: link.encrypted,
       peerVerified: link.peerVerified,
       elapsedMs: connection.elapsedMs,
-      attempts: connection.attempts,
+      get attempts() {
+        return [...connection.attempts, ...attempts];
+      },
     };
   }
 
@@ -621,6 +643,21 @@ export class Peer extends Emitter<PeerEvents> {
     this.#lan = lan;
   }
 
+  /** From the login on, the controller may find better paths together with us. */
+  #followPaths(multipath: MultipathLink, { native }: SecuredLink): void {
+    if (!native) return;
+    const { id, secretKey } = this.#identity.current;
+    searchPaths({
+      role: 'host',
+      link: multipath,
+      sessionSecret: native.sessionSecret,
+      server: this.server,
+      portMapper: this.portMapper,
+      exchange: (other, signal) =>
+        secureAsHost(other, { id, signSecretKey: secretKey, allowPlaintext: false, native: { findSession: this.#nativeSessions.secretOf }, signal }),
+    });
+  }
+
   #onIncoming({ link, path, admission }: IncomingLink): void {
     if (link.native?.joined) {
       admission.release();
@@ -703,7 +740,10 @@ export class Peer extends Emitter<PeerEvents> {
         sinceMs: Date.now(),
       };
       opened = true;
-      if (multipath) multipath.darkMs = DARK_MS;
+      if (multipath) {
+        multipath.darkMs = DARK_MS;
+        this.#followPaths(multipath, link);
+      }
       this.#known.controllerOpened(server, native);
       this.#attachStreams(multipath ?? link, session, who);
       this.emit('session-opened', entry.info);
