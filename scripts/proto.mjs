@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const outDir = join(root, 'src/core/wire/generated');
-const sources = ['proto/rendezvous.proto', 'proto/message.proto', 'proto/paths.proto'].map((file) => join(root, file));
+const sources = ['proto/rendezvous.proto', 'proto/message.proto', 'proto/paths.proto', 'proto/publish.proto'].map((file) => join(root, file));
 const require = createRequire(import.meta.url);
 const cliDir = dirname(require.resolve('protobufjs-cli/package.json'));
 

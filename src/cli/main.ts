@@ -8,6 +8,7 @@ import { hostCommand } from './commands/host.ts';
 import { inviteCommand } from './commands/invite.ts';
 import { pinsCommand } from './commands/pins.ts';
 import { proxyCommand } from './commands/proxy.ts';
+import { publishCommand } from './commands/publish.ts';
 import { serverCommand } from './commands/server.ts';
 import { Output, UsageError } from './output.ts';
 import type { CommandIo } from './output.ts';
@@ -20,6 +21,7 @@ const USAGE = `Usage: litedesk COMMAND [OPTIONS]
   invite              the line to hand out, also as QR code
   host                share this machine without a window
   connect ID          connect to a peer, measure the path, stay for a while
+  publish SERVICE…    make a service of this computer reachable through the server
   pins                keys of this and of known computers
   forward ID PORT:HOST:PORT   ports here that lead to places there
   proxy ID PORT       HTTP and SOCKS5 here, leaving from there
@@ -43,6 +45,7 @@ const COMMANDS: Record<string, (argv: string[], io: CommandIo) => Promise<number
   connect: connectCommand,
   forward: forwardCommand,
   proxy: proxyCommand,
+  publish: publishCommand,
   doctor: doctorCommand,
   pins: pinsCommand,
 };

@@ -76,7 +76,7 @@ describe('PathRace', () => {
       race.attempt('relay', () => Promise.resolve(winner));
     });
     await Promise.resolve();
-    expect(race.over).toBe(false);
+    expect(race.decided).toBe(false);
     lookup.resolve();
     expect((await race.result).path).toBe('relay');
   });

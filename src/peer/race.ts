@@ -1,16 +1,12 @@
 /**
- * Paths raced against each other: the first link whose key exchange succeeded is taken. Between stock peers the others are
- * closed then; between native peers they go on, and each that comes through is one more path of the session. Every attempt
- * leaves a record of what became of it.
+ * Paths raced against each other: the first link whose key exchange succeeded is taken, the others are closed, and every
+ * attempt leaves a record of what became of it.
  */
 import type { LiteDeskError } from '../core/errors.ts';
 import type { SecuredLink } from '../net/index.ts';
 import { aborted, punchFailed } from './errors.ts';
 
 export type ConnectionPath = 'lan' | 'tcp' | 'udp' | 'ipv6' | 'mapped' | 'direct' | 'relay';
-
-/** Attempts of native peers that outlive the first success end after this time; a punch takes up to 18 s. */
-const LATE_MS = 20_000;
 
 export interface Attempt {
   readonly path: ConnectionPath;
@@ -25,20 +21,12 @@ export interface RaceResult {
   readonly attempts: readonly Attempt[];
 }
 
-/** What still comes through after the race is decided. */
-export interface FurtherPaths {
-  /** Hands over each further link, those that came already first. Whoever does not take them gets none. */
-  take(listener: (link: SecuredLink, path: ConnectionPath) => void): void;
-  /** Ends what still runs. */
-  stop(): void;
-}
-
 /** Which error explains most when every path failed: what the peers said outranks what the network did. */
 const STAGE_WEIGHT: Record<string, number> = { handshake: 6, lookup: 5, relay: 4, punch: 3, server: 2, dns: 1 };
 
-export class PathRace implements FurtherPaths {
+export class PathRace {
   readonly result: Promise<RaceResult>;
-  /** Aborted once nothing more is wanted; every attempt and helper task runs under it. */
+  /** Aborted once the race is decided; every attempt and helper task runs under it. */
   readonly signal: AbortSignal;
   readonly #abort = new AbortController();
   readonly #attempts: Attempt[] = [];
@@ -47,11 +35,7 @@ export class PathRace implements FurtherPaths {
   readonly #started = performance.now();
   #next = 0;
   #tasks = 0;
-  #decided = false;
-  #over = false;
-  #late: { link: SecuredLink; path: ConnectionPath }[] = [];
-  #onLate: ((link: SecuredLink, path: ConnectionPath) => void) | null = null;
-  #lateTimer: NodeJS.Timeout | undefined;
+  #settled = false;
   #resolve!: (result: RaceResult) => void;
   #reject!: (error: unknown) => void;
 
@@ -71,9 +55,8 @@ export class PathRace implements FurtherPaths {
     }
   }
 
-  /** Nothing more is wanted. */
-  get over(): boolean {
-    return this.#over;
+  get decided(): boolean {
+    return this.#settled;
   }
 
   get attempts(): readonly Attempt[] {
@@ -87,7 +70,7 @@ export class PathRace implements FurtherPaths {
 
   /** Runs something that is no path itself but may add some; the race is not lost while it runs. */
   task(work: () => Promise<void>): void {
-    if (this.#over) return;
+    if (this.#settled) return;
     this.#tasks += 1;
     work()
       .catch((error: unknown) => this.#errors.push(error))
@@ -96,7 +79,7 @@ export class PathRace implements FurtherPaths {
 
   /** Runs one path up to its secured link. `onFailed` tells the caller that it did not work out. */
   attempt(path: ConnectionPath, work: (signal: AbortSignal) => Promise<SecuredLink>, onFailed?: (error: unknown) => void): void {
-    if (this.#over) return;
+    if (this.#settled) return;
     const key = this.#next++;
     const started = performance.now();
     this.#running.set(key, { path, started });
@@ -105,16 +88,16 @@ export class PathRace implements FurtherPaths {
       .then(
         (link) => {
           this.#running.delete(key);
-          if (this.#over) {
+          if (this.#settled) {
             link.destroy();
             return;
           }
           this.#record(path, 'ok', started, '');
-          if (this.#decided) this.#hand(link, path);
-          else this.#decide(link, path);
+          this.#finish();
+          this.#resolve({ link, path, attempts: this.#attempts });
         },
         (error: unknown) => {
-          if (!this.#running.delete(key) || this.#over) return;
+          if (!this.#running.delete(key) || this.#settled) return;
           this.#record(path, 'failed', started, error instanceof Error ? error.message : String(error));
           this.#errors.push(error);
           onFailed?.(error);
@@ -125,38 +108,14 @@ export class PathRace implements FurtherPaths {
 
   /** Ends the race with an error that no other path could mend. */
   fail(error: unknown): void {
-    if (this.#over) return;
+    if (this.#settled) return;
     this.#finish();
-    if (!this.#decided) this.#reject(error);
-  }
-
-  take(listener: (link: SecuredLink, path: ConnectionPath) => void): void {
-    this.#onLate = listener;
-    for (const { link, path } of this.#late.splice(0)) listener(link, path);
-  }
-
-  stop(): void {
-    if (!this.#over) this.#finish();
-    for (const { link } of this.#late.splice(0)) link.destroy();
-  }
-
-  #decide(link: SecuredLink, path: ConnectionPath): void {
-    this.#decided = true;
-    if (link.native) this.#lateTimer = setTimeout(() => this.#finish(), LATE_MS);
-    else this.#finish();
-    this.#resolve({ link, path, attempts: this.#attempts });
-  }
-
-  #hand(link: SecuredLink, path: ConnectionPath): void {
-    if (this.#onLate) this.#onLate(link, path);
-    else this.#late.push({ link, path });
+    this.#reject(error);
   }
 
   #finish(): void {
-    this.#over = true;
-    clearTimeout(this.#lateTimer);
-    const reason = this.#decided && this.#lateTimer ? 'it took too long' : 'another path was first';
-    for (const { path, started } of this.#running.values()) this.#record(path, 'cancelled', started, reason);
+    this.#settled = true;
+    for (const { path, started } of this.#running.values()) this.#record(path, 'cancelled', started, 'another path was first');
     this.#running.clear();
     this.#abort.abort();
   }
@@ -167,11 +126,7 @@ export class PathRace implements FurtherPaths {
 
   #taskDone(): void {
     this.#tasks -= 1;
-    if (this.#tasks > 0 || this.#over) return;
-    if (this.#decided) {
-      this.#finish();
-      return;
-    }
+    if (this.#tasks > 0 || this.#settled) return;
     let best: unknown = punchFailed('nothing could be tried');
     let weight = -1;
     for (const error of this.#errors) {

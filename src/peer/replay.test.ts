@@ -380,7 +380,6 @@ describe('our connector, answered as the stock controller was', () => {
         path: 'auto',
         connType: hbb.ConnType.PORT_FORWARD,
         allowPlaintext: false,
-        nativeOnly: false,
         pinned: null,
         identity: null,
         signal: abort.signal,

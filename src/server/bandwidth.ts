@@ -40,4 +40,12 @@ export class Bandwidth {
     const pauseMs = -this.#left / this.#bytesPerMs;
     return pauseMs >= MIN_PAUSE_MS ? pauseMs : 0;
   }
+
+  /** Takes `bytes` that can still be dropped, unless earlier ones have not been made up for; false: drop them. */
+  takeOrDrop(bytes: number): boolean {
+    if (this.#bytesPerMs === 0) return true;
+    if (this.take(0) > 0) return false;
+    this.#left -= bytes;
+    return true;
+  }
 }

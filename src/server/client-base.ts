@@ -1,6 +1,7 @@
 /** What TCP and WebSocket clients share: the frame timer, the request budget, and the heartbeat of a registration. */
 import type { Clock } from '../core/clock.ts';
 import type { HostPort } from '../core/wire/index.ts';
+import type { NetLink } from '../net/index.ts';
 import type { Client } from './client.ts';
 import type { ServerLimits } from './limits.ts';
 import type { Reason } from './observe/reasons.ts';
@@ -50,6 +51,8 @@ export abstract class ClientBase implements Client {
   get closed(): boolean {
     return this.#closed;
   }
+
+  abstract takeLink(): NetLink | null;
 
   /** Ends it at once for something that the client did, or did not do. */
   protected cut(reason: Reason): void {
@@ -110,7 +113,7 @@ export abstract class ClientBase implements Client {
     if (!this.#closed) this.#restartTimer();
   }
 
-  /** The connection is over, whoever ended it. */
+  /** The connection is over, whoever ended it, or goes on without us. */
   protected ended(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -1,5 +1,6 @@
 /** What the rendezvous rules see of the outside: client connections and UDP paths, without their sockets. */
 import type { HostPort } from '../core/wire/index.ts';
+import type { NetLink } from '../net/index.ts';
 
 /** One TCP or WebSocket client. Payloads are bare messages; framing and sealing are below. */
 export interface Client {
@@ -18,6 +19,11 @@ export interface Client {
   close(): void;
   /** Replaces the frame timer by heartbeats: the open connection is the registration (rendezvous §5.6). */
   keepAsPresence(): void;
+  /**
+   * Gives the connection away, from within onMessage: to the rendezvous it is over, and its further frames are the link's.
+   * Null where that cannot be: it is sealed, or of another node.
+   */
+  takeLink?(): NetLink | null;
 }
 
 /** One UDP socket of the server. Answers to a peer leave through the socket at which it asked. */

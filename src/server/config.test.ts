@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { ConfigSchema, OPTIONS, refuseNotYet, serverOptions } from './config.ts';
+import { ConfigSchema, OPTIONS, serverOptions } from './config.ts';
 import { type ConfigInput, parseIni, readConfig, serverDataDir } from './config-sources.ts';
 
 let dir: string;
@@ -138,6 +138,18 @@ it('turns parts off by port 0, and knows which places a store may have', () => {
   expect(options({ relayPort: '0' }).ports).toMatchObject({ relay: 0 });
   expect(options({ store: 'sqlite:/var/lib/x.sqlite3' })).toMatchObject({ storeFile: '/var/lib/x.sqlite3', storeUrl: undefined });
   expect(() => options({ store: 'mysql://x' })).toThrow('neither sqlite:FILE nor redis://');
-  expect(() => refuseNotYet(read({ flags: { httpPort: '80' } }))).toThrow('--http-port');
-  refuseNotYet(read({ flags: { port: '0', openRelay: true } }));
+});
+
+it('reads where services may be published, and by whom', () => {
+  const publish = (flags: Record<string, unknown>) => serverOptions(read({ flags }), dir).publish;
+  expect(publish({})).toMatchObject({ ports: undefined, domain: '' });
+  const set = publish({ publishPorts: '30000-30009', publishDomain: '*.Home.Example', publishAllow: ['123456789=30000+www.example.org', 'abcdef'] });
+  expect(set).toMatchObject({ ports: { first: 30_000, last: 30_009 }, domain: 'home.example' });
+  expect(set?.policy.allows('123456789', 30_000, '')).toBe(true);
+  expect(set?.policy.allows('123456789', 30_001, '')).toBe(false);
+  expect(set?.policy.allows('123456789', 0, 'www.example.org')).toBe(true);
+  expect(set?.policy.allows('abcdef', 30_001, '')).toBe(true);
+  expect(set?.policy.knows('999999999')).toBe(false);
+  expect(() => publish({ publishDomain: 'no domain' })).toThrow('--publish-domain');
+  expect(() => publish({ publishAllow: ['123456789=a b'] })).toThrow('--publish-allow');
 });

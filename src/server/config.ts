@@ -6,10 +6,12 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { LiteDeskError } from '../core/errors.ts';
+import { hostName } from '../core/publish/index.ts';
 import { isRedisUrl } from './cluster/redis-url.ts';
 import type { ServerOptions } from './contract.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import { LOBBY_PORT } from './lobby/lobby.ts';
+import { PublishPolicy } from './publish/policy.ts';
 
 /** What the sources of an option need besides its type. */
 export interface OptionInfo {
@@ -212,9 +214,20 @@ export const ConfigSchema = z.strictObject({
     help: 'what is logged to standard error: warn, info (each decision, default), debug (also what was ignored), off',
   }),
   logIds: flag.default(false).register(info, { help: 'whole ids in logs and on the status page (default: masked)' }),
-  httpPort: port().default(0).register(info, { arg: 'N', help: 'published HTTP services (default: off)' }),
-  httpsPort: port().default(0).register(info, { arg: 'N', help: 'published HTTPS services (default: off)' }),
-  publishPorts: portRange.optional().register(info, { arg: 'LO-HI', help: 'ports for published TCP and UDP services' }),
+  httpPort: port().default(0).register(info, { arg: 'N', help: 'one port for all published HTTP services, told apart by host name (default: off)' }),
+  httpsPort: port().default(0).register(info, {
+    arg: 'N',
+    help: 'the same for HTTPS: with --tls-cert TLS ends here, services of kind https end it themselves (default: off)',
+  }),
+  publishPorts: portRange.optional().register(info, { arg: 'LO-HI', help: 'ports for published TCP and UDP services (default: off)' }),
+  publishDomain: text().optional().register(info, {
+    arg: 'DOMAIN',
+    help: 'published HTTP services without a host name of their own get NAME.DOMAIN',
+  }),
+  publishAllow: list.default([]).register(info, {
+    arg: 'ID[=WHERE]', many: true,
+    help: 'a computer that may publish, and only there: ports, host names or *.DOMAIN, joined by + (default: all that are registered)',
+  }),
   udpBuffer: wholeNumber(1 << 30).default(0).register(info, {
     arg: 'BYTES', short: 'M', flags: ['rmem'], stock: ['rmem'],
     help: 'receive buffer of the UDP port (default: 4 MiB, as far as the system allows)',
@@ -238,13 +251,6 @@ export const ConfigSchema = z.strictObject({
 });
 
 export type ServerConfig = z.output<typeof ConfigSchema>;
-
-/** Known from the command's contract, but with nothing behind them yet: better refused than pretended. */
-const NOT_YET: readonly (keyof ServerConfig)[] = [
-  'httpPort',
-  'httpsPort',
-  'publishPorts',
-];
 
 /** hbbr's settings that are limits here; `factor` turns its unit into ours (rendezvous §7.6: Mb are 1024² bits). */
 export const STOCK_LIMITS: Readonly<Record<string, { limit: keyof ServerLimits; factor: number }>> = {
@@ -284,13 +290,6 @@ export const OPTIONS: readonly OptionEntry[] = Object.entries(ConfigSchema.shape
 
 export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
-
-/** @throws LiteDeskError USAGE when the option cannot work in this version */
-export function refuseNotYet(config: ServerConfig): void {
-  for (const name of NOT_YET)
-    if (config[name] !== undefined && config[name] !== 0 && config[name] !== '')
-      throw configError(`--${kebab(name)} is not supported in this version.`);
 }
 
 /** Port 0 turns the rendezvous off; the single port would still serve it. */
@@ -352,7 +351,20 @@ export function serverOptions(config: ServerConfig, dataDir: string): ServerOpti
     udpReceiveBuffer: config.udpBuffer,
     http: config.http ?? (config.metricsPort > 0 ? { host: '127.0.0.1', port: config.metricsPort } : undefined),
     logIds: config.logIds,
+    publish: {
+      ports: config.publishPorts,
+      domain: publishDomain(config.publishDomain),
+      policy: new PublishPolicy(config.publishAllow),
+    },
   };
+}
+
+/** @throws LiteDeskError USAGE */
+function publishDomain(text: string | undefined): string {
+  if (text === undefined || text === '') return '';
+  const domain = hostName(text.replace(/^\*?\./, ''));
+  if (domain === null) throw configError(`--publish-domain ${text} is no domain.`);
+  return domain;
 }
 
 function given<K extends string>(name: K, value: number | undefined): { [P in K]?: number } {

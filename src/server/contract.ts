@@ -8,6 +8,7 @@ import type { HttpHandler } from './one-port/web-front.ts';
 import type { ReadyReport } from './observe/ready.ts';
 import type { PeerStore } from './peer-store.ts';
 import type { ServerPorts, WantedPorts } from './ports.ts';
+import type { PublishSettings } from './publish/publishing.ts';
 
 /** `debug`: what was ignored; `info`: decisions; `warn`: what an operator should look at. */
 export type ServerLog = (level: 'debug' | 'info' | 'warn', event: string, fields: Record<string, unknown>) => void;
@@ -63,6 +64,8 @@ export interface ServerOptions {
   /** Where metrics, health and status page are served; absent: nowhere. Port 0: any free one. */
   readonly http?: { readonly host: string; readonly port: number } | undefined;
   readonly clock?: Clock;
+  /** Where computers may publish services, besides the ports `http` and `https`; absent: nowhere else. */
+  readonly publish?: PublishSettings;
   /** Database of hbbs to take peers over from; absent: `db_v2.sqlite3` in dataDir, when it is there. */
   readonly importDb?: string | undefined;
   /** SQLite file of the peers; absent: `peers.sqlite3` in dataDir. */

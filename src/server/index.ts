@@ -47,6 +47,8 @@ import { portsAround, randomRendezvousPort, type ServerPorts } from './ports.ts'
 import { TrustedProxies } from './proxy-address.ts';
 import { parsePublicAddress } from './public-address.ts';
 import { Relay } from './relay.ts';
+import { PublishPolicy } from './publish/policy.ts';
+import { Publishing, type PublishingOptions } from './publish/publishing.ts';
 import { RelayChoice } from './relay-choice.ts';
 import { RelayLinks } from './relay-links.ts';
 import { RelayPolicy } from './relay-policy.ts';
@@ -105,6 +107,7 @@ interface Observed {
   readonly wanted: ServerPorts;
   readonly lobby: Lobby | null;
   readonly cluster: { readonly connected: boolean } | null;
+  readonly publishing: Publishing | null;
 }
 
 /** Owns everything that must be closed again, also when the start fails half-way. */
@@ -145,18 +148,17 @@ class Parts {
     const { worker } = this.#options;
     // What cannot be shared out, or is wanted once.
     const isFirst = worker === undefined || worker.index === 0;
-    const doors = new Doors({
+    const doorsOptions = {
       bind,
       sharing: worker?.sharing,
       limits,
       clock,
       counters,
-      admission,
       proxies: new TrustedProxies(this.#options.trustedProxies ?? []),
       proxyProtocol: this.#options.proxyProtocol ?? false,
       tls: () => tls,
-      httpHandlers,
-    });
+    };
+    const doors = new Doors({ ...doorsOptions, admission, httpHandlers });
 
     // TCP first: a second server on the same ports is noticed before anything is written.
     let onTcp: ServeFrames = (socket) => void socket.destroy();
@@ -232,6 +234,14 @@ class Parts {
     });
     // Where everybody may come and nothing is counted there is nothing to judge.
     const gate = enrolment.mode === 'open' && limits.keyIdsPerDay === 0 ? null : new EnrolmentGate(enrolment);
+    const publishing = this.#publishing(wanted, {
+      doors: doorsOptions,
+      host: named.host || invitationHost(bind),
+      peers,
+      secretKey: () => keys.current.secretKey,
+      elsewhere: !isFirst,
+    });
+    await publishing?.start();
     const requests = new RequestLog(counters, limits.maxLoggedRequests);
     this.#closers.push(() => requests.close());
     const rendezvous = new Rendezvous({
@@ -258,6 +268,7 @@ class Parts {
       serial: this.#options.serial ?? 0,
       rendezvousServers: this.#options.rendezvousServers ?? [],
       softwareUrl: this.#options.softwareUrl,
+      onPublishHello: publishing ? (client, hello) => publishing.onHello(client, hello) : undefined,
     });
     const greetings = new Greetings(keys);
     const budget = new BufferBudget(limits);
@@ -350,13 +361,14 @@ class Parts {
     this.#sweepRegularly(() => {
       rendezvous.sweep();
       enrolment.expire();
+      publishing?.sweep();
     });
     const lobby = wanted.lobby === 0 || !isFirst ? null : new Lobby({ limits, clock, counters });
     if (lobby) {
       this.#closers.push(() => lobby.close());
       await this.#own(doors.frames('TCP', wanted.lobby, (socket, arrival) => lobby.onTcp(socket, arrival.remote, arrival.settle)));
     }
-    const observer = this.#observe({ keys, counters, peers, admission, rendezvous, relay, relays, store, wanted, lobby, cluster });
+    const observer = this.#observe({ keys, counters, peers, admission, rendezvous, relay, relays, store, wanted, lobby, cluster, publishing });
     httpHandlers.push(observer.publicHandler);
     const metricsPort = this.#options.http && isFirst ? await observer.listen(this.#options.http) : 0;
     const stats = (): Record<string, number> => ({
@@ -369,6 +381,7 @@ class Parts {
       relayHeld: relay.held,
       relaysTold: links.connected,
       enrolmentWaiting: enrolment.waitingCount,
+      ...(publishing ? { publishers: publishing.publishers, publishedServices: publishing.services, publishedConnections: publishing.connections } : {}),
     });
     // Each part adds its commands here (admin/registry.ts).
     const admin = new AdminCommands();
@@ -457,10 +470,20 @@ class Parts {
         relays: () => relays.lines,
         store: () => ({ kind: store.kind, rows: rows(), connected: parts.cluster?.connected ?? true }),
         lobby: () => parts.lobby?.size ?? null,
+        published: () => parts.publishing,
       },
     });
     this.#closers.push(() => observer.close());
     return observer;
+  }
+
+  /** Null: no ports for services are configured. */
+  #publishing(wanted: ServerPorts, parts: Omit<PublishingOptions, 'settings' | 'httpPort' | 'httpsPort'>): Publishing | null {
+    const settings = this.#options.publish ?? { domain: '', policy: new PublishPolicy([]) };
+    if (!settings.ports && wanted.http === 0 && wanted.https === 0) return null;
+    const publishing = new Publishing({ ...parts, settings, httpPort: wanted.http, httpsPort: wanted.https });
+    this.#closers.push(() => publishing.close());
+    return publishing;
   }
 
   async #tls(): Promise<TlsFiles | null> {

@@ -210,6 +210,41 @@ export interface ServerLimits {
   readonly maxLobbyUnsentBytes: number;
   /** Bytes that the lobby holds in all: unfinished messages, and what waits for slow readers. */
   readonly maxLobbyHeldBytes: number;
+  /** Connections of computers that publish services, in all and of one computer: some services each, a few programs. */
+  readonly maxPublishers: number;
+  readonly maxPublishersPerPeer: number;
+  /** Services that one computer publishes. */
+  readonly maxServicesPerPeer: number;
+  /** Messages on a publisher's control stream in a minute: health changes of all its services every few seconds. */
+  readonly maxPublishMessages: number;
+  /** ms for which a port or host name is kept for the computer that had it: a reconnect takes up to half of that. */
+  readonly publishHoldMs: number;
+  /** Ports and names that are kept so; the oldest go first. */
+  readonly maxPublishHolds: number;
+  /** Connections from outside to published services: in all, from one address, and to the services of one computer. */
+  readonly maxPublished: number;
+  readonly maxPublishedPerAddress: number;
+  readonly maxPublishedPerPeer: number;
+  /** Connections from outside in a second to the services of one computer; twice as many in one moment. */
+  readonly publishedOpensPerSecond: number;
+  /** Bits a second of the services of one computer, both directions together; 0: no limit. */
+  readonly publishedPeerBps: number;
+  /** Unread bytes of all publishers: above it the largest gives way. One publisher alone stays below 64 MiB. */
+  readonly maxPublishedHeldBytes: number;
+  /** ms until a published service has taken a connection, and until it has begun to answer an HTTP request. */
+  readonly publishedOpenMs: number;
+  readonly publishedAnswerMs: number;
+  /** ms without a byte in either direction after which an HTTP exchange ends; WebSockets have no such end. */
+  readonly publishedIdleMs: number;
+  /** Senders that one published UDP port talks with, of all those at one address, and ms of silence until one is forgotten. */
+  readonly maxUdpFlows: number;
+  readonly maxUdpFlowsPerAddress: number;
+  readonly udpFlowIdleMs: number;
+  /** Bytes to one sender, or from it, that wait; more datagrams are dropped, as a full queue anywhere does. */
+  readonly udpFlowQueueBytes: number;
+  /** Wrong passwords from one address at a published service in a minute, and passwords that are checked at one time. */
+  readonly basicAuthTries: number;
+  readonly maxBasicAuthChecks: number;
 }
 
 export const DEFAULT_LIMITS: ServerLimits = {
@@ -326,4 +361,25 @@ export const DEFAULT_LIMITS: ServerLimits = {
   lobbySilenceMs: 150_000,
   maxLobbyUnsentBytes: 1024 * 1024,
   maxLobbyHeldBytes: 128 * 1024 * 1024,
+  maxPublishers: 1_000,
+  maxPublishersPerPeer: 8,
+  maxServicesPerPeer: 64,
+  maxPublishMessages: 1_000,
+  publishHoldMs: 60_000,
+  maxPublishHolds: 10_000,
+  maxPublished: 10_000,
+  maxPublishedPerAddress: 512,
+  maxPublishedPerPeer: 2_048,
+  publishedOpensPerSecond: 200,
+  publishedPeerBps: 0,
+  maxPublishedHeldBytes: 512 * 1024 * 1024,
+  publishedOpenMs: 20_000,
+  publishedAnswerMs: 60_000,
+  publishedIdleMs: 600_000,
+  maxUdpFlows: 1_024,
+  maxUdpFlowsPerAddress: 64,
+  udpFlowIdleMs: 60_000,
+  udpFlowQueueBytes: 256 * 1024,
+  basicAuthTries: 20,
+  maxBasicAuthChecks: 8,
 };

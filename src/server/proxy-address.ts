@@ -3,33 +3,23 @@
  * appear under any address; here only a proxy that the operator listed may say who is behind it.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import { BlockList, isIP, isIPv4 } from 'node:net';
+import { isIP } from 'node:net';
 import { LiteDeskError } from '../core/errors.ts';
 import { type HostPort, normalizeHost } from '../core/wire/index.ts';
+import { NetworkList } from './network-list.ts';
 
 /** Hops of a forwarded list that are looked at; a real chain has two or three. */
 const MAX_HOPS = 32;
 
 /** The proxies that are believed. */
-export class TrustedProxies {
-  readonly #list = new BlockList();
-  readonly empty: boolean;
-
+export class TrustedProxies extends NetworkList {
   /** @param cidrs `address` or `address/bits`, IPv4 or IPv6. @throws LiteDeskError BAD_PROXY_ADDRESS */
   constructor(cidrs: readonly string[]) {
-    this.empty = cidrs.length === 0;
-    for (const cidr of cidrs) {
-      const [network = '', bits, ...more] = cidr.trim().split('/');
-      const family = isIP(network);
-      const most = family === 4 ? 32 : 128;
-      const prefix = bits === undefined ? most : /^\d{1,3}$/.test(bits) ? Number(bits) : Number.NaN;
-      if (family === 0 || more.length > 0 || !(prefix <= most)) throw badProxy(cidr);
-      this.#list.addSubnet(network, prefix, family === 4 ? 'ipv4' : 'ipv6');
+    try {
+      super(cidrs);
+    } catch (error) {
+      throw badProxy((error as Error).message);
     }
-  }
-
-  has(host: string): boolean {
-    return !this.empty && isIP(host) !== 0 && this.#list.check(host, isIPv4(host) ? 'ipv4' : 'ipv6');
   }
 }
 

@@ -134,6 +134,10 @@ export class Rendezvous {
       case 'testNatRequest':
         this.#queries.onNatTest(client, message.testNatRequest);
         break;
+      case 'publishHello':
+        if (this.#o.onPublishHello && !presence && !this.#askers.has(client)) return this.#o.onPublishHello(client, message.publishHello);
+        client.send(encodeRendezvous({ publishReply: { result: hbb.PublishReply.Result.OFF } }));
+        break;
       default:
         this.#o.counters.count('tcp-not-handled', { from: client.remote.host, via: client.kind });
         client.close();

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../core/clock.ts';
 import { SealedStream, type ServerKeyExchange } from '../core/crypto/index.ts';
 import { decodeRendezvous, encodeFrame, FrameDecoder } from '../core/wire/index.ts';
+import { type NetLink, TcpLink } from '../net/index.ts';
 import type { BufferBudget } from './buffer-budget.ts';
 import { ClientBase, type ClientEvents } from './client-base.ts';
 import type { ServerLimits } from './limits.ts';
@@ -44,6 +45,7 @@ export class TcpClient extends ClientBase {
   #cancelGreeting: (() => void) | undefined;
   #cancelLinger: (() => void) | undefined;
   #closing = false;
+  #letGo: () => void;
 
   constructor(options: TcpClientOptions) {
     super(options.arrival, options.limits, options.clock, options.events);
@@ -55,20 +57,19 @@ export class TcpClient extends ClientBase {
     this.#decoder = new FrameDecoder({ maxPayload: options.limits.maxOnlineQueryBytes });
     const socket = options.socket;
     socket.setNoDelay(true);
-    socket.on('data', (chunk) => this.#onData(chunk));
+    const onData = (chunk: Uint8Array): void => this.#onData(chunk);
     // A client that half-closes after its request still gets the answer (rendezvous §1.2); the frame timer ends it. One
     // that has nothing to wait for is gone, and so is a registration that cannot answer heartbeats any more.
-    socket.on('end', () => {
+    const onEnd = (): void => {
       if (this.presence || !options.events.waits(this)) this.close();
-    });
-    socket.on('error', () => socket.destroy());
-    socket.on('close', () => {
-      this.#cancelGreeting?.();
-      this.#cancelLinger?.();
+    };
+    const onError = (): void => void socket.destroy();
+    const onClose = (): void => {
       if (this.#unanswered) options.onGreetingRefused?.();
-      this.#hold(0);
-      this.ended();
-    });
+      this.#over();
+    };
+    socket.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
+    this.#letGo = () => void socket.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
     // Not at once: a client that sends one message and closes without reading would answer the greeting with RST, and its
     // message could be lost with it (rendezvous §6.9).
     if (this.#keyExchange)
@@ -87,6 +88,16 @@ export class TcpClient extends ClientBase {
     this.#socket.destroy();
   }
 
+  takeLink(): NetLink | null {
+    if (this.#sealed || this.#closing || this.closed) return null;
+    this.#closing = true;
+    this.#letGo();
+    const rest = this.#decoder.takeRest();
+    if (rest.length > 0) this.#socket.unshift(rest);
+    this.#over();
+    return new TcpLink(this.#socket, { maxPayload: this.#limits.maxFrameBytes });
+  }
+
   protected write(payload: Uint8Array): void {
     if (this.#closing) return;
     this.#socket.write(encodeFrame(this.#sealed && payload.length > 0 ? this.#sealed.seal(payload) : payload));
@@ -101,6 +112,13 @@ export class TcpClient extends ClientBase {
     this.#greeted = true;
     this.#unanswered = true;
     this.write(this.#keyExchange.greeting);
+  }
+
+  #over(): void {
+    this.#cancelGreeting?.();
+    this.#cancelLinger?.();
+    this.#hold(0);
+    this.ended();
   }
 
   #onData(chunk: Uint8Array): void {

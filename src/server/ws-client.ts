@@ -1,6 +1,7 @@
 /** A rendezvous client on WebSocket: one binary message is one message (rendezvous §1.2). */
 import type { WebSocket } from 'ws';
 import type { Clock } from '../core/clock.ts';
+import { formatHostPort, type NetLink, WebSocketLink } from '../net/index.ts';
 import { ClientBase, type ClientEvents } from './client-base.ts';
 import type { ServerLimits } from './limits.ts';
 import type { Arrival } from './one-port/arrival.ts';
@@ -13,6 +14,8 @@ export class WsClient extends ClientBase {
   readonly #ws: WebSocket;
   readonly #clock: Clock;
   #cancelLinger: (() => void) | undefined;
+  readonly #letGo: () => void;
+  readonly #remoteAddress: string;
 
   constructor(
     ws: WebSocket,
@@ -21,17 +24,20 @@ export class WsClient extends ClientBase {
     super(options.arrival, options.limits, options.clock, options.events);
     this.#ws = ws;
     this.#clock = options.clock;
-    ws.on('message', (data, isBinary) => {
+    const onMessage = (data: unknown, isBinary: boolean): void => {
       // `nodebuffer` is the only binary type we let ws use, so data is one buffer.
       if (isBinary && ws.readyState === ws.OPEN) this.received(data as Buffer);
-    });
+    };
     // A browser cannot send these, a proxy does: they keep the connection (rendezvous §1.2).
-    ws.on('ping', () => this.alive());
-    ws.on('error', () => ws.terminate());
-    ws.on('close', () => {
+    const onPing = (): void => this.alive();
+    const onError = (): void => ws.terminate();
+    const onClose = (): void => {
       this.#cancelLinger?.();
       this.ended();
-    });
+    };
+    ws.on('message', onMessage).on('ping', onPing).on('error', onError).on('close', onClose);
+    this.#letGo = () => void ws.off('message', onMessage).off('ping', onPing).off('error', onError).off('close', onClose);
+    this.#remoteAddress = formatHostPort(options.arrival.remote);
     options.events.onOpen?.(this);
   }
 
@@ -42,6 +48,13 @@ export class WsClient extends ClientBase {
 
   destroy(): void {
     this.#ws.terminate();
+  }
+
+  takeLink(): NetLink | null {
+    if (this.closed || this.#cancelLinger) return null;
+    this.#letGo();
+    this.ended();
+    return new WebSocketLink(this.#ws, { remoteAddress: this.#remoteAddress });
   }
 
   protected write(payload: Uint8Array): void {

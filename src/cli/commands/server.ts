@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import { Command, CommanderError, Option } from 'commander';
 import { LiteDeskError } from '../../core/errors.ts';
 import { boundHeap } from '../../server/bound-heap.ts';
-import { configError, OPTIONS, refuseNotYet, type ServerConfig, serverOptions } from '../../server/config.ts';
+import { configError, OPTIONS, type ServerConfig, serverOptions } from '../../server/config.ts';
 import { readConfig, serverDataDir } from '../../server/config-sources.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../server/index.ts';
 import { qrText } from '../../shared/qr.ts';
@@ -120,7 +120,6 @@ function configure({ data, json: _json, qr: _qr, config: configFile, ...flags }:
     onIneffective: (option, reason) => logger.log('warn', 'option-without-effect', { option, reason }),
   });
   logger.level = config.logLevel;
-  refuseNotYet(config);
   return { options: serverOptions(config, dataDir), config };
 }
 
@@ -157,6 +156,7 @@ function announce(io: ServerCommandIo, json: boolean, server: ServerFacts, qr: b
           ]
         : []),
       ...(ports.single > 0 ? [`Single port: ${ports.single} (TCP and UDP) carries everything.`] : []),
+      ...(ports.http + ports.https > 0 ? [`Published web services: ${part('HTTP', ports.http)}, ${part('HTTPS', ports.https)}.`] : []),
       ...(server.statusUrl === '' ? [] : [`Status page: ${server.statusUrl}`]),
       ...(server.enrolment === 'open' ? [] : [ENROLMENT_HINTS[server.enrolment]]),
       'Paste the invitation on each computer. Computers outside your network need the public address of this one instead.',

@@ -10,11 +10,9 @@ import {
   type LoginContext,
   type LoginDecision,
   loginScope,
+  sessionKey,
 } from './host-login.ts';
 import { LOGIN } from './login-strings.ts';
-
-/** SHA-256, as passwords are kept. */
-const H1_BYTES = 32;
 
 /** What a login comes to; HostSession carries it out. */
 export interface HostLoginEvents {
@@ -22,16 +20,7 @@ export interface HostLoginEvents {
   /** `nativeTag`: the host's own proof, to go with the acceptance. */
   authorise(request: hbb.ILoginRequest, recentH1: Uint8Array, nativeTag: Uint8Array | null): void;
   wait(request: hbb.ILoginRequest, ask: boolean, error?: string): void;
-  refuse(request: hbb.ILoginRequest, refusal: LoginRefusal): void;
-}
-
-export interface LoginRefusal {
-  error: string;
-  close: boolean;
-  /** Somebody is to be asked. */
-  ask: boolean;
-  /** For another attempt, on native links. */
-  nativeShares?: Uint8Array[];
+  refuse(request: hbb.ILoginRequest, decision: { error: string; close: boolean; ask: boolean }): void;
 }
 
 export interface HostLoginOptions {
@@ -71,13 +60,9 @@ export class HostLoginFlow {
     return this.#request;
   }
 
-  /** What opens the session. */
-  open(): hbb.IHash {
-    const { authenticator, native } = this.#o;
-    const hash = { salt: authenticator.salt, challenge: this.#challenge };
-    return native && authenticator.approveMode !== 'click'
-      ? { ...hash, nativeShares: this.#offer(native) }
-      : hash;
+  /** The message that opens the session. */
+  get hash(): hbb.IHash {
+    return { salt: this.#o.authenticator.salt, challenge: this.#challenge };
   }
 
   onRequest(request: hbb.ILoginRequest): void {
@@ -99,32 +84,33 @@ export class HostLoginFlow {
     }
   }
 
+  /** The controller's tags for the shares of its last request; ignored where there is none. */
+  onTags(tags: readonly Uint8Array[]): void {
+    const attempt = this.#attempt;
+    const request = this.#request;
+    if (!attempt || !request) return;
+    this.#attempt = null;
+    attempt.receive(tags);
+    this.#judge(request, (h1) => attempt.proved(h1), attempt);
+  }
+
   #onNativePassword(request: hbb.ILoginRequest, native: NativeState): void {
+    const { authenticator, random, events, address } = this.#o;
     if ((request.password?.length ?? 0) > 0) return this.#refuse(request, LOGIN.notAllowed);
     const share = request.nativeShare ?? new Uint8Array();
     if (share.length === 0) return this.#carryOut(request, decideEmptyPassword(this.#context), null);
-    const attempt = this.#attempt;
-    // Somebody took minutes to type what is shown now, and it is not what the shares were made for any more.
-    if (attempt && !attempt.isFor(this.#candidates(native))) {
-      this.#o.events.send({ loginResponse: { nativeShares: this.#offer(native) } });
-      return;
-    }
+    const abandoned = this.#attempt;
     this.#attempt = null;
-    attempt?.receive(share, request.nativeTags ?? []);
-    this.#judge(request, (h1) => attempt?.proved(h1) ?? false, attempt);
-  }
-
-  /** Shares for another attempt; they end the last one. */
-  #offer(native: NativeState): Uint8Array[] {
-    const { random } = this.#o;
-    // Random ones are in place of what there is not, so that nobody sees which there are.
-    const candidates = this.#candidates(native).map((h1) => h1 ?? random(H1_BYTES));
-    this.#attempt = new PasswordLoginHost(native, candidates, random);
-    return this.#attempt.shares;
-  }
-
-  #candidates({ peer }: NativeState): (Uint8Array | null)[] {
-    return this.#o.authenticator.candidates(peer?.id ?? null);
+    // Each attempt costs us milliseconds: who begins another one without ending the last has used that up.
+    if (abandoned || authenticator.blocked(address)) return this.#judge(request, () => false, null);
+    this.#attempt = PasswordLoginHost.answer(
+      native,
+      share,
+      authenticator.candidates(sessionKey(request)),
+      random,
+    );
+    if (this.#attempt) events.send({ nativeLoginShares: { shares: [...this.#attempt.shares] } });
+    else this.#refuse(request, LOGIN.notAllowed);
   }
 
   #judge(request: hbb.ILoginRequest, check: PasswordCheck, attempt: PasswordLoginHost | null): void {
@@ -132,12 +118,10 @@ export class HostLoginFlow {
   }
 
   #carryOut(request: hbb.ILoginRequest, decision: LoginDecision, attempt: PasswordLoginHost | null): void {
-    const { events, native } = this.#o;
+    const { events } = this.#o;
     if (decision.do === 'authorise') {
       events.authorise(request, decision.recentH1, attempt?.tag(decision.recentH1) ?? null);
     } else if (decision.do === 'wait') events.wait(request, decision.ask, decision.error);
-    else if (native && !decision.close)
-      events.refuse(request, { ...decision, nativeShares: this.#offer(native) });
     else events.refuse(request, decision);
   }
 

@@ -1,4 +1,3 @@
-export { noPortMapping, portRefused } from './errors.ts';
 export { PortMapper, type PortMapperOptions } from './port-mapper.ts';
 export {
   type Gateway,

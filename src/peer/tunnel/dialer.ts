@@ -7,6 +7,7 @@ import { isIP } from 'node:net';
 import { LiteDeskError } from '../../core/errors.ts';
 import { formatTarget, type MuxStream, type StreamCode, type StreamTarget } from '../../core/mux/index.ts';
 import { dialTcp, formatHostPort, resolveHost } from '../../net/index.ts';
+import { dialCode } from './dial-code.ts';
 import { join } from './join.ts';
 import { DIAL_TIMEOUT_MS } from './limits.ts';
 import type { Asker, RuleBook } from './rules.ts';
@@ -157,17 +158,8 @@ async function dialFirst(addresses: readonly string[], port: number, signal: Abo
   throw last;
 }
 
-const CODES: Readonly<Record<string, StreamCode>> = {
-  DNS_FAILED: 'dns',
-  TCP_REFUSED: 'refused',
-  TCP_TIMEOUT: 'timeout',
-  TCP_UNREACHABLE: 'unreachable',
-  TCP_RESET: 'target-reset',
-  ABORTED: 'cancelled',
-};
-
 function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
-  if (error instanceof LiteDeskError) return new Refusal(CODES[error.code] ?? 'unreachable', '');
+  if (error instanceof LiteDeskError) return new Refusal(dialCode(error), '');
   return new Refusal('internal', error instanceof Error ? error.message : String(error));
 }

@@ -32,19 +32,18 @@ export async function stockForward(options: StockForwardOptions): Promise<void> 
     video: false,
     onRawMode: () => startRaw(),
   });
-  const { session, firstLink } = connection;
+  const { session, link } = connection;
   await new Promise<void>((resolve, reject) => {
     const fail = (error: Error): void => {
       cancel();
-      // First: closing the session is reported, too, and says less.
-      reject(error);
       session.close();
+      reject(error);
     };
     const cancel = systemClock.setTimer(LOGIN_TIMEOUT_MS, () => fail(loginUnanswered()));
     // Within the event: what follows the last frame is raw already.
     startRaw = (): void => {
       cancel();
-      const raw = firstLink.takeRaw();
+      const raw = link.takeRaw();
       onConnected(connection);
       pipeline(raw, socket, raw, () => {
         session.close();

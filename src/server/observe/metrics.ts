@@ -72,6 +72,9 @@ export class Metrics {
     gauge('store_rows', 'Computers in the store.', () => view.store().rows);
     gauge('store_connected', '1 when the store can be reached; 0 when a shared one is away.', () => (view.store().connected ? 1 : 0));
     gauge('lobby_peers', 'Clients of the lobby.', () => view.lobby() ?? 0);
+    gauge('publishers', 'Connections of computers that publish services.', () => view.published()?.publishers ?? 0);
+    gauge('published_services', 'Published ports and host names.', () => view.published()?.services ?? 0);
+    gauge('published_connections', 'Connections from outside to published services.', () => view.published()?.connections ?? 0);
     gauge('ready', '1 when the last self-test passed, 0 when it failed, -1 before the first.', () =>
       ready.last === null ? -1 : ready.last.ok ? 1 : 0,
     );
@@ -140,6 +143,7 @@ export class Metrics {
       });
     };
     total('relay_bytes_total', 'Bytes that the relay forwarded, both directions.', () => view.relay().bytes);
+    total('published_bytes_total', 'Bytes of ended connections to published services, both directions.', () => view.published()?.bytes ?? 0);
     total('log_lines_suppressed_total', 'Log lines left out to bound the log.', () => view.suppressedLines());
   }
 

@@ -18,6 +18,7 @@ function viewOf(counters: Counters, connections: number): ServerView {
     relays: () => [],
     store: () => ({ kind: 'none', rows: 0, connected: true }),
     lobby: () => null,
+    published: () => null,
     suppressedLines: () => 3,
   };
 }

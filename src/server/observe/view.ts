@@ -48,6 +48,8 @@ export interface ServerView {
   store(): { readonly kind: string; readonly rows: number; readonly connected: boolean };
   /** Lobby clients; null: off. */
   lobby(): number | null;
+  /** Published services; null: off. */
+  published(): { readonly publishers: number; readonly services: number; readonly connections: number; readonly bytes: number } | null;
   /** Log lines left out. */
   suppressedLines(): number;
 }

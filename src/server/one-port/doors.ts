@@ -9,11 +9,11 @@ import type { ServerLimits } from '../limits.ts';
 import { type Listener, listen } from '../listener.ts';
 import type { TrustedProxies } from '../proxy-address.ts';
 import type { Arrival, Service } from './arrival.ts';
-import { Gate } from './gate.ts';
+import { Gate, type GateOptions } from './gate.ts';
 import { peek } from './peek.ts';
 import { type Joins, MAX_FIRST_BYTES, serviceOfFrames, serviceOfMessage } from './service-of.ts';
 import type { TlsFiles } from './tls-files.ts';
-import { type HttpHandler, WebFront } from './web-front.ts';
+import { type HttpHandler, WebFront, type WebFrontOptions } from './web-front.ts';
 import { setMaxPayload } from './ws-payload.ts';
 
 export interface DoorsOptions {
@@ -39,6 +39,17 @@ export interface OnePortServices {
   readonly frames: Readonly<Record<Service, ServeFrames>>;
   readonly ws: Readonly<Record<Service, ServeWs>>;
   readonly joins: Joins;
+}
+
+/** What is served on a port for HTTP alone. */
+export interface WebServices {
+  readonly onRequest: HttpHandler;
+  readonly onUpgrade: NonNullable<WebFrontOptions['onUpgrade']>;
+  readonly onGarbage: NonNullable<WebFrontOptions['onGarbage']>;
+  /** Makes it a port for TLS: gate.ts. */
+  readonly claimTls?: GateOptions['claimTls'];
+  /** A request without TLS came there. */
+  readonly onPlainAtTls: (socket: Socket) => void;
 }
 
 export class Doors {
@@ -79,7 +90,15 @@ export class Doors {
     return await this.#listen('TCP', port, (socket, arrival) => gate.accept(socket, arrival), front);
   }
 
-  #gate(onFrames: ServeFrames | null, front: WebFront | null, silenceMs: number): Gate {
+  /** A port for HTTP alone, inside TLS where `claimTls` is there, and then nothing else. */
+  async web(what: string, port: number, services: WebServices): Promise<Listener> {
+    const { limits } = this.#o;
+    const front = this.#front([services.onRequest], limits.maxWsMessageBytes, (ws) => ws.terminate(), services);
+    const gate = this.#gate(null, front, 0, services);
+    return await this.#listen(what, port, (socket, arrival) => gate.accept(socket, arrival), front);
+  }
+
+  #gate(onFrames: ServeFrames | null, front: WebFront | null, silenceMs: number, web?: WebServices): Gate {
     const { clock, counters, limits, proxies, proxyProtocol, tls } = this.#o;
     return new Gate({
       clock,
@@ -87,9 +106,11 @@ export class Doors {
       timeoutMs: limits.handshakeTimeoutMs,
       silenceMs,
       proxies: proxyProtocol ? proxies : null,
-      tls: front ? tls : () => null,
+      // Where a port is for TLS or for none, the other one is not served as if it were that.
+      tls: front && (!web || web.claimTls) ? tls : () => null,
+      claimTls: web?.claimTls,
       onFrames,
-      onHttp: front && ((socket, arrival) => front.handle(socket, arrival)),
+      onHttp: front && ((socket, arrival) => (web?.claimTls && !arrival.tls ? web.onPlainAtTls(socket) : front.handle(socket, arrival))),
     });
   }
 
@@ -97,9 +118,11 @@ export class Doors {
     handlers: readonly HttpHandler[],
     maxPayload: number,
     onWs: (ws: WebSocket, arrival: Arrival, path: string) => void,
+    web?: WebServices,
   ): WebFront {
     const { clock, limits, proxies } = this.#o;
-    return new WebFront({ clock, handshakeTimeoutMs: limits.handshakeTimeoutMs, maxPayload, proxies, handlers, onWs });
+    const { handshakeTimeoutMs } = limits;
+    return new WebFront({ clock, handshakeTimeoutMs, maxPayload, proxies, handlers, onWs, onUpgrade: web?.onUpgrade, onGarbage: web?.onGarbage });
   }
 
   async #listen(

@@ -8,6 +8,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { Counters } from '../counters.ts';
 import type { TrustedProxies } from '../proxy-address.ts';
 import type { Arrival } from './arrival.ts';
+import { MAX_CLIENT_HELLO_BYTES, serverNameOf } from './client-hello.ts';
 import { peek } from './peek.ts';
 import { MAX_PROXY_HEADER_BYTES, type ProxyHeader, readProxyHeader } from './proxy-header.ts';
 import { type Speech, sniff } from './sniff.ts';
@@ -31,6 +32,11 @@ export interface GateOptions {
   /** What is told apart here; anything else counts as frames where those are served, and is cut where they are not. */
   readonly onFrames: ((socket: Socket, arrival: Arrival, silent: boolean) => void) | null;
   readonly onHttp: ((socket: Socket, arrival: Arrival) => void) | null;
+  /**
+   * Asked for each TLS connection, by the name in its ClientHello ('': none), before TLS is ended here. True: it was taken,
+   * with all its bytes, and is TLS to whoever gets them.
+   */
+  readonly claimTls?: ((serverName: string, socket: Socket, arrival: Arrival) => boolean) | undefined;
 }
 
 type Verdict = { readonly speech: Exclude<Speech, 'proxy'> | 'foreign-proxy' } | { readonly speech: 'proxy'; readonly header: ProxyHeader };
@@ -113,6 +119,7 @@ export class Gate {
         // Without PROXY headers in use it is only a text that nobody here understands.
         return refuse(proxies ? 'proxy-header-refused' : 'connection-garbled');
       case 'tls':
+        if (may.tls && this.#o.claimTls) return this.#askForName(socket, arrival, deadline, this.#o.claimTls);
         if (may.tls && this.#o.tls()) return this.#unwrap(socket, arrival, deadline);
         if (!onFrames || onHttp) return refuse('tls-not-offered');
         break;
@@ -127,6 +134,30 @@ export class Gate {
     if (!onFrames) return refuse('connection-garbled');
     onFrames(socket, arrival, false);
     socket.resume();
+  }
+
+  #askForName(socket: Socket, arrival: Arrival, deadline: number, claim: NonNullable<GateOptions['claimTls']>): void {
+    const { clock, counters } = this.#o;
+    const cut = (): void => void socket.destroy();
+    socket.on('error', cut);
+    peek<string>(socket, {
+      clock,
+      timeoutMs: Math.max(0, deadline - clock.now()),
+      maxBytes: MAX_CLIENT_HELLO_BYTES,
+      decide: (bytes) => {
+        const value = serverNameOf(bytes);
+        return value === null ? null : { value };
+      },
+      onFailed: () => counters.count('tls-failed', { from: arrival.remote.host }),
+      onDecided: (name) => {
+        socket.off('error', cut);
+        if (claim(name, socket, arrival)) return;
+        if (this.#o.tls()) return this.#unwrap(socket, arrival, deadline);
+        counters.count('tls-not-offered', { from: arrival.remote.host });
+        // Nobody here has that name: fatal alert, unrecognized_name (RFC 6066 §3).
+        socket.on('error', () => {}).end(Uint8Array.of(21, 3, 1, 0, 2, 2, 112), () => socket.destroy());
+      },
+    });
   }
 
   #unwrap(socket: Socket, arrival: Arrival, deadline: number): void {

@@ -224,7 +224,7 @@ it('gives HTTP requests to those who answer them, with and without TLS', async (
   });
   for (const tls of [false, true]) {
     const { status, body } = await get('/healthz', tls);
-    expect({ status, origin: JSON.parse(body) }).toEqual({ status: 200, origin: { host: '127.0.0.1', tls, forwarded: false } });
+    expect({ status, origin: JSON.parse(body) }).toEqual({ status: 200, origin: { host: '127.0.0.1', port: expect.any(Number), tls, forwarded: false } });
     expect((await get('/elsewhere', tls)).status).toBe(404);
     expect((await get('/ws/id', tls)).status).toBe(426);
   }

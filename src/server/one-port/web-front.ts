@@ -1,6 +1,7 @@
 /** HTTP on connections that somebody else accepted: WebSocket upgrades, and requests for whoever wants to answer them. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Clock } from '../../core/clock.ts';
 import { clientAddress, type TrustedProxies, wasForwarded } from '../proxy-address.ts';
@@ -10,6 +11,8 @@ import type { Arrival } from './arrival.ts';
 export interface HttpOrigin {
   /** The client; what a listed proxy said about it where there is one. */
   readonly host: string;
+  /** 0 where a proxy told the host. */
+  readonly port: number;
   readonly tls: boolean;
   /** Some proxy passed it on, listed or not: a loopback `host` then says nothing about who sent it. */
   readonly forwarded: boolean;
@@ -28,6 +31,10 @@ export interface WebFrontOptions {
   readonly handlers: readonly HttpHandler[];
   /** `path` without its query. Called in the turn of the upgrade: no message is lost. */
   readonly onWs: (ws: WebSocket, arrival: Arrival, path: string) => void;
+  /** Takes upgrades as they are, instead of onWs. `head` came behind the request. */
+  readonly onUpgrade?: ((request: IncomingMessage, socket: Socket, head: Buffer, origin: HttpOrigin) => void) | undefined;
+  /** A request that cannot be read is answered by closing the connection; this may say something first. */
+  readonly onGarbage?: ((socket: Duplex, origin: { readonly host: string } | null) => void) | undefined;
 }
 
 /** Header fields of one request; browsers behind two proxies send some thirty. */
@@ -60,7 +67,11 @@ export class WebFront {
     );
     this.#server.maxHeadersCount = MAX_HEADERS;
     this.#server.on('upgrade', (request, stream, head) => this.#onUpgrade(request, stream as Socket, head));
-    this.#server.on('clientError', (_error, socket) => void socket.destroy());
+    this.#server.on('clientError', (_error, socket) => {
+      const remote = this.#visits.get(socket)?.arrival.remote ?? null;
+      if (options.onGarbage) options.onGarbage(socket, remote);
+      else socket.destroy();
+    });
   }
 
   /** Takes a connection that is about to send a request. Its owner ends it in the end. */
@@ -111,6 +122,11 @@ export class WebFront {
     const visit = this.#visits.get(socket);
     const origin = visit && this.#origin(request, visit.arrival);
     if (!visit || !origin) return void socket.destroy();
+    if (this.#o.onUpgrade) {
+      visit.await(false);
+      visit.arrival.settle();
+      return this.#o.onUpgrade(request, socket, head, origin);
+    }
     this.#wss.handleUpgrade(request, socket, head, (ws) => {
       visit.await(false);
       const remote = clientAddress(visit.arrival.remote, request.headers, this.#o.proxies);
@@ -120,9 +136,9 @@ export class WebFront {
 
   /** Null: the client that a proxy named has too many connections. */
   #origin(request: IncomingMessage, arrival: Arrival): HttpOrigin | null {
-    const { host } = clientAddress(arrival.remote, request.headers, this.#o.proxies);
+    const { host, port } = clientAddress(arrival.remote, request.headers, this.#o.proxies);
     if (host !== arrival.remote.host && !arrival.move(host)) return null;
-    return { host, tls: arrival.tls, forwarded: wasForwarded(request.headers) };
+    return { host, port, tls: arrival.tls, forwarded: wasForwarded(request.headers) };
   }
 }
 

@@ -7,6 +7,8 @@ import type { Introductions } from '../introductions.ts';
 import type { ServerKeySet } from '../key-ring.ts';
 import type { ServerLimits } from '../limits.ts';
 import type { RelayLatency } from '../relay-choice.ts';
+import type { Client } from '../client.ts';
+import type { hbb } from '../../core/wire/index.ts';
 import type { PeerTable } from '../peer-table.ts';
 
 export interface RendezvousOptions {
@@ -43,6 +45,8 @@ export interface RendezvousOptions {
   /** Deprecated list for clients with a lower serial (rendezvous §6.8). */
   readonly serial: number;
   readonly rendezvousServers: readonly string[];
+  /** Takes the connection of a computer that publishes services; absent: none are published. */
+  readonly onPublishHello?: ((client: Client, hello: hbb.IPublishHello | null | undefined) => void) | undefined;
   /** Deprecated: told to clients that ask for another version than it names; '' for none. */
   readonly softwareUrl?: string | undefined;
 }

@@ -1,0 +1,3 @@
+export * from './basic-auth.ts';
+export * from './control.ts';
+export * from './host-name.ts';
