@@ -8,7 +8,7 @@ import { TcpLink } from '../src/net/tcp-link.ts';
 import { socketPair } from '../src/net/test-pairs.ts';
 
 export interface LinkBenchResult {
-  name: 'plain TCP' | 'TcpLink' | 'TcpLink, sealed';
+  name: 'plain TCP' | 'TcpLink' | 'TcpLink, sealed' | 'TcpLink, native';
   frameBytes: number;
   /** Of payload, MiB/s, both ends in this one thread. */
   mibPerSecond: number;
@@ -91,14 +91,25 @@ function linkMeasure(secure: (a: NetLink, b: NetLink) => Promise<[Link, Link]>):
   };
 }
 
-const sealed = linkMeasure(async (a, b) => {
-  const keys = signKeyPair();
-  const id = '123456789';
-  return await Promise.all([
-    secureAsController(a, { peerId: id, hostKey: keys.publicKey, allowPlaintext: false }),
-    secureAsHost(b, { id, signSecretKey: keys.secretKey, allowPlaintext: false }),
-  ]);
-});
+const sealed = (native: boolean): Measure =>
+  linkMeasure(async (a, b) => {
+    const keys = signKeyPair();
+    const id = '123456789';
+    return await Promise.all([
+      secureAsController(a, {
+        peerId: id,
+        hostKey: keys.publicKey,
+        allowPlaintext: false,
+        ...(native ? { native: { identity: null } } : {}),
+      }),
+      secureAsHost(b, {
+        id,
+        signSecretKey: keys.secretKey,
+        allowPlaintext: false,
+        native: { findSession: () => null },
+      }),
+    ]);
+  });
 
 /** Measures each kind of link once warm. Takes some seconds. */
 export async function benchLinks(options: LinkBenchOptions = {}): Promise<LinkBenchResult[]> {
@@ -107,7 +118,8 @@ export async function benchLinks(options: LinkBenchOptions = {}): Promise<LinkBe
   const kinds: [LinkBenchResult['name'], Measure][] = [
     ['plain TCP', plainTcp],
     ['TcpLink', linkMeasure(async (a, b) => [a, b])],
-    ['TcpLink, sealed', sealed],
+    ['TcpLink, sealed', sealed(false)],
+    ['TcpLink, native', sealed(true)],
   ];
   const results: LinkBenchResult[] = [];
   for (const frameBytes of frameSizes) {

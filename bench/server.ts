@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { writeServerSection } from './server/document.ts';
+import { writeServerSection } from './document.ts';
 import { benchPeers } from './server/registrations.ts';
 import { benchRelay } from './server/relay.ts';
 import { peersSection, relaySection } from './server/report.ts';
@@ -35,5 +35,5 @@ try {
 }
 const text = sections.join('\n');
 process.stdout.write(`\n${text}`);
-if (args.includes('--write')) writeServerSection(join(import.meta.dirname, '..', 'docs', 'benchmarks.md'), MACHINE, text);
+if (args.includes('--write')) writeServerSection(MACHINE, text);
 process.exit(0);

@@ -23,6 +23,8 @@ const STEP_LIMIT_MS = 15 * 60_000;
 const TEST_PACKAGES = [
   ...['iproute2', 'nftables', 'tcpdump', 'procps', 'util-linux', 'redis-server', 'miniupnpd-nftables'],
   ...['nginx-light', 'libnginx-mod-stream', 'chromium'],
+  // Programs for both ends of tunnels.
+  ...['curl', 'openssh-server', 'openssh-client', 'iperf3', 'dnsmasq-base', 'bind9-dnsutils', 'postgresql'],
   ...['xauth', 'xterm', 'x11-utils', 'x11-xkb-utils', 'x11-xserver-utils', 'imagemagick', 'fonts-dejavu-core', 'unzip'],
 ];
 

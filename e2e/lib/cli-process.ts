@@ -36,10 +36,10 @@ export class CliProcess {
   #ended = false;
   #stderr = '';
 
-  constructor(host: LabHost, args: readonly string[], options: { readonly node?: string } = {}) {
+  constructor(host: LabHost, args: readonly string[], options: { readonly node?: string; readonly env?: Readonly<Record<string, string>> } = {}) {
     this.child = host.spawn(options.node ?? process.execPath, [COMMAND, ...args, '--json'], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { LITEDESK_PASSWORD: '' },
+      env: { LITEDESK_PASSWORD: '', ...options.env },
     });
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text;

@@ -20,7 +20,7 @@ export class World {
   static async create(
     hosts: Record<string, HostPlace>,
     serverArgs: readonly string[] | ((directory: string) => readonly string[]) = [],
-    options: Pick<LabOptions, 'ipv6'> = {},
+    options: Pick<LabOptions, 'ipv6' | 'segment'> = {},
   ): Promise<World> {
     const world = new World(await createLab({ hosts: { server: 'open', ...hosts }, ...options }));
     try {

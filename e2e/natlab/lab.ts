@@ -9,13 +9,15 @@ import { sh, trySh } from './shell.ts';
 
 /**
  * Where a host stands: on the public segment (`open`), behind a gateway of its own, on the LAN of another host, or behind a
- * gateway of its own that stands behind a carrier's (`carrier`), which may be that of an earlier host (`carrierOf`).
+ * gateway of its own that stands behind a carrier's (`carrier`), which may be that of an earlier host (`carrierOf`), or behind a
+ * gateway of its own with IPv6 beside it, whatever the others of the lab have.
  */
 export type HostPlace =
   | NatKind
   | { readonly behind: string }
   | { readonly kind: GatewayKind; readonly carrier: GatewayKind; readonly hairpin?: boolean }
-  | { readonly kind: GatewayKind; readonly carrierOf: string };
+  | { readonly kind: GatewayKind; readonly carrierOf: string }
+  | { readonly kind: GatewayKind; readonly ipv6: 'firewalled' };
 
 type GatewayKind = Exclude<NatKind, 'open'>;
 
@@ -266,7 +268,8 @@ RULES
     const site = this.#siteFor(name, place);
     this.#sites.set(name, site);
     const address = this.#joinLan(site, namespace, 'eth0');
-    if (ipv6 === 'everywhere' || ipv6 === 'firewalled') this.#joinSegmentByIPv6(namespace, ipv6 === 'firewalled');
+    const own = typeof place === 'object' && 'ipv6' in place ? place.ipv6 : ipv6;
+    if (own === 'everywhere' || own === 'firewalled') this.#joinSegmentByIPv6(namespace, own === 'firewalled');
     this.#hosts.set(
       name,
       new LabHost({ name, namespace, kind: site.kind, address, publicAddress: site.publicAddress }),
@@ -277,6 +280,7 @@ RULES
     if (typeof place === 'string') return this.#addSite(name, place, null);
     if ('behind' in place) return this.#siteOf(place.behind);
     if ('carrier' in place) return this.#addSite(name, place.kind, this.#addSite(name, place.carrier, null, place.hairpin, true));
+    if ('ipv6' in place) return this.#addSite(name, place.kind, null);
     const { carrier } = this.#siteOf(place.carrierOf);
     if (carrier === null) throw new Error(`${place.carrierOf} has no carrier's gateway`);
     return this.#addSite(name, place.kind, carrier);

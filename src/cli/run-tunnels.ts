@@ -1,7 +1,7 @@
 /** `forward` and `proxy`: tunnels that last as long as the command. */
 import { systemClock } from '../core/clock.ts';
 import { LiteDeskError } from '../core/errors.ts';
-import type { PathChoice } from '../peer/connector.ts';
+import type { PathChoice } from '../peer/connect-options.ts';
 import { Peer } from '../peer/peer.ts';
 import { TunnelManager } from '../peer/tunnel/manager.ts';
 import type { TunnelSpec } from '../peer/tunnel/spec.ts';

@@ -1,11 +1,11 @@
 /** What the commands about tunnels print, and how they run. */
 import { LiteDeskError } from '../core/errors.ts';
-import type { MultipathChannels } from '../core/native/contract.ts';
 import type { Connected } from '../peer/peer.ts';
 import type { StreamsState } from '../peer/tunnel/peer-streams.ts';
 import type { TunnelManager } from '../peer/tunnel/manager.ts';
 import { formatHostPort } from '../net/index.ts';
 import type { Output } from './output.ts';
+import { printPathChange } from './path-change.ts';
 
 /** Prints the events of a manager. The returned promise rejects when a peer is given up, with the reason. */
 export function printTunnels(manager: TunnelManager, output: Output): Promise<never> {
@@ -37,10 +37,7 @@ export function printTunnels(manager: TunnelManager, output: Output): Promise<ne
 function printLink(peer: string, state: StreamsState, output: Output): void {
   if (state.state === 'open') {
     printConnected(state.connection, output, false);
-    if ('onPathChange' in state.connection.link)
-      (state.connection.link as unknown as MultipathChannels).onPathChange(({ from, to, pauseMs, reason }) =>
-        output.event({ event: 'path-changed', from, to, pauseMs, reason }, `Path: ${from ?? 'none'} -> ${to} (${reason})`),
-      );
+    state.connection.onPathChange((change) => printPathChange(change, output));
   } else if (state.state === 'waiting')
     output.event(
       { event: 'reconnecting', reason: state.error.message, code: state.error.code, retryInMs: state.retryInMs },

@@ -73,6 +73,12 @@ export const handshakeErrors = {
       `${id} used to speak the protected link of LiteDesk and now offers only the older one.`,
       `If an older or another program was installed there, run "litedesk pins allow-older ${id}"; otherwise do not connect.`,
     ),
+  nativeMissing: (id: string): LiteDeskError =>
+    make(
+      'HANDSHAKE_NATIVE_MISSING',
+      `${id} does not offer the protected link of LiteDesk, and nothing less was to be taken.`,
+      'Update LiteDesk there; for another program, connect without the restriction to protected links.',
+    ),
   nativeUnsupported: (cause?: unknown): LiteDeskError =>
     make(
       'HANDSHAKE_NATIVE_UNSUPPORTED',

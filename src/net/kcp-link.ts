@@ -31,6 +31,14 @@ export interface KcpLinkOptions {
   clock?: Clock;
 }
 
+/** Above this much of what the path carries send() answers false, however large the marks: more would only be lag. */
+const QUEUE_MS = 50;
+/** … but a few frames may always wait, so that the path does not run dry between a drain and the next frame. */
+const MIN_QUEUE_BYTES = 16 * 1024;
+
+/** Before it is known what the path carries. */
+const FIRST_QUEUE_BYTES = 64 * 1024;
+
 const EMPTY = new Uint8Array(0);
 
 /** Frames of rendezvous §2 on an established KCP connection; owns the connected UDP socket from here on. */
@@ -107,7 +115,7 @@ export class KcpLink implements NetLink {
     this.stats.framesOut++;
     this.stats.bytesOut += frame.length;
     kcp.write(frame);
-    if (kcp.bufferedBytes <= this.#marks.high) return true;
+    if (kcp.bufferedBytes <= this.#queueLimit(this.#marks.high)) return true;
     this.#needDrain = true;
     return false;
   }
@@ -169,9 +177,16 @@ export class KcpLink implements NetLink {
   }
 
   #onSent(): void {
-    if (!this.#needDrain || this.#kcp.bufferedBytes > this.#marks.low) return;
+    if (!this.#needDrain || this.#kcp.bufferedBytes > this.#queueLimit(this.#marks.high) / 2 || this.#kcp.bufferedBytes > this.#marks.low)
+      return;
     this.#needDrain = false;
     if (!this.#closing) this.#receiver.drained();
+  }
+
+  /** The mark, or what the path carries in `QUEUE_MS`, whichever is less. */
+  #queueLimit(mark: number): number {
+    const { bandwidth } = this.#endpoint;
+    return Math.min(mark, bandwidth === 0 ? FIRST_QUEUE_BYTES : Math.max(MIN_QUEUE_BYTES, bandwidth * QUEUE_MS));
   }
 
   #onEnd(end: KcpSocketEnd, cause: Error | undefined): void {

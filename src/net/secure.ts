@@ -34,7 +34,7 @@ export async function secureAsController(
   link: NetLink,
   options: SecureControllerOptions,
 ): Promise<SecuredLink> {
-  const { peerId, pinned, native } = options;
+  const { peerId, pinned, native, nativeOnly = false } = options;
   const fail = (error: LiteDeskError): never => {
     link.destroy(error);
     throw error;
@@ -43,7 +43,7 @@ export async function secureAsController(
     fail(handshakeErrors.keyChanged(peerId, pinned.key, options.hostKey));
   const hostKey = pinned?.key ?? options.hostKey;
   // Leave for plain text was given for what this computer may have been, not for a way around what it is known to be.
-  const allowPlaintext = options.allowPlaintext && !pinned?.native && !native?.join;
+  const allowPlaintext = options.allowPlaintext && !pinned?.native && !native?.join && !nativeOnly;
   if (!hostKey) {
     if (!allowPlaintext) return fail(handshakeErrors.noKey(peerId));
     throwIfAborted(link, options.signal);
@@ -66,6 +66,7 @@ export async function secureAsController(
     }
     if (native?.join) throw handshakeErrors.joinRefused();
     if (pinned?.native) throw handshakeErrors.nativeWithheld(peerId);
+    if (nativeOnly) throw handshakeErrors.nativeMissing(peerId);
     return answerStock(link, options, hostKey, offer.boxKey);
   });
 }

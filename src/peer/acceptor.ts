@@ -18,6 +18,7 @@ import { natTypeToWire } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
 import { acceptOne, PUNCH_TIMEOUT_MS, punchTcpAsControlled } from './punch-tcp.ts';
 import { IPv6Hole, ipv6Of } from './punch-v6.ts';
+import type { ConnectionPath } from './race.ts';
 import { joinRelay } from './relay.ts';
 import { RendezvousConnection } from './rendezvous-client.ts';
 import { relayAddress, routeTo } from './server-address.ts';
@@ -37,7 +38,7 @@ const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
 /** §9.3: PunchHoleSent leaves three times, since UDP may lose it. */
 const PUNCH_SENT_REPEAT_MS = [0, 15, 40] as const;
 
-export type IncomingPath = 'lan' | 'tcp' | 'udp' | 'ipv6' | 'relay' | 'direct';
+export type IncomingPath = ConnectionPath;
 
 export interface IncomingLink {
   readonly link: SecuredLink;

@@ -8,40 +8,27 @@ import { isIPv6 } from 'node:net';
 import { openIdPk } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import { PAYLOAD_LIMITS } from '../core/link.ts';
-import { decodeRendezvous, encodeRendezvous, hbb, normalizeHost, unmangleAddress } from '../core/wire/index.ts';
+import { hbb, normalizeHost, unmangleAddress } from '../core/wire/index.ts';
 import type { HostPort } from '../core/wire/index.ts';
-import { dialTcp, formatHostPort, plainSecured, secureAsController, TcpLink } from '../net/index.ts';
-import type { NativeIdentity } from '../core/native/handshake.ts';
-import type { NetLink, PinnedHost, SecuredLink } from '../net/index.ts';
+import { formatHostPort, secureAsController, TcpLink } from '../net/index.ts';
+import type { NetLink, SecuredLink } from '../net/index.ts';
 import { createPunchSocket, punchUdp } from '../net/punch-udp.ts';
-import {
-  aborted,
-  directIsPlaintext,
-  directUnreachable,
-  idNotFound,
-  keyMismatch,
-  lookupRefused,
-  noServer,
-  pathImpossible,
-  peerOffline,
-  peerSilent,
-  relayNotPaired,
-  relayRefused,
-} from './errors.ts';
+import type { ConnectPeerOptions, ConnectStep, PeerConnection } from './connect-options.ts';
+import { aborted, noServer, pathImpossible, peerSilent, relayNotPaired, relayRefused } from './errors.ts';
+import { lookupFailure } from './lookup-failure.ts';
 import { natTypeToWire, testNat } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
 import { PUNCH_TIMEOUT_MS, punchTcpAsController } from './punch-tcp.ts';
 import { IPv6Hole, ipv6Of } from './punch-v6.ts';
 import { PathRace } from './race.ts';
-import type { Attempt, ConnectionPath } from './race.ts';
+import type { ConnectionPath } from './race.ts';
 import { joinRelay } from './relay.ts';
-import type { MeasuredRelay } from './relay-latency.ts';
 import { RendezvousConnection, resolveServer } from './rendezvous-client.ts';
 import { relayAddress, routeTo } from './server-address.ts';
 import type { ServerAddress } from './server-address.ts';
+import { SessionFounder } from './session-founder.ts';
+import { observedUdpPort } from './udp-port.ts';
 import { WIRE_VERSION } from './version.ts';
-
-export type PathChoice = 'auto' | 'lan' | 'tcp' | 'udp' | 'ipv6' | 'relay';
 
 /** Waits for the peer's answer; the request is sent again each time, since its push to the peer may be lost. */
 const LOOKUP_WAITS_MS = [1_500, 3_000, 4_500] as const;
@@ -56,83 +43,24 @@ const RELAY_ANSWER_TIMEOUT_MS = 6_000;
 /** Pairing at a relay can fail by chance when both ends arrive in the same instant (§7.3). */
 const RELAY_TRIES = 2;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** Times at which TestNatRequest leaves on the UDP socket (§9.1), until the answer is there. */
-const UDP_PROBE_MS = [0, 5, 20, 50, 95, 160, 260, 400] as const;
-const UDP_PROBE_TIMEOUT_MS = 700;
-const DIRECT_CONNECT_TIMEOUT_MS = 6_000;
 /** What the server says of the peer, or the peer of itself: every other path would end in the same way. */
 const FATAL_HANDSHAKES: ReadonlySet<string> = new Set([
   'HANDSHAKE_NO_KEY',
   'HANDSHAKE_KEY_CHANGED',
   'HANDSHAKE_DOWNGRADE_REFUSED',
   'HANDSHAKE_NATIVE_UNSUPPORTED',
+  'HANDSHAKE_NATIVE_MISSING',
 ]);
 /** Whoever answers is a stranger until the key exchange has shown the host's key. */
 const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
 
-export interface ConnectStep {
-  readonly step: 'lookup' | 'punch' | 'relay' | 'handshake' | 'login';
-  readonly detail: string;
-}
-
-export interface ConnectPeerOptions {
-  readonly server: ServerAddress | null;
-  readonly peerId: string;
-  readonly nat: NatType;
-  /** A test of the NAT that is under way already, for this server. */
-  readonly natProbe?: Promise<NatType>;
-  /** How far this server's relays are, as far as that is known by now. */
-  readonly relays?: () => readonly MeasuredRelay[];
-  readonly path: PathChoice;
-  readonly connType: hbb.ConnType;
-  /** The user allowed an unencrypted connection to this peer. */
-  readonly allowPlaintext: boolean;
-  /** What is remembered of this peer. */
-  readonly pinned: PinnedHost | null;
-  /** Who we prove to be on a native link; null: only the stock key exchange. */
-  readonly identity: NativeIdentity | null;
-  readonly signal: AbortSignal;
-  readonly onProgress?: (progress: ConnectStep) => void;
-  /** The server signs with a newer key than the one that is known here. */
-  readonly onNewerKey?: () => void;
-  /** The NAT was not known and has been tested beside the connection. */
-  readonly onNat?: (nat: NatType) => void;
-}
-
-export interface PeerConnection {
-  readonly link: SecuredLink;
-  readonly path: ConnectionPath;
-  readonly attempts: readonly Attempt[];
-  readonly elapsedMs: number;
-}
-
-/** Finds the peer and returns the first secured link. Errors: every stage up to `handshake`. */
+/**
+ * Finds the peer and returns the first secured link; between native peers further paths come through `further` after that.
+ * Errors: every stage up to `handshake`.
+ */
 export async function connectPeer(options: ConnectPeerOptions): Promise<PeerConnection> {
   if (!options.server) throw noServer();
   return await new Connector(options, options.server).run();
-}
-
-/** Dials an address (rendezvous §11.7): no key exchange exists there, so the user must have allowed plain text. */
-export async function connectAddress(
-  address: HostPort,
-  options: { allowPlaintext: boolean; signal: AbortSignal },
-): Promise<PeerConnection> {
-  const started = performance.now();
-  const name = formatHostPort(address);
-  if (!options.allowPlaintext) throw directIsPlaintext(name);
-  try {
-    const socket = await dialTcp({ ...address, timeoutMs: DIRECT_CONNECT_TIMEOUT_MS, signal: options.signal });
-    const ms = Math.round(performance.now() - started);
-    return {
-      link: plainSecured(new TcpLink(socket, { maxPayload: PAYLOAD_LIMITS.login })),
-      path: 'direct',
-      attempts: [{ path: 'direct', outcome: 'ok', ms, reason: '' }],
-      elapsedMs: ms,
-    };
-  } catch (cause) {
-    if (options.signal.aborted) throw aborted();
-    throw directUnreachable(name, cause);
-  }
 }
 
 /** What the server or the peer told about where the peer is. */
@@ -145,6 +73,7 @@ class Connector {
   readonly #options: ConnectPeerOptions;
   readonly #server: ServerAddress;
   readonly #race: PathRace;
+  readonly #founder: SessionFounder;
   #relayStarted = false;
   #relayTimer: NodeJS.Timeout | null = null;
   #directRunning = 0;
@@ -160,6 +89,8 @@ class Connector {
     this.#server = server;
     this.#nat = options.nat;
     this.#race = new PathRace(options.signal);
+    this.#founder = new SessionFounder(options.join ?? null);
+    this.#race.signal.addEventListener('abort', () => this.#cleanUp(), { once: true });
   }
 
   async run(): Promise<PeerConnection> {
@@ -174,17 +105,17 @@ class Connector {
       if (path !== 'udp') race.task(() => this.#introduceTcp(address));
       // Where the server is near, its answer is the next thing to wait for, and the rest is prepared meanwhile.
       if (path !== 'udp') await this.#requestedOr(FIRST_REQUEST_MS);
-      if (race.decided) return;
+      if (race.over) return;
       if (path === 'auto' || path === 'udp' || path === 'ipv6') race.task(() => this.#introduceUdp(address));
       if (path === 'auto' && this.#nat === 'unknown' && !this.#server.single) void this.#learnNat(address);
     });
-    try {
-      const result = await race.result;
-      return { ...result, elapsedMs: Math.round(race.elapsedMs * 10) / 10 };
-    } finally {
-      if (this.#relayTimer) clearTimeout(this.#relayTimer);
-      this.#ipv6?.close();
-    }
+    const result = await race.result;
+    return { ...result, elapsedMs: Math.round(race.elapsedMs * 10) / 10, further: race };
+  }
+
+  #cleanUp(): void {
+    if (this.#relayTimer) clearTimeout(this.#relayTimer);
+    this.#ipv6?.close();
   }
 
   /** Until the first request has left (or could not), at most `limitMs`. */
@@ -316,7 +247,7 @@ class Connector {
   ): boolean {
     const { peerId, path } = this.#options;
     if (response.socketAddr.length === 0) {
-      this.#race.fail(failureOf(response, peerId, this.#licenceKey));
+      this.#race.fail(lookupFailure(response, peerId, this.#licenceKey));
       return false;
     }
     if (response.serverKeyId.length > 0) this.#options.onNewerKey?.();
@@ -384,7 +315,7 @@ class Connector {
   #tryIPv6(field: Uint8Array, hostKey: Uint8Array | null): boolean {
     const remote = ipv6Of(field);
     const hole = this.#ipv6;
-    if (!remote || !hole || this.#race.decided) return false;
+    if (!remote || !hole || this.#race.over) return false;
     const link = hole.punch(remote, 'connector', this.#race.signal);
     if (!link) return this.#ipv6Running;
     this.#ipv6Running = true;
@@ -439,11 +370,11 @@ class Connector {
       };
       this.#race.signal.addEventListener('abort', stop, { once: true });
     });
-    if (this.#race.decided) throw aborted();
+    if (this.#race.over) throw aborted();
   }
 
   #requestRelay(introduction: Introduction, address: HostPort, triesUsed = 0): void {
-    if (this.#relayStarted || this.#race.decided || triesUsed >= RELAY_TRIES) return;
+    if (this.#relayStarted || this.#race.over || triesUsed >= RELAY_TRIES) return;
     this.#relayStarted = true;
     this.#race.attempt(
       'relay',
@@ -510,15 +441,21 @@ class Connector {
   async #secure(link: NetLink, hostKey: Uint8Array | null, signal: AbortSignal): Promise<SecuredLink> {
     this.#progress('handshake', link.remoteAddress);
     try {
-      return await secureAsController(link, {
-        peerId: this.#options.peerId,
-        hostKey,
-        allowPlaintext: this.#options.allowPlaintext,
-        pinned: this.#options.pinned,
-        ...(this.#options.identity ? { native: { identity: this.#options.identity } } : {}),
-        timeoutMs: HANDSHAKE_TIMEOUT_MS,
-        signal,
-      });
+      const { identity, peerId, allowPlaintext, pinned, nativeOnly } = this.#options;
+      const founder = this.#founder;
+      return await founder.found(link, (held) =>
+        secureAsController(held, {
+          peerId,
+          hostKey,
+          allowPlaintext,
+          pinned,
+          nativeOnly,
+          // Known only when the host's offer is answered: another path may have made the session meanwhile.
+          ...(identity ? { native: { identity, get join() { return founder.ticket ?? undefined; } } } : {}),
+          timeoutMs: HANDSHAKE_TIMEOUT_MS,
+          signal,
+        }),
+      );
     } catch (error) {
       link.destroy();
       if (error instanceof LiteDeskError && FATAL_HANDSHAKES.has(error.code)) this.#race.fail(error);
@@ -534,53 +471,4 @@ class Connector {
     const vouched = openIdPk(signed, serverKey);
     return vouched && vouched.id === this.#options.peerId && vouched.pk.length === 32 ? vouched.pk : null;
   }
-}
-
-function failureOf(response: hbb.PunchHoleResponse, id: string, licenceKey: string): LiteDeskError {
-  const Failure = hbb.PunchHoleResponse.Failure;
-  // Our servers explain a wrong key to stock clients in words; ours has its own.
-  if (response.failure === Failure.LICENSE_MISMATCH && response.serverKeyId.length > 0)
-    return keyMismatch(licenceKey, response.serverKeyId);
-  if (response.otherFailure !== '') return lookupRefused(response.otherFailure);
-  switch (response.failure) {
-    case Failure.OFFLINE:
-      return peerOffline(id);
-    case Failure.LICENSE_MISMATCH:
-      return keyMismatch(licenceKey, null);
-    case Failure.LICENSE_OVERUSE:
-      return lookupRefused('the server is licensed for fewer users');
-    default:
-      return idNotFound(id);
-  }
-}
-
-/** The UDP port under which the server sees the socket (§9.5 (1)); 0 when no answer came. */
-function observedUdpPort(socket: UdpSocket, server: HostPort, signal: AbortSignal): Promise<number> {
-  return new Promise((resolve) => {
-    const timers: NodeJS.Timeout[] = [];
-    const finish = (port: number): void => {
-      for (const timer of timers) clearTimeout(timer);
-      socket.off('message', onMessage);
-      signal.removeEventListener('abort', onAbort);
-      resolve(port);
-    };
-    const onAbort = (): void => finish(0);
-    const onMessage = (data: Buffer, from: { address: string }): void => {
-      if (normalizeHost(from.address) !== server.host) return;
-      try {
-        const port = decodeRendezvous(data).testNatResponse?.port ?? 0;
-        if (port > 0 && port < 65536) finish(port);
-      } catch {
-        // Not an answer; go on waiting.
-      }
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    socket.on('message', onMessage);
-    // As long as the answer, at least: a server sends nobody more than it got from there. A negative number takes ten bytes.
-    const request = encodeRendezvous({ testNatRequest: { serial: -1 } });
-    for (const delayMs of UDP_PROBE_MS)
-      timers.push(setTimeout(() => socket.send(request, server.port, server.host, () => {}), delayMs));
-    timers.push(setTimeout(() => finish(0), UDP_PROBE_TIMEOUT_MS));
-    if (signal.aborted) finish(0);
-  });
 }

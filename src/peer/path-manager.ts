@@ -30,7 +30,7 @@ export interface PathManagerOptions {
   readonly clock: Clock;
   readonly random: RandomBytes;
   /** Ports of the server that answer NAT tests, the main one first; asked for at each round. */
-  readonly servers: () => readonly HostPort[];
+  readonly servers: (signal: AbortSignal) => Promise<readonly HostPort[]>;
   readonly mapper: PathPortMapper | null;
   /** Whether the session goes a direct way now. */
   readonly hasDirect: () => boolean;
@@ -56,7 +56,8 @@ export class PathManager {
     this.#epochMs = options.clock.now();
     options.channel.setMaxPayload(PATH_LIMITS.maxMessageBytes);
     options.channel.setHandlers({ onFrame: (payload) => this.#onMessage(payload), onClose: () => this.close() });
-    if (!options.hasDirect()) this.#begin(1);
+    // The host follows: whoever connected knows whether another path is wanted at all.
+    if (options.role === 'controller' && !options.hasDirect()) this.#begin(1);
   }
 
   /** Everything that was tried so far. */
@@ -70,9 +71,10 @@ export class PathManager {
     this.#next(SETTLE_MS);
   }
 
-  /** The session lost a path or moved; looks for a direct one where there is none now. */
+  /** The session lost a path or moved; looks for a direct one where there is none now, and ends the search where there is. */
   pathsChanged(): void {
-    if (!this.#options.hasDirect() && !this.#round && !this.#cancelNext) this.#next(0);
+    if (this.#options.hasDirect()) this.#round?.close();
+    else if (this.#options.role === 'controller' && !this.#round && !this.#cancelNext) this.#next(0);
   }
 
   close(): void {
@@ -112,7 +114,7 @@ export class PathManager {
     const round = new PathRound({
       ...{ round: number, role, sessionSecret, clock, random, mapper, join },
       allowance: this.#allowance,
-      servers: servers(),
+      servers,
       epochMs: this.#epochMs,
       send: (offer) => void channel.send(encodeOffer(offer)),
       onAttempt: (attempt) => {

@@ -42,8 +42,8 @@ const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
 
 /** What opens ports at a gateway (net/portmap); null where there is none or it is not wanted. */
 export interface PathPortMapper {
-  map(protocol: 'udp' | 'tcp', internalPort: number, signal: AbortSignal): Promise<HostPort>;
-  unmap(protocol: 'udp' | 'tcp', internalPort: number): void;
+  map(protocol: 'udp', internalPort: number, signal: AbortSignal): Promise<HostPort>;
+  unmap(protocol: 'udp', internalPort: number): void;
 }
 
 export interface PathRoundOptions {
@@ -54,7 +54,7 @@ export interface PathRoundOptions {
   readonly random: RandomBytes;
   readonly allowance: SprayAllowance;
   /** Server ports that answer NAT tests, the main one first. */
-  readonly servers: readonly HostPort[];
+  readonly servers: (signal: AbortSignal) => Promise<readonly HostPort[]>;
   readonly mapper: PathPortMapper | null;
   readonly send: (offer: Offer) => void;
   /** Runs the key exchange and gives the link to the session. Rejects when the other end is not who it should be. */
@@ -82,6 +82,7 @@ export class PathRound {
   #waitingForTcp: HostPort[] = [];
   #offered = false;
   #birthday = false;
+  #unmap: () => void = () => {};
   #done: (found: boolean) => void = () => {};
   /** True: a path was found and joined the session. */
   readonly result: Promise<boolean>;
@@ -126,14 +127,18 @@ export class PathRound {
   }
 
   async #run(): Promise<void> {
-    const { role, sessionSecret, round, clock, random, allowance, servers } = this.#options;
+    const { role, sessionSecret, round, clock, random, allowance } = this.#options;
+    const servers = await this.#options.servers(this.#abort.signal);
+    if (this.#abort.signal.aborted) return;
     const punch = await NativePunch.open({ role, sessionSecret, round, clock, random, allowance, servers });
     if (this.#abort.signal.aborted) return punch.close();
     this.#punch = punch;
     this.#candidates.push(...punch.localCandidates);
     this.#after(START_AFTER_MS, () => this.#start());
-    this.#after(OFFER_AFTER_MS, () => this.#offer());
-    this.#after(TCP_AFTER_MS, () => void this.#runTcp());
+    this.#after(OFFER_AFTER_MS, () => this.#offer(true));
+    this.#after(TCP_AFTER_MS, () => void this.#runTcp(servers));
+    // The host begins when it hears of the round.
+    if (role === 'controller') this.#offer();
     this.#map(punch);
     void punch.observe().then((seen) => {
       this.#seen = seen;
@@ -164,8 +169,7 @@ export class PathRound {
     for (const offer of this.#early.splice(0)) this.take(offer);
   }
 
-  async #runTcp(): Promise<void> {
-    const { servers } = this.#options;
+  async #runTcp(servers: readonly HostPort[]): Promise<void> {
     const v4 = servers.filter(({ host }) => familyOf(host) === 4);
     const tcp = new PathTcp({
       servers: v4.length > 0 ? v4 : servers,
@@ -208,9 +212,11 @@ export class PathRound {
   #offer(again = false, wantsSpray = false): void {
     if (this.#abort.signal.aborted || (this.#offered && !again)) return;
     this.#offered = true;
+    // Each message adds to those before.
     const candidates = this.#candidates;
-    this.#candidates = [];
     const network = this.#seen ? this.#mine() : null;
+    if (again && candidates.length === 0 && !network && !wantsSpray) return;
+    this.#candidates = [];
     this.#options.send({ round: this.round, candidates, network, udpPorts: this.#seen?.ports ?? null, wantsSpray });
   }
 
@@ -263,7 +269,7 @@ export class PathRound {
     const { mapper } = this.#options;
     const port = punch.localPort(4);
     if (!mapper || port === null || localAddresses().some((host) => familyOf(host) === 4 && scopeOf(host) === 'public')) return;
-    this.#abort.signal.addEventListener('abort', () => mapper.unmap('udp', port), { once: true });
+    this.#unmap = () => mapper.unmap('udp', port);
     mapper.map('udp', port, this.#abort.signal).then(
       (address) => {
         this.#candidates.push({ origin: 'mapped', protocol: 'udp', address });
@@ -303,6 +309,8 @@ export class PathRound {
       for (const { way } of this.#ways().filter(({ way }) => way.startsWith('udp') || way.startsWith('tcp')))
         this.#record(way, outcome, outcome === 'cancelled' ? 'another path was first' : (why ?? silence));
     }
+    // With a path found the port stays open: it may be the one that the path uses. The session's end closes it.
+    if (!found) this.#unmap();
     for (const cancel of this.#cancels) cancel();
     this.#abort.abort();
     this.#punch?.close();

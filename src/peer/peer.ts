@@ -12,19 +12,24 @@ import { fingerprint, passwordHash } from '../core/crypto/index.ts';
 import { Emitter } from '../core/emitter.ts';
 import type { ErrorData } from '../core/errors.ts';
 import { PAYLOAD_LIMITS } from '../core/link.ts';
-import { ControllerSession, HostAuthenticator, HostSession, streamsLink } from '../core/session/index.ts';
+import type { Link } from '../core/link.ts';
+import type { PathChange } from '../core/native/contract.ts';
+import type { MultipathLink } from '../core/native/multipath.ts';
+import { DARK_MS } from '../core/native/multipath-limits.ts';
+import { ControllerSession, HostAuthenticator, HostSession, streamsLink, WATCHED_BY_LINK } from '../core/session/index.ts';
 import type { HostClosed, PeerIdentity } from '../core/session/index.ts';
 import type { DesktopHost, PlatformName, SessionKind, SessionPermissions, VideoCodec } from '../core/session/contract.ts';
 import { hbb } from '../core/wire/index.ts';
-import { discoverLan, formatHostPort, LanDiscoveryResponder, plainSecured, TcpLink } from '../net/index.ts';
+import { discoverLan, formatHostPort, LanDiscoveryResponder, plainSecured, secureAsController, secureAsHost, TcpLink } from '../net/index.ts';
 import type { LanPeerInfo, SecuredLink } from '../net/index.ts';
 import type { TunnelRule } from './tunnel/rule-text.ts';
 import { PortMapper } from '../net/portmap/index.ts';
 import { AdmissionGate } from './admission.ts';
 import { Acceptor } from './acceptor.ts';
 import type { IncomingLink, IncomingPath } from './acceptor.ts';
-import { connectAddress, connectPeer } from './connector.ts';
-import type { ConnectStep, PathChoice } from './connector.ts';
+import { connectAddress } from './connect-address.ts';
+import type { ConnectPeerOptions, ConnectStep, PathChoice, PeerConnection } from './connect-options.ts';
+import { connectPeer } from './connector.ts';
 import { keyMismatch, noServer } from './errors.ts';
 import { IdentityStore } from './identity.ts';
 import { KnownPeers } from './known-peers.ts';
@@ -34,9 +39,14 @@ import { Publisher } from './publish/publisher.ts';
 import type { ServiceSpec } from './publish/service-spec.ts';
 import { registered } from './registered.ts';
 import { probeNat } from './nat-test.ts';
+import { searchPaths } from './native-paths.ts';
+import { NativeSessions } from './native-sessions.ts';
+import { asAttempt } from './path-record.ts';
 import type { NatType } from './nat-test.ts';
 import type { MeasuredRelay } from './relay-latency.ts';
-import type { Attempt, ConnectionPath } from './race.ts';
+import { OutgoingLink } from './outgoing-link.ts';
+import type { LivePaths } from './outgoing-link.ts';
+import type { Attempt } from './race.ts';
 import { PinStore } from './pins.ts';
 import { formatServer, parseServer } from './server-address.ts';
 import type { ServerAddress } from './server-address.ts';
@@ -54,6 +64,8 @@ const MAX_INCOMING = 64;
 /** Changes of server keys that are remembered; each server has a few in a lifetime. */
 const MAX_MOVED_KEYS = 50;
 const HEX_HASH_BYTES = 64;
+/** After a pause of this length, in milliseconds, a session's picture is sent anew. */
+const RESUME_MS = 1_000;
 
 export interface PeerOptions {
   readonly dataDir: string;
@@ -96,6 +108,8 @@ interface PeerEvents {
   'session-opened': IncomingInfo;
   /** A stream through this computer was refused, or is over. */
   'tunnel-stream': StreamAudit;
+  /** A session that others have with this computer goes another way. */
+  'path-changed': { sessionId: string } & PathChange;
   'session-closed': { sessionId: string; peerId: string; reason: string };
 }
 
@@ -106,6 +120,8 @@ export interface ConnectOptions {
   /** h1 of session §2.4 in hex, as remembered for this peer. */
   readonly passwordHash?: string | undefined;
   readonly allowPlaintext?: boolean;
+  /** Only LiteDesk hosts, over native links: no password is proven in the way of stock links, which can be guessed with. */
+  readonly nativeOnly?: boolean;
   /** Default `desktop`. */
   readonly kind?: 'desktop' | 'tunnel' | 'port-forward';
   /** Target of kind `port-forward`. */
@@ -120,16 +136,18 @@ export interface ConnectOptions {
   readonly onProgress?: (progress: ConnectStep) => void;
 }
 
-export interface Connected {
+/** A connection that stands. The way that its session takes may change while it runs. */
+export interface Connected extends LivePaths {
   readonly session: ControllerSession;
-  readonly link: SecuredLink;
+  /** What carries it: the link over several paths between native peers. */
+  readonly link: Link;
+  /** The connection that it began with; of a stock peer it can become a raw stream. */
+  readonly firstLink: SecuredLink;
   readonly peerId: string;
-  readonly path: ConnectionPath;
-  readonly localAddress: string;
-  readonly remoteAddress: string;
   readonly encrypted: boolean;
   readonly peerVerified: boolean;
   readonly elapsedMs: number;
+  /** All that were tried so far; grows while others are looked for. */
   readonly attempts: readonly Attempt[];
 }
 
@@ -157,8 +175,9 @@ export class Peer extends Emitter<PeerEvents> {
   readonly #known: KnownPeers;
   readonly #authenticator: HostAuthenticator;
   readonly #incoming = new Map<string, Incoming>();
+  readonly #nativeSessions = new NativeSessions();
   readonly #gate = new AdmissionGate();
-  readonly #outgoing = new Set<ControllerSession>();
+  readonly #outgoing = new Map<ControllerSession, MultipathLink | null>();
   readonly #tunnels = new TunnelHost({
     audit: (line) => this.emit('tunnel-stream', line),
     log: (line) => this.#log(line),
@@ -297,8 +316,9 @@ export class Peer extends Emitter<PeerEvents> {
     this.#stopping.abort();
     this.#stopProbe();
     for (const { session } of [...this.#incoming.values()]) session.disconnect();
-    for (const session of [...this.#outgoing]) session.close();
-    await Promise.all([this.#stopNetwork(), this.#stopPortMapper()]);
+    for (const session of this.#outgoing.keys()) session.close();
+    const ends = [...this.#outgoing.values()].map((link) => link?.ended());
+    await Promise.all([...ends, this.#nativeSessions.ended(), this.#stopNetwork(), this.#stopPortMapper()]);
   }
 
   renewPassword(): void {
@@ -374,32 +394,44 @@ export class Peer extends Emitter<PeerEvents> {
   async connect(target: string, options: ConnectOptions): Promise<Connected> {
     const parsed = parseTarget(target);
     const name = parsed.kind === 'id' ? parsed.id : formatHostPort(parsed);
-    const allowPlaintext = options.allowPlaintext === true || this.settings.plaintextPeers.includes(name);
+    const nativeOnly = options.nativeOnly === true;
+    const allowPlaintext =
+      !nativeOnly && (options.allowPlaintext === true || this.settings.plaintextPeers.includes(name));
+    const foreign = parsed.kind === 'id' && Boolean(parsed.server);
     const server = parsed.kind === 'id' ? (parsed.server ?? this.server) : null;
+    const byId = (more: Pick<ConnectPeerOptions, 'signal' | 'onProgress' | 'join'>): Promise<PeerConnection> =>
+      connectPeer({
+        server,
+        peerId: name,
+        // A label that was stored in another network is worse than none.
+        nat: this.#mediator?.nat ?? (foreign ? 'unknown' : this.#probedNat),
+        ...(this.#natProbe && !foreign ? { natProbe: this.#natProbe } : {}),
+        relays: () => (foreign ? [] : (this.#mediator?.relays ?? this.#probedRelays())),
+        path: parsed.kind === 'id' && parsed.forceRelay ? 'relay' : (options.path ?? 'auto'),
+        connType: options.kind === 'port-forward' ? hbb.ConnType.PORT_FORWARD : hbb.ConnType.DEFAULT_CONN,
+        allowPlaintext,
+        nativeOnly,
+        pinned: this.#known.host(server, name),
+        identity: this.#identity.current,
+        onNat: (nat) => this.#settings.change({ natType: nat }),
+        // Of another server than ours nothing is remembered.
+        ...(foreign ? {} : { onNewerKey: () => void this.#followServerKey(null) }),
+        ...more,
+      });
+    const { signal, onProgress } = options;
     const connection =
       parsed.kind === 'address'
-        ? await connectAddress(parsed, { allowPlaintext, signal: options.signal })
-        : await connectPeer({
-            server,
-            peerId: parsed.id,
-            // A label that was stored in another network is worse than none.
-            nat: this.#mediator?.nat ?? (parsed.server ? 'unknown' : this.#probedNat),
-            ...(this.#natProbe && !parsed.server ? { natProbe: this.#natProbe } : {}),
-            relays: () => (parsed.server ? [] : (this.#mediator?.relays ?? this.#probedRelays())),
-            path: parsed.forceRelay ? 'relay' : (options.path ?? 'auto'),
-            connType: options.kind === 'port-forward' ? hbb.ConnType.PORT_FORWARD : hbb.ConnType.DEFAULT_CONN,
-            allowPlaintext,
-            pinned: this.#known.host(server, parsed.id),
-            identity: this.#identity.current,
-            signal: options.signal,
-            ...(options.onProgress ? { onProgress: options.onProgress } : {}),
-            onNat: (nat) => this.#settings.change({ natType: nat }),
-            // Of another server than ours nothing is remembered.
-            ...(parsed.server ? {} : { onNewerKey: () => void this.#followServerKey(null) }),
-          });
+        ? await connectAddress(parsed, { allowPlaintext, signal })
+        : await byId({ signal, ...(onProgress ? { onProgress } : {}) });
+    const outgoing = new OutgoingLink(
+      connection,
+      parsed.kind === 'id' ? (join, stop) => byId({ join, signal: AbortSignal.any([signal, stop]) }) : null,
+    );
     const { link } = connection;
+    const { multipath } = outgoing;
     const session = new ControllerSession({
-      link,
+      link: outgoing.link,
+      ...(multipath ? { sessionTimeouts: WATCHED_BY_LINK } : {}),
       clock: systemClock,
       random: (n) => randomBytes(n),
       peerId: name,
@@ -416,20 +448,55 @@ export class Peer extends Emitter<PeerEvents> {
       decoding: { vp8: true, vp9: true, av1: true, h264: true, ...options.decoding },
     });
     if (options.video === false) session.on('opened', () => session.captureDisplays([]));
-    session.on('opened', () => this.#known.hostOpened(server, name, link));
-    this.#outgoing.add(session);
-    session.on('closed', () => this.#outgoing.delete(session));
+    session.on('opened', () => {
+      if (multipath) multipath.darkMs = DARK_MS;
+      this.#known.hostOpened(server, name, link);
+    });
+    this.#outgoing.set(session, multipath);
+    // An orderly end takes a round trip.
+    session.on('closed', () => void (multipath?.ended() ?? Promise.resolve()).then(() => this.#outgoing.delete(session)));
+    const attempts: Attempt[] = [];
+    session.on('opened', () => {
+      const hostKey = link.native?.peer?.key;
+      const join = outgoing.ticket;
+      const anyPath = (options.path ?? 'auto') === 'auto' && !(parsed.kind === 'id' && parsed.forceRelay);
+      if (!multipath || !join || !hostKey || !anyPath) return;
+      searchPaths({
+        role: 'controller',
+        link: multipath,
+        sessionSecret: join.sessionSecret,
+        server,
+        portMapper: this.portMapper,
+        exchange: (other, stop) =>
+          secureAsController(other, { peerId: name, hostKey, allowPlaintext: false, native: { identity: this.#identity.current, join }, signal: stop }),
+        onAttempt: (attempt) => attempts.push(asAttempt(attempt)),
+        onNetworkChange: () => outgoing.roaming?.networkChanged(),
+      });
+    });
     return {
       session,
-      link,
+      link: outgoing.link,
+      firstLink: link,
       peerId: name,
-      path: connection.path,
-      localAddress: link.localAddress,
-      remoteAddress: link.remoteAddress,
+      get path() {
+        return outgoing.path;
+      },
+      get localAddress() {
+        return outgoing.localAddress;
+      },
+      get remoteAddress() {
+        return outgoing.remoteAddress;
+      },
+      get paths() {
+        return outgoing.paths;
+      },
+      onPathChange: (listener) => outgoing.onPathChange(listener),
       encrypted: link.encrypted,
       peerVerified: link.peerVerified,
       elapsedMs: connection.elapsedMs,
-      attempts: connection.attempts,
+      get attempts() {
+        return [...connection.attempts, ...attempts];
+      },
     };
   }
 
@@ -498,7 +565,7 @@ export class Peer extends Emitter<PeerEvents> {
   }
 
   /** What a session that was just opened may reach through this computer. */
-  #attachStreams(link: SecuredLink, session: HostSession, who: PeerIdentity): void {
+  #attachStreams(link: Link, session: HostSession, who: PeerIdentity): void {
     const channel = streamsLink(link);
     const streams = channel ?? (who.kind === 'tunnel' ? link : null);
     if (!streams || (who.kind !== 'tunnel' && who.kind !== 'desktop')) return;
@@ -518,7 +585,7 @@ export class Peer extends Emitter<PeerEvents> {
         allowPlaintext: false,
         gate: this.#gate,
         onKeyDoubted: () => mediator.unconfirmKey(),
-        findSession: () => null,
+        findSession: this.#nativeSessions.secretOf,
         onLink: (incoming) => this.#onIncoming(incoming),
         onFailure: (step, error) => this.#log(`incoming connection failed (${step}): ${(error as Error).message}`),
       });
@@ -603,7 +670,27 @@ export class Peer extends Emitter<PeerEvents> {
     this.#lan = lan;
   }
 
+  /** From the login on, the controller may find better paths together with us. */
+  #followPaths(multipath: MultipathLink, { native }: SecuredLink): void {
+    if (!native) return;
+    const { id, secretKey } = this.#identity.current;
+    searchPaths({
+      role: 'host',
+      link: multipath,
+      sessionSecret: native.sessionSecret,
+      server: this.server,
+      portMapper: this.portMapper,
+      exchange: (other, signal) =>
+        secureAsHost(other, { id, signSecretKey: secretKey, allowPlaintext: false, native: { findSession: this.#nativeSessions.secretOf }, signal }),
+    });
+  }
+
   #onIncoming({ link, path, admission }: IncomingLink): void {
+    if (link.native?.joined) {
+      admission.release();
+      this.#nativeSessions.join(link, path);
+      return;
+    }
     if (this.#incoming.size >= MAX_INCOMING) {
       admission.release();
       link.destroy();
@@ -612,9 +699,11 @@ export class Peer extends Emitter<PeerEvents> {
     const sessionId = randomUUID();
     const { desktop } = this.#options;
     const { server } = this;
+    const multipath = link.native ? this.#nativeSessions.found(link, path) : null;
     const native = this.#known.incoming(server, link.native);
     const session: HostSession = new HostSession({
-      link,
+      link: multipath ?? link,
+      ...(multipath ? { sessionTimeouts: WATCHED_BY_LINK } : {}),
       native,
       clock: systemClock,
       random: (n) => randomBytes(n),
@@ -678,8 +767,12 @@ export class Peer extends Emitter<PeerEvents> {
         sinceMs: Date.now(),
       };
       opened = true;
+      if (multipath) {
+        multipath.darkMs = DARK_MS;
+        this.#followPaths(multipath, link);
+      }
       this.#known.controllerOpened(server, native);
-      this.#attachStreams(link, session, who);
+      this.#attachStreams(multipath ?? link, session, who);
       this.emit('session-opened', entry.info);
       this.emit('changed', undefined);
     });
@@ -688,6 +781,12 @@ export class Peer extends Emitter<PeerEvents> {
       const reason = closed.reason || CLOSED_BY[closed.by];
       this.#incoming.delete(sessionId);
       if (opened) this.emit('session-closed', { sessionId, peerId: entry.info.peerId, reason });
+      this.emit('changed', undefined);
+    });
+    multipath?.onPathChange((change) => {
+      entry.info = { ...entry.info, path: change.to, remoteAddress: multipath.remoteAddress };
+      if (change.pauseMs >= RESUME_MS) session.resumed();
+      if (opened) this.emit('path-changed', { sessionId, ...change });
       this.emit('changed', undefined);
     });
     session.start();

@@ -76,7 +76,7 @@ describe('PathRace', () => {
       race.attempt('relay', () => Promise.resolve(winner));
     });
     await Promise.resolve();
-    expect(race.decided).toBe(false);
+    expect(race.over).toBe(false);
     lookup.resolve();
     expect((await race.result).path).toBe('relay');
   });

@@ -380,6 +380,7 @@ describe('our connector, answered as the stock controller was', () => {
         path: 'auto',
         connType: hbb.ConnType.PORT_FORWARD,
         allowPlaintext: false,
+        nativeOnly: false,
         pinned: null,
         identity: null,
         signal: abort.signal,

@@ -1,11 +1,12 @@
 /** `litedesk connect ID`: connects, logs in, measures the round trip, stays for a while, closes. */
 import { parseArgs } from 'node:util';
 import { LiteDeskError } from '../../core/errors.ts';
-import type { PathChoice } from '../../peer/connector.ts';
+import type { PathChoice } from '../../peer/connect-options.ts';
 import { Peer } from '../../peer/peer.ts';
 import { COMMON_OPTIONS, defaultDataDir, numberOption, passwordFrom, serverFrom } from '../options.ts';
 import { Output, UsageError } from '../output.ts';
 import type { CommandIo } from '../output.ts';
+import { printPathChange } from '../path-change.ts';
 
 const PATHS: readonly PathChoice[] = ['auto', 'lan', 'tcp', 'udp', 'ipv6', 'relay'];
 /** A login that nobody answers ends here: nobody types a password into this command after it started. */
@@ -17,6 +18,7 @@ const HELP = `Usage: litedesk connect ID|ADDRESS[:PORT] [OPTIONS]
   --path auto|lan|tcp|udp|ipv6|relay   take this path only
   --ping N                             send N round-trip probes
   --hold SECONDS                       stay connected for so long
+  --native-only                        only a LiteDesk host, over its protected link
   --allow-plaintext                    accept an unencrypted connection (by address there is no other)
   --no-port-mapping                    do not ask the router to open ports
 
@@ -34,6 +36,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
       ping: { type: 'string' },
       hold: { type: 'string' },
       'allow-plaintext': { type: 'boolean' },
+      'native-only': { type: 'boolean' },
       'no-port-mapping': { type: 'boolean' },
     },
   });
@@ -63,6 +66,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
       signal: io.signal,
       password,
       allowPlaintext: values['allow-plaintext'] === true,
+      nativeOnly: values['native-only'] === true,
       video: false,
     });
     const { session } = connection;
@@ -83,13 +87,14 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
       `Connected to ${connection.peerId}: ${connection.path}, ${connection.remoteAddress}, after ${connection.elapsedMs} ms, ` +
         (connection.encrypted ? 'encrypted' : 'NOT ENCRYPTED'),
     );
+    connection.onPathChange((change) => printPathChange(change, output));
     for (let n = 1; n <= pings && !io.signal.aborted; n++) {
       const rttMs = await session.ping(AbortSignal.any([io.signal, AbortSignal.timeout(PING_TIMEOUT_MS)]));
       output.event({ event: 'pong', n, rttMs: Math.round(rttMs * 1000) / 1000 }, `pong ${n}: ${rttMs.toFixed(1)} ms`);
     }
     const reason = await Promise.race([closed, hold(holdMs, io.signal)]);
     if (reason === null) session.close();
-    output.event({ event: 'closed', reason: reason ?? 'done' }, reason === null ? 'Closed.' : `Closed: ${reason}`);
+    output.event({ event: 'closed', reason: reason ?? 'done', attempts: connection.attempts }, reason === null ? 'Closed.' : `Closed: ${reason}`);
     if (reason !== null && !io.signal.aborted)
       return output.failure(
         new LiteDeskError({

@@ -13,7 +13,7 @@ import type { CommandIo } from '../output.ts';
 const HELP = `Usage: litedesk doctor --server ADDRESS [--key KEY] [OPTIONS]
 
 Tests a rendezvous server and its relay from here: name, each port over UDP, TCP and WebSocket, the key, registration,
-introduction, relay, NAT and clock. Each line says ok, warn, fail or skip (not tested), and what to do next; the last one
+introduction, relay, NAT, port mapping and clock. Each line says ok, warn, fail or skip (not tested), and what to do next; the last one
 can be pasted into a bug report. Works with hbbs and hbbr too. Exit code 1 when something fails.
 
   --server ADDRESS    HOST[:PORT] of the server, tls://HOST, wss://HOST and the like for one that has a

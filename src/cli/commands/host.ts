@@ -7,6 +7,7 @@ import { parseTunnelRule, type TunnelRule } from '../../peer/tunnel/rule-text.ts
 import { COMMON_OPTIONS, defaultDataDir, noServerGiven, passwordFrom, serverFrom } from '../options.ts';
 import { Output, UsageError } from '../output.ts';
 import type { CommandIo } from '../output.ts';
+import { printPathChange } from '../path-change.ts';
 import { printTunnels } from '../tunnel-events.ts';
 import { readTunnelsFile } from '../tunnels-file.ts';
 
@@ -73,6 +74,7 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
       `${session.peerId} is connected (${session.path}${session.encrypted ? '' : ', NOT ENCRYPTED'})`,
     ),
   );
+  peer.on('path-changed', ({ sessionId, ...change }) => printPathChange(change, output, sessionId));
   peer.on('session-closed', ({ sessionId, reason }) =>
     output.event({ event: 'session-closed', sessionId, reason }, `A session ended: ${reason}`),
   );

@@ -147,3 +147,12 @@ export function clocksApart(how: string): LiteDeskError {
     hint: 'Set both clocks by the network (NTP): tickets, invitations and certificates depend on the time.',
   });
 }
+
+export function doubleNat(gateway: string, outside: string): LiteDeskError {
+  return new LiteDeskError({
+    code: 'PORT_MAP_DOUBLE_NAT',
+    stage: 'server',
+    message: `The gateway ${gateway} opens ports, but its own address outside (${outside}) is behind another NAT: nobody arrives from the Internet.`,
+    hint: 'Where the outer NAT is a router of yours, set one of the two to bridge mode; a carrier’s NAT can only be passed by other paths or IPv6.',
+  });
+}

@@ -1,16 +1,18 @@
 /** The doctor's round: every test in its place, each told as soon as it and those before it are done. */
 import { isIP } from 'node:net';
 import { fingerprint } from '../../core/crypto/index.ts';
+import type { Fact } from '../../core/nat/observation.ts';
 import type { HostPort } from '../../core/wire/index.ts';
 import { probeNetwork } from '../../peer/network-probe.ts';
 import type { SinglePort } from '../../peer/server-address.ts';
 import { formatHostPort } from '../../net/index.ts';
-import { asWarning, type Check, type Finding, skip, warn } from './check.ts';
+import { asWarning, type Check, type CheckStatus, type Finding, skip, warn } from './check.ts';
 import { checkClock } from './clock.ts';
 import { keyIsText, noKey } from './errors.ts';
 import { checkIntroduction, checkRegistration, checkRelay, type Introduction, relayAddress } from './introduction.ts';
 import { proveKey } from './key-proof.ts';
 import { checkFiltering, checkNat, checkNetwork, consoleHint } from './nat.ts';
+import { testPortMapping } from './port-mapping.ts';
 import { checkDns, checkListens, checkTcp, checkTls, checkUdp, checkUdpNatTest, checkWs } from './ports.ts';
 import { standInIdentity } from './stand-in.ts';
 import { at, publicKeyOf, type DoctorPorts, type Target, wsUrl } from './target.ts';
@@ -29,6 +31,9 @@ export interface DoctorInput {
   readonly singlePort: number;
   readonly onCheck: (check: Check) => void;
 }
+
+/** What the test of port mapping says about the network. */
+const OPENS_PORTS: Readonly<Record<CheckStatus, Fact>> = { ok: 'yes', warn: 'no', fail: 'no', skip: 'not-tested' };
 
 const WS_USE = 'Only clients behind proxies and in browsers need it; open the port, or let a proxy pass WebSocket on.';
 const NAT_TEST_USE = 'Without it clients do not know whether holes can be punched: open the port below the rendezvous port for TCP.';
@@ -50,6 +55,8 @@ export async function runDoctor(input: DoctorInput): Promise<VerdictFacts> {
   const { ports, single } = target;
   const unused = (what: string): Finding => skip(`${what} is not used: this server carries everything on port ${ports.rendezvous}.`);
 
+  const loopback = host.startsWith('127.') || host === '::1';
+
   // All at once; told in the order of the list.
   const tcp = checkTcp(target, ports.rendezvous);
   const natTest = tcp.then(({ seen }) => (single ? { finding: unused('The port of the second NAT test'), seen: null } : checkTcp(target, ports.natTest, seen?.local)));
@@ -63,6 +70,7 @@ export async function runDoctor(input: DoctorInput): Promise<VerdictFacts> {
   const relayWs = single ? unused('The port of the relay for WebSocket') : checkWs(target, wsUrl(target, at(target, ports.relayWs)), false);
   const network = probeNetwork(at(target, ports.rendezvous), single || ports.natTest !== ports.rendezvous - 1 ? 'one' : 'two', input.signal);
   const key = proveKey(target);
+  const portMapping = loopback ? skip('Port mapping was not tested: the server is on this computer.') : testPortMapping(input.dataDir, input.signal);
   const clock = checkClock(target, single ? [ports.rendezvous] : [ports.ws, input.singlePort || ports.rendezvous], single?.tls === true);
   const others = (single ? [] : addresses.slice(1)).map((address) => ({ address, result: checkTcp({ ...target, host: address }, ports.rendezvous) }));
 
@@ -70,7 +78,6 @@ export async function runDoctor(input: DoctorInput): Promise<VerdictFacts> {
   /** What only servers on the classic ports have. */
   const classic = (finding: Finding): Finding =>
     isOnePort && finding.status === 'fail' ? skip(`${finding.detail} This server carries everything on port ${ports.rendezvous}.`) : finding;
-  const loopback = host.startsWith('127.') || host === '::1';
   const seenFirst = await tcp;
   tell('tcp-rendezvous', seenFirst.finding);
   const udpResult = await udp;
@@ -128,7 +135,8 @@ export async function runDoctor(input: DoctorInput): Promise<VerdictFacts> {
   tell('nat-mapping', nat.mapping);
   const report = await network;
   tell('nat-filtering', nat.word === 'no NAT' ? nat.filtering : (checkFiltering(report) ?? nat.filtering));
-  tell('network', checkNetwork(report));
+  const opened = tell('port-mapping', await portMapping);
+  tell('network', checkNetwork({ ...report, facts: { ...report.facts, 'port-mapping': OPENS_PORTS[opened.status] } }));
   tell('clock', await clock);
   return {
     checks,

@@ -23,6 +23,8 @@ const STARTUP_GROWTH = 1.25;
 const STARTUP_STALLS = 3;
 /** Looking for more ends when so many packets of acks in a row show a queue … */
 const QUEUE_SAMPLES = 4;
+/** … over at least this time, … */
+const QUEUE_SPAN_MS = 5;
 /** … of this much: a share of the round trip within these bounds (as HyStart++ does), the lower one an ack's delay. */
 const QUEUE_SHARE = 1 / 8;
 const QUEUE_MIN_MS = 12;
@@ -54,7 +56,7 @@ const OVERRUN_LOSS = 0.25;
 const OVERRUN_SAMPLE = 64 * FULL_SEGMENT;
 const OVERRUN_CUT = 0.8;
 /** A search for more ends at this much loss beyond what the line has anyway, of at least so many bytes. */
-const SEARCH_LOSS = 0.05;
+const SEARCH_LOSS = 0.1;
 const SEARCH_LOSS_SAMPLE = 4 * FULL_SEGMENT;
 /** The rate makes up for so much loss at most. */
 const MAX_LOSS_ALLOWANCE = 0.1;
@@ -100,6 +102,7 @@ export class Congestion {
   // Shortest round trip of the last packets of acks.
   #watched = 0;
   #watchedRtt = Infinity;
+  #watchedAt = 0;
   /** Shortest of the current packet of acks: the others were held back by the receiver, not by a queue. */
   #packetRtt = Infinity;
   readonly #assumedRtt: number;
@@ -246,7 +249,7 @@ export class Congestion {
     if (!this.#roundLimited || sample > this.#bandwidth) this.#takeRate(sample);
     const total = this.#roundLost + this.#roundBytes;
     const loss = total > 0 ? this.#roundLost / total : 0;
-    if (this.#mode === 'cruise') this.#lossShare += (loss - this.#lossShare) / 8;
+    if (this.#mode === 'cruise' || this.#mode === 'down') this.#lossShare += (loss - this.#lossShare) / 8;
     const overrun = total >= OVERRUN_SAMPLE && loss > OVERRUN_LOSS;
     this.#adaptCeiling(overrun);
     this.#nextMode(sample, overrun);
@@ -276,7 +279,9 @@ export class Congestion {
   /** Ends a search in the middle of a round: until its end the queue would go on growing. */
   #watchQueue(nowMs: number): void {
     this.#watchedRtt = Math.min(this.#watchedRtt, this.#packetRtt);
-    if (++this.#watched < QUEUE_SAMPLES || this.#watchedRtt === Infinity) return;
+    if (this.#watched++ === 0) this.#watchedAt = nowMs;
+    // All of what waited while this computer was busy comes late, at once.
+    if (this.#watched < QUEUE_SAMPLES || nowMs - this.#watchedAt < QUEUE_SPAN_MS || this.#watchedRtt === Infinity) return;
     const lost = this.#roundLost / (this.#roundLost + this.#roundBytes);
     if (this.#mode === 'up' && this.#roundLost > SEARCH_LOSS_SAMPLE && lost > SEARCH_LOSS + 2 * this.#lossShare) this.#enter('down');
     const queueMs = this.#watchedRtt - this.#rtt;

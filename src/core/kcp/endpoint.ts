@@ -121,6 +121,11 @@ export class KcpEndpoint {
     return this.#kcp?.rttMs ?? 0;
   }
 
+  /** What the path carries, in bytes per ms with all headers; 0 before the first measurement. */
+  get bandwidth(): number {
+    return this.#kcp?.bandwidth ?? 0;
+  }
+
   get retransmits(): number {
     return this.#kcp?.retransmits ?? 0;
   }

@@ -1,9 +1,12 @@
 import { FULL_SEGMENT } from './constants.ts';
 
-/** Timers of the systems we run on are good to about a millisecond, so what leaves per wake-up is this much of the rate. */
-const BURST_MS = 2;
+/**
+ * Timers are good to about a millisecond, and on a busy machine to a few: so much of the rate may be made up for after a
+ * late wake-up. Less would leave the path idle, and idle time is measured as a slower path.
+ */
+const BURST_MS = 10;
 /** A sender that was idle may begin with this many full segments at once. */
-const MIN_BURST = 4 * FULL_SEGMENT;
+const MIN_BURST = 3 * FULL_SEGMENT;
 /** Waking up for less than this many would cost more than the smoothness is worth. */
 const MAX_WAIT_FOR = 16 * FULL_SEGMENT;
 
@@ -28,10 +31,10 @@ export class Pacer {
     return this.#tokens > 0;
   }
 
-  /** When the next may leave, with the others of the same millisecond. */
+  /** When the next may leave, with the others of the same millisecond: hence the rate, which is per ms. */
   nextAt(rate: number): number {
     if (this.#tokens > 0) return this.#at;
-    const want = Math.min(rate * 1, MAX_WAIT_FOR);
+    const want = Math.min(rate, MAX_WAIT_FOR);
     return this.#at + (want - this.#tokens) / rate;
   }
 

@@ -52,6 +52,8 @@ export const MOVE_REST_MS = 1_000;
 export const SEARCH_AFTER_MS = 500;
 /** A session without any path waits so long for one; then it ends. A train through a tunnel, a laptop carried upstairs. */
 export const DARK_MS = 120_000;
+/** The same before the login is accepted: nothing is lost then, and strangers take no place. */
+export const DARK_STRANGER_MS = 15_000;
 /** How long an orderly close waits for what was sent to be acknowledged; a program ends within 2 s. */
 export const CLOSE_FLUSH_MS = 1_500;
 /** Length of a reason that goes over the wire, in bytes. */

@@ -44,7 +44,7 @@ const ORDER: readonly ChannelId[] = [CHANNEL.paths, CHANNEL.session, CHANNEL.str
 
 export class MultipathLink implements MultipathChannels {
   readonly #clock: Clock;
-  readonly #darkMs: number;
+  #darkMs: number;
   readonly #paths: PathSet;
   readonly #channels: readonly ChannelLink[];
   readonly #session: ChannelLink;
@@ -126,6 +126,11 @@ export class MultipathLink implements MultipathChannels {
   get paths(): readonly PathInfo[] {
     return this.#paths.all.map((path) => path.info(path === this.#paths.active));
   }
+  /** How long the session waits without any path, in milliseconds, from now on. */
+  set darkMs(ms: number) {
+    this.#darkMs = ms;
+    this.#schedule();
+  }
   /** Bytes that were sent and not acknowledged, in all channels. */
   get unacknowledgedBytes(): number {
     return this.#channels.reduce((sum, { sending }) => sum + sending.keptBytes, 0);
@@ -182,6 +187,12 @@ export class MultipathLink implements MultipathChannels {
   onPathChange(listener: (change: PathChange) => void): () => void {
     this.#changeListeners.add(listener);
     return () => this.#changeListeners.delete(listener);
+  }
+
+  /** Resolves once the link has ended, however. */
+  ended(): Promise<void> {
+    if (this.#ended) return Promise.resolve();
+    return new Promise((resolve) => this.onStateChange((state) => state === 'closed' && resolve()));
   }
 
   onStateChange(listener: (state: LinkState) => void): () => void {

@@ -1,8 +1,8 @@
 /**
- * The password login of native links (docs/protocol.md): CPace over what a password is kept as, h1 of session §2.4. The
- * controller starts, the host answers with one share for each password that it would take, the controller proves first.
- * An impostor at either end gets one guess for each share and nothing to guess with afterwards; whoever passes the messages
- * on to another link gets nothing, since they hold for one session only.
+ * The password login of native links (docs/protocol.md): CPace over what a password is kept as, h1 of session §2.4. The host
+ * starts with one share for each password that it would take, the controller answers and proves first. An impostor at either
+ * end gets one guess for each share and nothing to guess with afterwards; whoever passes the messages on to another link gets
+ * nothing, since they hold for one session only.
  */
 import { createHmac } from 'node:crypto';
 import { constantTimeEqual } from '../crypto/password.ts';
@@ -20,109 +20,110 @@ import { labelBytes } from './key-schedule.ts';
 
 /**
  * Passwords that a host may take at a time: the one-time one, the permanent one, and that of a session which has just
- * broken off. It is also the number of guesses that an impostor host gets out of one login.
+ * broken off. It is also the number of guesses that an impostor host gets out of one attempt.
  */
 export const MAX_LOGIN_SHARES = 3;
 
 const CHANNEL = labelBytes('password');
 const NO_BYTES = new Uint8Array();
 
-interface Candidate {
-  readonly tag: Uint8Array;
-  readonly theirTag: Uint8Array;
+interface Tags {
+  readonly host: Uint8Array;
+  readonly controller: Uint8Array;
+}
+
+/** The host's end of one attempt. */
+export class PasswordLoginHost {
+  readonly #sid: Uint8Array;
+  readonly #runs: readonly { h1: Uint8Array; run: CpaceRun }[];
+  #proven: { h1: Uint8Array; tag: Uint8Array }[] = [];
+  #used = false;
+
+  /**
+   * @param candidates h1 of every password that would do, at most MAX_LOGIN_SHARES. Always give as many, or their number tells
+   * which kinds of password there are.
+   */
+  constructor(session: NativeSecrets, candidates: readonly Uint8Array[], random: RandomBytes) {
+    this.#sid = loginSid(session);
+    this.#runs = candidates.map((h1) => ({ h1, run: new CpaceRun(context(this.#sid, h1), random) }));
+  }
+
+  /** In the order of the candidates: what to send. */
+  get shares(): Uint8Array[] {
+    return this.#runs.map(({ run }) => run.share);
+  }
+
+  /** Takes the controller's share and its tags, one for each of ours; once only, since every further set is another guess. */
+  receive(share: Uint8Array, tags: readonly Uint8Array[]): void {
+    if (this.#used) return;
+    this.#used = true;
+    for (const [index, { h1, run }] of this.#runs.entries()) {
+      const expected = tagsOf(this.#sid, run, share, { host: run.share, controller: share });
+      if (expected && constantTimeEqual(expected.controller, tags[index] ?? NO_BYTES))
+        this.#proven.push({ h1, tag: expected.host });
+    }
+  }
+
+  /** Whether the controller proved to know the password of this h1. */
+  proved(h1: Uint8Array): boolean {
+    return this.#tagFor(h1) !== undefined;
+  }
+
+  /** Our own tag, for the controller that has proved the password of this h1. */
+  tag(h1: Uint8Array): Uint8Array {
+    const tag = this.#tagFor(h1);
+    if (!tag) throw new Error('a tag without the proof of the controller');
+    return tag;
+  }
+
+  /** Whether the shares were made for all of these passwords, each in its place; null where there is none. */
+  isFor(candidates: readonly (Uint8Array | null)[]): boolean {
+    return candidates.every((h1, index) => !h1 || constantTimeEqual(h1, this.#runs[index]?.h1 ?? NO_BYTES));
+  }
+
+  #tagFor(h1: Uint8Array): Uint8Array | undefined {
+    return this.#proven.find((proven) => constantTimeEqual(proven.h1, h1))?.tag;
+  }
 }
 
 /** The controller's end of one attempt. */
 export class PasswordLoginController {
   readonly share: Uint8Array;
-  readonly #run: CpaceRun;
-  readonly #sid: Uint8Array;
-  #candidates: Candidate[] = [];
+  /** One for each share of the host, in their order. */
+  readonly tags: readonly Uint8Array[];
+  readonly #hostTags: readonly Uint8Array[];
 
-  /** @param h1 SHA-256(password ‖ salt), 32 bytes. */
-  constructor(session: NativeSecrets, h1: Uint8Array, random: RandomBytes) {
-    this.#sid = loginSid(session);
-    this.#run = new CpaceRun(context(this.#sid, h1), random);
-    this.share = this.#run.share;
+  private constructor(share: Uint8Array, tags: readonly Tags[]) {
+    this.share = share;
+    this.tags = tags.map(({ controller }) => controller);
+    this.#hostTags = tags.map(({ host }) => host);
   }
 
-  /** The tags to send for the host's shares; null where there are none, too many, or unusable ones. */
-  prove(shares: readonly Uint8Array[]): Uint8Array[] | null {
-    if (shares.length === 0 || shares.length > MAX_LOGIN_SHARES || this.#candidates.length > 0) return null;
-    const candidates: Candidate[] = [];
-    for (const share of shares) {
-      const tags = tagsOf(this.#sid, this.#run, { initiator: this.share, responder: share }, share);
-      if (!tags) return null;
-      candidates.push({ tag: tags.initiator, theirTag: tags.responder });
+  /**
+   * Answers a host's shares; null where there are none, too many, or unusable ones.
+   * @param h1 SHA-256(password ‖ salt), 32 bytes.
+   */
+  static answer(
+    session: NativeSecrets,
+    hostShares: readonly Uint8Array[],
+    h1: Uint8Array,
+    random: RandomBytes,
+  ): PasswordLoginController | null {
+    if (hostShares.length === 0 || hostShares.length > MAX_LOGIN_SHARES) return null;
+    const sid = loginSid(session);
+    const run = new CpaceRun(context(sid, h1), random);
+    const tags: Tags[] = [];
+    for (const host of hostShares) {
+      const pair = tagsOf(sid, run, host, { host, controller: run.share });
+      if (!pair) return null;
+      tags.push(pair);
     }
-    this.#candidates = candidates;
-    return candidates.map(({ tag }) => tag);
+    return new PasswordLoginController(run.share, tags);
   }
 
   /** Whether the host's tag proves that it knows the password. */
   verify(tag: Uint8Array): boolean {
-    return this.#candidates.some(({ theirTag }) => constantTimeEqual(theirTag, tag));
-  }
-}
-
-/** The host's end of one attempt. */
-export class PasswordLoginHost {
-  /** In the order of the candidates. */
-  readonly shares: readonly Uint8Array[];
-  readonly #candidates: (Candidate & { h1: Uint8Array })[];
-  #theirTags: readonly Uint8Array[] = [];
-
-  private constructor(candidates: (Candidate & { h1: Uint8Array; share: Uint8Array })[]) {
-    this.#candidates = candidates;
-    this.shares = candidates.map(({ share }) => share);
-  }
-
-  /**
-   * Answers a controller's share; null when it is unusable.
-   * @param candidates h1 of every password that would do, at most MAX_LOGIN_SHARES. Always give as many, or their number tells
-   * which kinds of password there are.
-   */
-  static answer(
-    session: NativeSecrets,
-    theirShare: Uint8Array,
-    candidates: readonly Uint8Array[],
-    random: RandomBytes,
-  ): PasswordLoginHost | null {
-    const sid = loginSid(session);
-    const answered: (Candidate & { h1: Uint8Array; share: Uint8Array })[] = [];
-    for (const h1 of candidates) {
-      const run = new CpaceRun(context(sid, h1), random);
-      const tags = tagsOf(sid, run, { initiator: theirShare, responder: run.share }, theirShare);
-      if (!tags) return null;
-      answered.push({ h1, share: run.share, tag: tags.responder, theirTag: tags.initiator });
-    }
-    return new PasswordLoginHost(answered);
-  }
-
-  /** Takes the controller's tags, the first time only: every further set would be another guess. */
-  receive(tags: readonly Uint8Array[]): void {
-    if (this.#theirTags.length === 0) this.#theirTags = tags.slice(0, MAX_LOGIN_SHARES);
-  }
-
-  /** Whether the controller proved to know the password of this h1. */
-  proved(h1: Uint8Array): boolean {
-    return this.#proof(h1) !== null;
-  }
-
-  /** Our own tag, for the controller that has proved the password of this h1. */
-  tag(h1: Uint8Array): Uint8Array {
-    const tag = this.#proof(h1);
-    if (!tag) throw new Error('a tag without the proof of the controller');
-    return tag;
-  }
-
-  #proof(h1: Uint8Array): Uint8Array | null {
-    let found: Uint8Array | null = null;
-    for (const [index, candidate] of this.#candidates.entries()) {
-      const right = constantTimeEqual(candidate.theirTag, this.#theirTags[index] ?? NO_BYTES);
-      if (constantTimeEqual(candidate.h1, h1) && right) found = candidate.tag;
-    }
-    return found;
+    return this.#hostTags.some((expected) => constantTimeEqual(expected, tag));
   }
 }
 
@@ -142,14 +143,13 @@ function context(sid: Uint8Array, h1: Uint8Array): CpaceContext {
 function tagsOf(
   sid: Uint8Array,
   run: CpaceRun,
-  shares: { initiator: Uint8Array; responder: Uint8Array },
   theirShare: Uint8Array,
-): { initiator: Uint8Array; responder: Uint8Array } | null {
-  if (theirShare.length !== CPACE_SHARE_BYTES) return null;
-  const secret = run.secret(theirShare);
+  shares: { host: Uint8Array; controller: Uint8Array },
+): Tags | null {
+  const secret = theirShare.length === CPACE_SHARE_BYTES ? run.secret(theirShare) : null;
   if (!secret) return null;
-  const initiator: CpaceMessage = { share: shares.initiator, associated: labelBytes('controller') };
-  const responder: CpaceMessage = { share: shares.responder, associated: labelBytes('host') };
+  const initiator: CpaceMessage = { share: shares.host, associated: labelBytes('host') };
+  const responder: CpaceMessage = { share: shares.controller, associated: labelBytes('controller') };
   const key = cpaceSessionKey(sid, secret, initiator, responder);
-  return { initiator: cpaceTag(sid, key, initiator), responder: cpaceTag(sid, key, responder) };
+  return { host: cpaceTag(sid, key, initiator), controller: cpaceTag(sid, key, responder) };
 }

@@ -1,5 +1,5 @@
 /** Encrypted records of a native link: AES-256-GCM, one key for each direction (docs/protocol.md). */
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import type { FrameCipher } from '../crypto/frame-cipher.ts';
 import { WireError } from '../errors.ts';
 import { labelBytes, NATIVE_KEY_BYTES } from './key-schedule.ts';
@@ -23,16 +23,17 @@ class RecordKey {
   readonly nonce = new Uint8Array(NONCE_BYTES);
   readonly #view = new DataView(this.nonce.buffer);
   readonly #limits: RekeyLimits;
-  #key: Uint8Array;
+  /** As an object: handed over as bytes it would be set up anew for each record, which costs more than sealing 16 KiB. */
+  #key: KeyObject;
   #records = 0;
   #bytes = 0;
 
   constructor(key: Uint8Array, limits: RekeyLimits) {
-    this.#key = Uint8Array.from(key);
+    this.#key = createSecretKey(key);
     this.#limits = limits;
   }
 
-  get key(): Uint8Array {
+  get key(): KeyObject {
     return this.#key;
   }
 
@@ -42,8 +43,7 @@ class RecordKey {
     this.#bytes += bytes;
     if (this.#records >= this.#limits.records || this.#bytes >= this.#limits.bytes) {
       const next = hkdfSync('sha256', this.#key, new Uint8Array(), labelBytes('rekey'), NATIVE_KEY_BYTES);
-      this.#key.fill(0);
-      this.#key = new Uint8Array(next);
+      this.#key = createSecretKey(new Uint8Array(next));
       this.#records = 0;
       this.#bytes = 0;
     }

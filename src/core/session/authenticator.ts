@@ -60,6 +60,7 @@ export function proofCheck(proof: Uint8Array, challenge: string): PasswordCheck 
 export type ProofResult = { ok: true; h1: Uint8Array; oneTime: boolean } | { ok: false; error: string };
 
 interface RecentEntry {
+  myId: string;
   h1: Uint8Array;
   seenAt: number;
 }
@@ -132,12 +133,14 @@ export class HostAuthenticator extends Emitter<HostAuthenticatorEvents> {
   }
 
   /**
-   * h1 of each password that would be taken from this controller now: one-time, permanent, and that of its session which has
-   * just broken off. Random ones are in place of what there is not, so that nobody sees which there are.
+   * h1 of each password that could be taken now: one-time, permanent, and that of the newest session which has just broken off
+   * under this controller's id. Null where there is none; a null id has none.
    */
-  candidates(key: SessionKey): Uint8Array[] {
-    const recent = this.#recentEntry(key)?.h1;
-    return [this.#oneTimeH1, this.#permanentH1 ?? this.#random(32), recent ?? this.#random(32)];
+  candidates(myId: string | null): (Uint8Array | null)[] {
+    let recent: RecentEntry | null = null;
+    for (const entry of this.#recent.values())
+      if (entry.myId === myId && this.#clock.now() - entry.seenAt <= limits.RECENT_SESSION_MS) recent = entry;
+    return [this.#oneTimeH1, this.#permanentH1, recent?.h1 ?? null];
   }
 
   /**
@@ -172,7 +175,7 @@ export class HostAuthenticator extends Emitter<HostAuthenticatorEvents> {
   /** Remembers an authorised session; its owner calls `touch` on every frame and `drop` on a close in order. */
   openRecent(key: SessionKey, h1: Uint8Array): RecentSession {
     const name = keyName(key);
-    const entry: RecentEntry = { h1, seenAt: this.#clock.now() };
+    const entry: RecentEntry = { myId: key.myId, h1, seenAt: this.#clock.now() };
     this.#recent.delete(name);
     this.#recent.set(name, entry);
     if (this.#recent.size > limits.MAX_RECENT_SESSIONS) {

@@ -38,7 +38,13 @@ export class ControllerLoginFlow {
   /** Given while an attempt was still open: tried if that one fails. */
   #next: PasswordInput | null = null;
   #h1: Uint8Array | null = null;
+  /** The host's, for the next attempt. */
+  #shares: readonly Uint8Array[] = [];
   #attempt: PasswordLoginController | null = null;
+  /** The host has asked for the same password once more; each time is a set of guesses for an impostor. */
+  #repeated = false;
+  /** A password is on its way that nobody may take without proving that it knows it too. */
+  #proofDue = false;
   #hostProven = false;
 
   constructor(options: ControllerLoginOptions) {
@@ -61,6 +67,7 @@ export class ControllerLoginFlow {
 
   onHash(hash: hbb.IHash): void {
     this.#hash = { salt: hash.salt ?? '', challenge: hash.challenge ?? '' };
+    this.#shares = hash.nativeShares ?? [];
     this.#begin();
     if (this.#password === null)
       this.#needPassword('required', LOGIN.emptyPassword, sessionErrors.passwordRequired());
@@ -73,29 +80,28 @@ export class ControllerLoginFlow {
       return;
     }
     this.#password = password;
+    this.#repeated = false;
     if (this.#hash) this.#begin();
-  }
-
-  onShares(shares: readonly Uint8Array[]): void {
-    if (!this.#attempt) return;
-    const tags = this.#attempt.prove(shares);
-    if (tags) this.#o.events.send({ nativeLoginTags: { tags } });
-    else this.#o.events.failed('', sessionErrors.protocol('its part of the login cannot be used'));
   }
 
   onResponse(response: hbb.ILoginResponse): void {
     const attempt = this.#attempt;
     this.#attempt = null;
+    this.#shares = response.nativeShares ?? [];
     if (response.peerInfo) {
       // Whoever took our password must have known it: else it is somebody who takes every password.
-      if (attempt && !attempt.verify(response.nativeTag ?? new Uint8Array()))
-        this.#o.events.failed('', sessionErrors.hostUnproven());
-      else {
-        this.#hostProven = attempt !== null;
-        this.#o.events.accepted(response.peerInfo);
-      }
+      this.#hostProven = attempt?.verify(response.nativeTag ?? new Uint8Array()) ?? false;
+      if (this.#hostProven || !this.#proofDue) this.#o.events.accepted(response.peerInfo);
+      else this.#o.events.failed('', sessionErrors.hostUnproven());
       return;
     }
+    if (!response.error && this.#shares.length > 0) {
+      if (!attempt || this.#repeated) return this.#unusable();
+      this.#repeated = true;
+      this.#begin();
+      return;
+    }
+    this.#proofDue = false;
     this.#onError((response.error ?? '').slice(0, limits.CHAT_LENGTH));
   }
 
@@ -128,8 +134,16 @@ export class ControllerLoginFlow {
     const request = events.request();
     const h1 = this.#hashed();
     if (native) {
-      this.#attempt = h1 && new PasswordLoginController(native, h1, random);
-      if (this.#attempt) request.nativeShare = this.#attempt.share;
+      const shares = this.#shares;
+      this.#proofDue = h1 !== null;
+      // A host that takes no passwords offers no shares.
+      if (h1 && shares.length > 0) {
+        this.#shares = [];
+        this.#attempt = PasswordLoginController.answer(native, shares, h1, random);
+        if (!this.#attempt) return this.#unusable();
+        request.nativeShare = this.#attempt.share;
+        request.nativeTags = [...this.#attempt.tags];
+      }
     } else request.password = h1 ? passwordProof(h1, this.#hash?.challenge ?? '') : new Uint8Array();
     events.send({ loginRequest: request });
   }
@@ -144,8 +158,13 @@ export class ControllerLoginFlow {
 
   #tryNext(): void {
     this.#password = this.#next;
+    this.#repeated = false;
     this.#next = null;
     this.#begin();
+  }
+
+  #unusable(): void {
+    this.#o.events.failed('', sessionErrors.protocol('its part of the login cannot be used'));
   }
 
   #forget(): void {

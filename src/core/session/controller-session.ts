@@ -319,9 +319,6 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
       case 'hash':
         this.#onHash(message.hash ?? {});
         return;
-      case 'nativeLoginShares':
-        if (this.#state === 'login') this.#login.onShares(message.nativeLoginShares?.shares ?? []);
-        return;
       case 'testDelay':
         this.#onTestDelay(message.testDelay ?? {});
         return;
@@ -481,9 +478,9 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
     this.#cancelTick = this.#clock.setTimer(limits.TEST_DELAY_INTERVAL_MS, () => this.#tick());
     if (this.#state === 'waiting-hash' && now - this.#startedAt >= limits.HASH_TIMEOUT_MS)
       this.#finish({ reason: 'Timeout', retry: true, error: sessionErrors.loginTimeout() }, true);
-    else if (now - this.#receivedAt >= limits.RECEIVE_TIMEOUT_MS)
+    else if (now - this.#receivedAt >= (this.#o.sessionTimeouts?.receiveMs ?? limits.RECEIVE_TIMEOUT_MS))
       this.#finish({ reason: 'Timeout', retry: true, error: sessionErrors.timeout() }, true);
-    else if (this.#watch.stalledMs(now) >= limits.WRITE_STALL_MS)
+    else if (this.#watch.stalledMs(now) >= (this.#o.sessionTimeouts?.writeStallMs ?? limits.WRITE_STALL_MS))
       this.#finish({ reason: 'Timeout', retry: true, error: sessionErrors.stalled() }, true);
   }
 

@@ -50,6 +50,8 @@ export interface ControllerSessionOptions {
   password?: PasswordInput;
   /** What the native handshake of the link left; the password is then proven with CPace only. Absent: a stock link. */
   native?: NativeSecrets | null;
+  /** Default: those of limits.ts, for links that do not notice by themselves that nothing gets through. */
+  sessionTimeouts?: { readonly receiveMs?: number; readonly writeStallMs?: number };
   decoding: Decoding;
   options?: SessionOptions;
   /** Pace the host by acknowledging each frame with `ackVideo()` (session §3.6). */

@@ -10,9 +10,11 @@ import {
   type LoginContext,
   type LoginDecision,
   loginScope,
-  sessionKey,
 } from './host-login.ts';
 import { LOGIN } from './login-strings.ts';
+
+/** SHA-256, as passwords are kept. */
+const H1_BYTES = 32;
 
 /** What a login comes to; HostSession carries it out. */
 export interface HostLoginEvents {
@@ -20,7 +22,16 @@ export interface HostLoginEvents {
   /** `nativeTag`: the host's own proof, to go with the acceptance. */
   authorise(request: hbb.ILoginRequest, recentH1: Uint8Array, nativeTag: Uint8Array | null): void;
   wait(request: hbb.ILoginRequest, ask: boolean, error?: string): void;
-  refuse(request: hbb.ILoginRequest, decision: { error: string; close: boolean; ask: boolean }): void;
+  refuse(request: hbb.ILoginRequest, refusal: LoginRefusal): void;
+}
+
+export interface LoginRefusal {
+  error: string;
+  close: boolean;
+  /** Somebody is to be asked. */
+  ask: boolean;
+  /** For another attempt, on native links. */
+  nativeShares?: Uint8Array[];
 }
 
 export interface HostLoginOptions {
@@ -60,9 +71,13 @@ export class HostLoginFlow {
     return this.#request;
   }
 
-  /** The message that opens the session. */
-  get hash(): hbb.IHash {
-    return { salt: this.#o.authenticator.salt, challenge: this.#challenge };
+  /** What opens the session. */
+  open(): hbb.IHash {
+    const { authenticator, native } = this.#o;
+    const hash = { salt: authenticator.salt, challenge: this.#challenge };
+    return native && authenticator.approveMode !== 'click'
+      ? { ...hash, nativeShares: this.#offer(native) }
+      : hash;
   }
 
   onRequest(request: hbb.ILoginRequest): void {
@@ -84,33 +99,32 @@ export class HostLoginFlow {
     }
   }
 
-  /** The controller's tags for the shares of its last request; ignored where there is none. */
-  onTags(tags: readonly Uint8Array[]): void {
-    const attempt = this.#attempt;
-    const request = this.#request;
-    if (!attempt || !request) return;
-    this.#attempt = null;
-    attempt.receive(tags);
-    this.#judge(request, (h1) => attempt.proved(h1), attempt);
-  }
-
   #onNativePassword(request: hbb.ILoginRequest, native: NativeState): void {
-    const { authenticator, random, events, address } = this.#o;
     if ((request.password?.length ?? 0) > 0) return this.#refuse(request, LOGIN.notAllowed);
     const share = request.nativeShare ?? new Uint8Array();
     if (share.length === 0) return this.#carryOut(request, decideEmptyPassword(this.#context), null);
-    const abandoned = this.#attempt;
+    const attempt = this.#attempt;
+    // Somebody took minutes to type what is shown now, and it is not what the shares were made for any more.
+    if (attempt && !attempt.isFor(this.#candidates(native))) {
+      this.#o.events.send({ loginResponse: { nativeShares: this.#offer(native) } });
+      return;
+    }
     this.#attempt = null;
-    // Each attempt costs us milliseconds: who begins another one without ending the last has used that up.
-    if (abandoned || authenticator.blocked(address)) return this.#judge(request, () => false, null);
-    this.#attempt = PasswordLoginHost.answer(
-      native,
-      share,
-      authenticator.candidates(sessionKey(request)),
-      random,
-    );
-    if (this.#attempt) events.send({ nativeLoginShares: { shares: [...this.#attempt.shares] } });
-    else this.#refuse(request, LOGIN.notAllowed);
+    attempt?.receive(share, request.nativeTags ?? []);
+    this.#judge(request, (h1) => attempt?.proved(h1) ?? false, attempt);
+  }
+
+  /** Shares for another attempt; they end the last one. */
+  #offer(native: NativeState): Uint8Array[] {
+    const { random } = this.#o;
+    // Random ones are in place of what there is not, so that nobody sees which there are.
+    const candidates = this.#candidates(native).map((h1) => h1 ?? random(H1_BYTES));
+    this.#attempt = new PasswordLoginHost(native, candidates, random);
+    return this.#attempt.shares;
+  }
+
+  #candidates({ peer }: NativeState): (Uint8Array | null)[] {
+    return this.#o.authenticator.candidates(peer?.id ?? null);
   }
 
   #judge(request: hbb.ILoginRequest, check: PasswordCheck, attempt: PasswordLoginHost | null): void {
@@ -118,10 +132,12 @@ export class HostLoginFlow {
   }
 
   #carryOut(request: hbb.ILoginRequest, decision: LoginDecision, attempt: PasswordLoginHost | null): void {
-    const { events } = this.#o;
+    const { events, native } = this.#o;
     if (decision.do === 'authorise') {
       events.authorise(request, decision.recentH1, attempt?.tag(decision.recentH1) ?? null);
     } else if (decision.do === 'wait') events.wait(request, decision.ask, decision.error);
+    else if (native && !decision.close)
+      events.refuse(request, { ...decision, nativeShares: this.#offer(native) });
     else events.refuse(request, decision);
   }
 

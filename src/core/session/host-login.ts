@@ -92,7 +92,7 @@ export function decidePassword(
 }
 
 /** Which window of which controller it is, over reconnects (session §2.8). */
-export function sessionKey(request: hbb.ILoginRequest): SessionKey {
+function sessionKey(request: hbb.ILoginRequest): SessionKey {
   return { myId: request.myId ?? '', myName: request.myName ?? '', sessionId: request.sessionId ?? 0n };
 }
 

@@ -77,8 +77,8 @@ export class HostSession extends Emitter<HostSessionEvents> {
         send: (message) => this.#send(message),
         authorise: (request, recentH1, nativeTag) => this.#authorise(request, recentH1, nativeTag),
         wait: (request, ask, error) => this.#wait(request, ask, error),
-        refuse: (request, { error, close, ask }) => {
-          this.#refuse(request, error, close);
+        refuse: (request, { error, close, ask, nativeShares }) => {
+          this.#refuse(request, error, close, nativeShares);
           if (ask) this.#ask(request);
         },
       },
@@ -121,7 +121,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#startedAt = this.#clock.now();
     this.#receivedAt = this.#startedAt;
     this.#link.setMaxPayload(PAYLOAD_LIMITS.login);
-    this.#send({ hash: { ...this.#login.hash, ...(this.#o.streams ? { streams: true } : {}) } });
+    this.#send({ hash: { ...this.#login.open(), ...(this.#o.streams ? { streams: true } : {}) } });
     for (const name of PERMISSION_NAMES)
       if (!this.#permissions[name])
         this.#send({ misc: { permissionInfo: { permission: permissionNumber(name), enabled: false } } });
@@ -152,6 +152,16 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#closing = true;
     if (this.#state !== 'raw') this.#send({ misc: { closeReason: reason } });
     this.#finish({ reason, by: 'local' });
+  }
+
+  /** The link had no path for a while and has one again: the picture is shown anew, at the rate it had. */
+  resumed(): void {
+    if (this.#state !== 'open') return;
+    this.#pingSentAt = null;
+    this.#rate.resumed();
+    this.#desk?.video.setRate(this.#rate.rate);
+    this.#desk?.video.refresh();
+    this.#desk?.video.pump();
   }
 
   /** Grants or withdraws a permission and tells the controller. */
@@ -191,9 +201,6 @@ export class HostSession extends Emitter<HostSessionEvents> {
         return;
       case 'loginRequest':
         if (message.loginRequest && this.#state === 'login') this.#login.onRequest(message.loginRequest);
-        return;
-      case 'nativeLoginTags':
-        if (this.#state === 'login') this.#login.onTags(message.nativeLoginTags?.tags ?? []);
         return;
       case 'auth2fa':
         // No second factor is configured here, so no code can be right.
@@ -248,11 +255,11 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.emit('ask', this.#identity(request));
   }
 
-  #refuse(request: hbb.ILoginRequest, error: string, close: boolean): void {
+  #refuse(request: hbb.ILoginRequest, error: string, close: boolean, nativeShares: Uint8Array[] = []): void {
     this.emit('login-attempt', { ...this.#identity(request), result: 'refused', error });
     if (this.#finished) return;
     this.#closing = close;
-    this.#send({ loginResponse: { error } });
+    this.#send({ loginResponse: { error, nativeShares } });
     if (close) this.#finish({ reason: error, by: 'refused' });
   }
 

@@ -11,6 +11,7 @@ export type * from './controller-types.ts';
 export { HostSession } from './host-session.ts';
 export type * from './host-types.ts';
 export { PortForwardRefused } from './host-types.ts';
+export { WATCHED_BY_LINK } from './limits.ts';
 export { CLOSE, LOGIN } from './login-strings.ts';
 export { mayRetry } from './session-errors.ts';
 export { streamsLink } from './streams-link.ts';

@@ -4,6 +4,8 @@
 export const RECEIVE_TIMEOUT_MS = 30_000;
 /** A write queue without any progress for this long ends the session (session §9.2). */
 export const WRITE_STALL_MS = 12_000;
+/** For links that watch themselves, end by themselves, and may be without a path for longer than that. */
+export const WATCHED_BY_LINK = { receiveMs: Number.POSITIVE_INFINITY, writeStallMs: Number.POSITIVE_INFINITY } as const;
 /** One heartbeat a second, before login too (session §3.7). */
 export const TEST_DELAY_INTERVAL_MS = 1_000;
 /** The first heartbeat follows `hash` by 20–30 ms (session §2.3). */

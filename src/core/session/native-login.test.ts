@@ -19,6 +19,9 @@ import {
   Talker,
 } from './fixtures.ts';
 
+/** What the right password is kept as. */
+const SALT_H1 = passwordHash('secret', SALT);
+
 type PairOptions = Parameters<typeof setUpPair>;
 
 function nativePair(
@@ -44,16 +47,25 @@ function nativeHost(...[options, auth]: Parameters<typeof setUpHost>): HostSetup
   return setUpHost({ native: nativeEnds().host, ...options }, auth);
 }
 
-function begin(setup: HostSetup, password: string, session = 1): PasswordLoginController {
-  const h1 = passwordHash(password, SALT);
-  const attempt = new PasswordLoginController(nativeEnds(session).controller, h1, systemRandom);
-  setup.talker.send({ loginRequest: { ...REQUEST, nativeShare: attempt.share } });
-  return attempt;
+/** The newest shares of the host. */
+function sharesOf(setup: HostSetup): Uint8Array[] {
+  const { hash, loginResponse } =
+    setup.talker.received.findLast(
+      (message) => (message.hash ?? message.loginResponse)?.nativeShares?.length,
+    ) ?? {};
+  return (hash ?? loginResponse)?.nativeShares ?? [];
 }
 
-function finish(setup: HostSetup, attempt: PasswordLoginController): void {
-  const { shares } = setup.talker.last('nativeLoginShares') as hbb.NativeLoginShares;
-  setup.talker.send({ nativeLoginTags: { tags: attempt.prove(shares) ?? [] } });
+/** A login request that proves this password for these shares, as the controller of that session would make it. */
+function proving(password: string, shares: Uint8Array[], session = 1): hbb.ILoginRequest {
+  const h1 = passwordHash(password, SALT);
+  const attempt = PasswordLoginController.answer(nativeEnds(session).controller, shares, h1, systemRandom);
+  if (!attempt) throw new Error('no usable shares');
+  return { ...REQUEST, nativeShare: attempt.share, nativeTags: [...attempt.tags] };
+}
+
+function login(setup: HostSetup, password: string, session = 1): void {
+  setup.talker.send({ loginRequest: proving(password, sharesOf(setup), session) });
 }
 
 const answer = (setup: HostSetup): hbb.LoginResponse | undefined =>
@@ -112,27 +124,33 @@ test('wrong passwords count as on stock links: seven in a minute, ten before the
   const first = authenticator.oneTimePassword;
   const results = Array.from({ length: 8 }, () => {
     const setup = nativeHost({ clock, authenticator });
-    const attempt = begin(setup, 'nonsense');
-    if (setup.talker.last('nativeLoginShares')) finish(setup, attempt);
+    login(setup, 'nonsense');
     return answer(setup)?.error;
   });
   expect(results).toEqual([...Array<string>(7).fill('Wrong Password'), 'Please try 1 minute later']);
   const blocked = nativeHost({ clock, authenticator });
-  begin(blocked, 'secret');
+  login(blocked, 'secret');
   expect([answer(blocked)?.error, blocked.host.open]).toEqual(['Please try 1 minute later', false]);
   for (let i = 0; i < 3; i++) {
     const setup = nativeHost({ clock, authenticator, remoteAddress: `203.0.113.${i + 20}:1` });
-    finish(setup, begin(setup, 'nonsense'));
+    login(setup, 'nonsense');
   }
   expect(authenticator.oneTimePassword).not.toBe(first);
 });
 
-test('a one-time password that changed during the attempt is not taken any more', () => {
-  const setup = nativeHost();
-  const attempt = begin(setup, setup.authenticator.oneTimePassword);
-  setup.authenticator.renew();
-  finish(setup, attempt);
-  expect(answer(setup)?.error).toBe('Wrong Password');
+test('a one-time password that changed while somebody typed: the old one is wrong, the new one right at once', () => {
+  const clock = new VirtualClock();
+  for (const old of [true, false]) {
+    const authenticator = makeAuthenticator(clock);
+    const pair = nativePair({}, { clock, authenticator });
+    const before = authenticator.oneTimePassword;
+    authenticator.renew();
+    pair.controller.login(old ? before : authenticator.oneTimePassword);
+    expect(pair.controller.open).toBe(!old);
+    expect(pair.events.of('login-attempt').filter(({ result }) => result === 'refused')).toHaveLength(
+      old ? 1 : 0,
+    );
+  }
 });
 
 test('after a break the old one-time password still opens for thirty seconds', () => {
@@ -152,9 +170,7 @@ test('after a break the old one-time password still opens for thirty seconds', (
 test('every login looks the same, whichever passwords there are', () => {
   for (const auth of [{}, { permanentPassword: null }]) {
     const setup = nativeHost({}, auth);
-    begin(setup, 'nonsense');
-    const { shares } = setup.talker.last('nativeLoginShares') as hbb.NativeLoginShares;
-    expect(shares.map((share) => share.length)).toEqual([32, 32, 32]);
+    expect(sharesOf(setup).map((share) => share.length)).toEqual([32, 32, 32]);
   }
 });
 
@@ -180,9 +196,8 @@ test('the stock proof of the right password is refused and ends the session', ()
 
 test('CPace on a stock link is no login', () => {
   const setup = setUpHost();
-  begin(setup, 'secret');
-  expect([setup.talker.last('nativeLoginShares'), setup.host.open]).toEqual([undefined, false]);
-  setup.talker.send({ nativeLoginTags: { tags: [new Uint8Array(64)] } });
+  expect(sharesOf(setup)).toEqual([]);
+  setup.talker.send({ loginRequest: proving('secret', sharesOf(nativeHost())) });
   expect(setup.host.open).toBe(false);
 });
 
@@ -194,49 +209,58 @@ test('whoever proved one identity does not log in as another', () => {
 
 test('a proof made for another session opens nothing', () => {
   const setup = nativeHost();
-  finish(setup, begin(setup, 'secret', 9));
+  login(setup, 'secret', 9);
   expect([answer(setup)?.error, setup.host.open]).toEqual(['Wrong Password', false]);
 });
 
-test('one set of tags for each attempt, none without one, and a second attempt ends the first', () => {
+test('one proof for each set of shares', () => {
   const setup = nativeHost();
-  setup.talker.send({ nativeLoginTags: { tags: [new Uint8Array(64)] } });
-  expect(answer(setup)).toBeUndefined();
-  const attempt = begin(setup, 'secret');
-  setup.talker.send({ nativeLoginTags: { tags: [new Uint8Array(64)] } });
+  const shares = sharesOf(setup);
+  const right = proving('secret', shares);
+  login(setup, 'nonsense');
   expect(answer(setup)?.error).toBe('Wrong Password');
-  finish(setup, attempt);
-  expect(setup.host.open).toBe(false);
-
-  const hasty = nativeHost();
-  const first = begin(hasty, 'secret');
-  begin(hasty, 'secret');
-  expect(answer(hasty)?.error).toBe('Wrong Password');
-  finish(hasty, first);
-  expect(hasty.host.open).toBe(false);
+  setup.talker.send({ loginRequest: right });
+  expect([answer(setup)?.error, setup.host.open]).toEqual(['Wrong Password', false]);
+  expect(sharesOf(setup)).not.toEqual(shares);
+  login(setup, 'secret');
+  expect(setup.host.open).toBe(true);
 });
 
-test('tags in the wrong order or for other shares prove nothing', () => {
+test('tags in the wrong order, too few, or for other shares prove nothing', () => {
   const setup = nativeHost();
-  const attempt = begin(setup, 'secret');
-  const { shares } = setup.talker.last('nativeLoginShares') as hbb.NativeLoginShares;
-  const tags = attempt.prove([...shares.slice(1), ...shares.slice(0, 1)]) ?? [];
-  setup.talker.send({ nativeLoginTags: { tags } });
+  const { nativeTags, ...request } = proving('secret', sharesOf(setup));
+  const tags = nativeTags ?? [];
+  setup.talker.send({ loginRequest: { ...request, nativeTags: [...tags.slice(1), ...tags.slice(0, 1)] } });
   expect(answer(setup)?.error).toBe('Wrong Password');
+  setup.talker.send({ loginRequest: { ...proving('secret', sharesOf(setup)), nativeTags: [] } });
+  expect(setup.host.open).toBe(false);
+  setup.talker.send({ loginRequest: proving('secret', sharesOf(nativeHost())) });
+  expect(setup.host.open).toBe(false);
 });
 
 test.each([
   ['of another length', new Uint8Array(31).fill(1)],
   ['that is the neutral point', new Uint8Array(32)],
   ['that is no point', new Uint8Array(32).fill(0xff)],
-])('a share %s is refused', (_, nativeShare) => {
+])('a share %s proves nothing, and ends the attempt of a controller', (_, bad) => {
   const setup = nativeHost();
-  setup.talker.send({ loginRequest: { ...REQUEST, nativeShare } });
-  expect([answer(setup)?.error, setup.talker.closed]).toEqual(['Connection not allowed', true]);
+  setup.talker.send({ loginRequest: { ...proving('secret', sharesOf(setup)), nativeShare: bad } });
+  expect([answer(setup)?.error, setup.host.open]).toEqual(['Wrong Password', false]);
+  const { talker, closed } = victim([bad]);
+  expect(talker.last('loginRequest')).toBeUndefined();
+  expect(closed()).toMatchObject({ error: { code: 'SESSION_PROTOCOL' } });
 });
 
-/** A controller with the right password whose host is played by the test. */
-function victim(): { talker: Talker; controller: ControllerSession; closed: () => unknown } {
+interface Victim {
+  talker: Talker;
+  controller: ControllerSession;
+  closed: () => unknown;
+  /** The host's end of the attempt, with the guesses that it made. */
+  impostor: PasswordLoginHost;
+}
+
+/** A controller with the right password at a host that is played by the test, with shares for guesses or any others. */
+function victim(guesses: (string | Uint8Array)[]): Victim {
   const [link, other] = memoryLinkPair();
   const talker = new Talker(other);
   const controller = new ControllerSession({
@@ -254,71 +278,76 @@ function victim(): { talker: Talker; controller: ControllerSession; closed: () =
   });
   const events = recordController(controller);
   controller.start();
-  talker.send({ hash: { salt: SALT, challenge: 'abcdef' } });
-  return { talker, controller, closed: () => events.of('closed')[0] };
+  const candidates = guesses.map((guess) =>
+    typeof guess === 'string' ? passwordHash(guess, SALT) : SALT_H1,
+  );
+  const impostor = new PasswordLoginHost(nativeEnds().host, candidates, systemRandom);
+  const shares = guesses.map((guess, i) =>
+    typeof guess === 'string' ? (impostor.shares[i] as Uint8Array) : guess,
+  );
+  talker.send({ hash: { salt: SALT, challenge: 'abcdef', nativeShares: shares } });
+  return { talker, controller, impostor, closed: () => events.of('closed')[0] };
 }
 
-function sharesFor(guesses: string[], talker: Talker): PasswordLoginHost {
-  const { nativeShare } = talker.last('loginRequest') as hbb.LoginRequest;
-  const candidates = guesses.map((guess) => passwordHash(guess, SALT));
-  const attempt = PasswordLoginHost.answer(nativeEnds().host, nativeShare, candidates, systemRandom);
-  if (!attempt) throw new Error('no answer');
-  talker.send({ nativeLoginShares: { shares: [...attempt.shares] } });
-  return attempt;
-}
+const loginOf = (talker: Talker): hbb.LoginRequest => talker.last('loginRequest') as hbb.LoginRequest;
 
 test('an impostor host gets no stock proof, whatever it says', () => {
-  const { talker } = victim();
-  const request = talker.last('loginRequest') as hbb.LoginRequest;
-  expect([request.password.length, request.nativeShare.length]).toEqual([0, 32]);
-});
-
-test.each<[string, hbb.ILoginResponse]>([
-  ['without a word', {}],
-  ['with a tag of its own', { nativeTag: new Uint8Array(64).fill(3) }],
-])('a host that accepts a password that it does not know, %s, is no host', (_, response) => {
-  for (const early of [true, false]) {
-    const { talker, controller, closed } = victim();
-    if (!early) sharesFor(['123456', 'password', 'letmein'], talker);
-    talker.send({ loginResponse: { ...response, peerInfo: { hostname: 'trust me' } } });
-    expect(controller.open).toBe(false);
-    expect(closed()).toMatchObject({ retry: false, error: { code: 'LOGIN_HOST_UNPROVEN' } });
+  for (const guesses of [[], ['123456']]) {
+    const { talker } = victim(guesses);
+    expect([loginOf(talker).password.length, loginOf(talker).nativeTags.length]).toEqual([0, guesses.length]);
   }
 });
 
+test.each<[string, hbb.ILoginResponse, string[]]>([
+  ['without a word', {}, ['123456', 'password', 'letmein']],
+  ['with a tag of its own', { nativeTag: new Uint8Array(64).fill(3) }, ['123456']],
+  ['without having asked for any', {}, []],
+])('a host that accepts a password that it does not know, %s, is no host', (_, response, guesses) => {
+  const { talker, controller, closed } = victim(guesses);
+  talker.send({ loginResponse: { ...response, peerInfo: { hostname: 'trust me' } } });
+  expect(controller.open).toBe(false);
+  expect(closed()).toMatchObject({ retry: false, error: { code: 'LOGIN_HOST_UNPROVEN' } });
+});
+
 test("the controller's own tags, sent back, are no proof of the host", () => {
-  const { talker, controller } = victim();
-  sharesFor(['123456'], talker);
-  const { tags } = talker.last('nativeLoginTags') as hbb.NativeLoginTags;
-  talker.send({ loginResponse: { peerInfo: {}, nativeTag: tags[0] ?? new Uint8Array() } });
+  const { talker, controller } = victim(['123456']);
+  const [nativeTag = new Uint8Array()] = loginOf(talker).nativeTags;
+  talker.send({ loginResponse: { peerInfo: {}, nativeTag } });
   expect(controller.open).toBe(false);
 });
 
-test('an impostor host has three guesses in a login and no more', () => {
-  const many = victim();
-  sharesFor(['1', '2', '3', 'secret'], many.talker);
-  expect(many.talker.last('nativeLoginTags')).toBeUndefined();
+test('an impostor host has three guesses in an attempt, one more attempt in a login, and no more', () => {
+  const many = victim(['1', '2', '3', 'secret']);
+  expect(many.talker.last('loginRequest')).toBeUndefined();
   expect(many.closed()).toMatchObject({ error: { code: 'SESSION_PROTOCOL' } });
 
-  const twice = victim();
-  sharesFor(['1'], twice.talker);
-  const guessed = sharesFor(['secret'], twice.talker);
-  expect(twice.talker.received.filter(({ union }) => union === 'nativeLoginTags')).toHaveLength(1);
-  guessed.receive((twice.talker.last('nativeLoginTags') as hbb.NativeLoginTags).tags);
-  expect(guessed.proved(passwordHash('secret', SALT))).toBe(false);
+  const again = victim(['1']);
+  for (let i = 0; i < 2; i++)
+    again.talker.send({ loginResponse: { nativeShares: victim(['2']).impostor.shares } });
+  expect(again.talker.received.filter(({ union }) => union === 'loginRequest')).toHaveLength(2);
+  expect(again.closed()).toMatchObject({ error: { code: 'SESSION_PROTOCOL' } });
+});
+
+test('a wrong guess leaves nothing to try the right password with', () => {
+  const { talker, impostor } = victim(['1']);
+  const { nativeShare, nativeTags } = loginOf(talker);
+  impostor.receive(nativeShare, nativeTags);
+  const later = new PasswordLoginHost(nativeEnds().host, [SALT_H1], systemRandom);
+  later.receive(nativeShare, nativeTags);
+  expect([impostor.proved(SALT_H1), later.proved(SALT_H1)]).toEqual([false, false]);
 });
 
 test('any bytes in place of the login messages end in order at both ends', async () => {
   await forEachSeed(150, (random) => {
-    const host = nativeHost();
-    begin(host, 'secret');
     const lists = (): Uint8Array[] =>
       Array.from({ length: random.below(6) }, () => random.bytes(random.pick([0, 31, 32, 33, 64, 200])));
-    host.talker.send({ nativeLoginTags: { tags: lists() } });
-    host.talker.send({ loginRequest: { ...REQUEST, nativeShare: random.bytes(random.below(70)) } });
+    const host = nativeHost();
+    const nativeShare = random.bytes(random.pick([1, 31, 32, 33, 64]));
+    for (let i = 0; i < 2; i++)
+      host.talker.send({ loginRequest: { ...REQUEST, nativeShare, nativeTags: lists() } });
     expect(host.host.open).toBe(false);
-    const { talker, controller } = victim();
-    talker.send({ nativeLoginShares: { shares: lists() } });
+    const { talker, controller } = victim(lists());
+    talker.send({ loginResponse: { nativeShares: lists() } });
     talker.send({ loginResponse: { peerInfo: {}, nativeTag: random.bytes(random.below(70)) } });
     expect(controller.open).toBe(false);
   });

@@ -112,6 +112,13 @@ export class RateControl {
     if (ms > this.#base + QUEUED_MS) this.#free = false;
   }
 
+  /** The link had no path for a while: what was measured across the gap says nothing about the one it has now. */
+  resumed(): void {
+    this.#stalled = false;
+    this.#free = true;
+    this.#samples = [];
+  }
+
   /** An echo came back after `ms`; `nowMs` from the clock. */
   sample(ms: number, nowMs: number): void {
     this.#stalled = false;

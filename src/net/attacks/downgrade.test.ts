@@ -50,6 +50,20 @@ describe('downgrade', () => {
     expect(meeting.mitm.fromController).toEqual([]);
   });
 
+  test('to the stock link, for a host that is met for the first time, where only the native one is wanted', async () => {
+    const leads = [
+      offerSignedBy(testKeys().host.secretKey, HOST_ID),
+      new Uint8Array(0),
+      encodeMessage({ hash: {} }),
+    ];
+    for (const [number, lead] of leads.entries()) {
+      const controller = { nativeOnly: true, allowPlaintext: true };
+      const { meeting, ends } = await outcome({ between: offering(() => lead), controller });
+      expect(ends[0]).toBe(number === 0 ? 'HANDSHAKE_NATIVE_MISSING' : 'HANDSHAKE_PLAINTEXT_REFUSED');
+      expect(meeting.mitm.fromController).toEqual([]);
+    }
+  });
+
   test("to the stock link at the host: the attacker answers himself, and has only a stranger's link", async () => {
     const { mitm, controller, host } = await start({
       between: (mitm) => {

@@ -1,3 +1,4 @@
+export { noPortMapping, portRefused } from './errors.ts';
 export { PortMapper, type PortMapperOptions } from './port-mapper.ts';
 export {
   type Gateway,

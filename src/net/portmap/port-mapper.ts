@@ -308,9 +308,18 @@ export class PortMapper extends Emitter<PortMapperEvents> {
       const { address, localAddress } = site.gateway;
       // Those of another network are kept for when this computer is back there.
       const here = left.filter((entry) => entry.gateway === address && entry.localAddress === localAddress);
-      await Promise.all(here.map((entry) => site.client(entry.via)?.unmap(entry, signal)));
-      this.#journal.forget(here);
-      if (here.length > 0) this.#log(`${here.length} ports that the last run left open at ${address} are closed`);
+      let closed = 0;
+      await Promise.all(
+        here.map(async (entry) => {
+          const client = site.client(entry.via);
+          if (!client) return;
+          await client.unmap(entry, signal);
+          this.#journal.forget([entry]);
+          closed += 1;
+        }),
+      ).finally(() => {
+        if (closed > 0) this.#log(`${closed} ports that the last run left open at ${address} are closed`);
+      });
     });
   }
 

@@ -9,7 +9,7 @@ import type { ErrorData } from '../../core/errors.ts';
 import { LiteDeskError } from '../../core/errors.ts';
 import type { StreamTarget } from '../../core/mux/index.ts';
 import { MAX_TUNNELS, type TunnelSpec } from './spec.ts';
-import type { PathChoice } from '../connector.ts';
+import type { PathChoice } from '../connect-options.ts';
 import type { Connected, Peer } from '../peer.ts';
 import type { ConnectionInfo, Connections } from './connections.ts';
 import { stockPeerLimits, tooManyTunnels, tunnelExists } from './errors.ts';

@@ -9,7 +9,7 @@ import { Emitter } from '../../core/emitter.ts';
 import { type ErrorData, LiteDeskError } from '../../core/errors.ts';
 import { Mux, type MuxStream, type StreamTarget } from '../../core/mux/index.ts';
 import { streamsLink } from '../../core/session/index.ts';
-import type { ConnectStep, PathChoice } from '../connector.ts';
+import type { ConnectStep, PathChoice } from '../connect-options.ts';
 import type { Connected, Peer } from '../peer.ts';
 import { linkNotThere, loginUnanswered } from './errors.ts';
 import { LINK_WAIT_MS, LOGIN_TIMEOUT_MS, RETRY_FIRST_MS, RETRY_LAST_MS } from './limits.ts';
@@ -193,8 +193,9 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
     return await new Promise((resolve, reject) => {
       const fail = (error: unknown): void => {
         cancel();
-        session.close();
+        // First: closing the session is reported, too, and says less.
         reject(error as Error);
+        session.close();
       };
       let needed: ErrorData | null = null;
       // Asking somebody there again and again would only annoy.

@@ -32,18 +32,19 @@ export async function stockForward(options: StockForwardOptions): Promise<void> 
     video: false,
     onRawMode: () => startRaw(),
   });
-  const { session, link } = connection;
+  const { session, firstLink } = connection;
   await new Promise<void>((resolve, reject) => {
     const fail = (error: Error): void => {
       cancel();
-      session.close();
+      // First: closing the session is reported, too, and says less.
       reject(error);
+      session.close();
     };
     const cancel = systemClock.setTimer(LOGIN_TIMEOUT_MS, () => fail(loginUnanswered()));
     // Within the event: what follows the last frame is raw already.
     startRaw = (): void => {
       cancel();
-      const raw = link.takeRaw();
+      const raw = firstLink.takeRaw();
       onConnected(connection);
       pipeline(raw, socket, raw, () => {
         session.close();

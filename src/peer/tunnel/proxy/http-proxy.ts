@@ -36,6 +36,8 @@ export class HttpProxy {
       keepAliveTimeout: 60_000,
       insecureHTTPParser: false,
     });
+    // A client may end its half and still wait for the answer.
+    Object.assign(this.#server, { httpAllowHalfOpen: true });
     this.#server.on('request', (request, response) => void this.#plain(request, response));
     this.#server.on('connect', (request, socket, head) => void this.#connect(request, socket as Socket, head));
     this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket as Socket, head));
@@ -99,8 +101,8 @@ export class HttpProxy {
     const end = this.#context.connections.add(client, label, () => ({ bytesOut: socket.bytesRead, bytesIn: socket.bytesWritten }));
     try {
       const stream = await openReached(this.#context.open, { kind: 'tcp', host: target.host, port: target.port }, abort.signal);
-      if (head.length > 0) socket.unshift(head);
       if (first !== null) stream.write(Buffer.from(first, 'latin1'));
+      stream.write(head);
       const text = greeting();
       if (text !== '') socket.write(text);
       join(socket, stream, (error) => end(error !== null));

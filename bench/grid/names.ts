@@ -1,0 +1,3 @@
+/** How the lab's hosts of the grid begin. */
+export const CONTROLLER = 'c';
+export const CONTROLLED = 'h';

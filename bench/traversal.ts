@@ -1,0 +1,139 @@
+/**
+ * `npm run bench:traversal [-- --quick] [-- --write]`: goodput and the latency of small messages under bulk, for KCP between
+ * two of us, KCP as a stock peer sends it to us, and kernel TCP, each over the same emulated path in the same run. Two
+ * network namespaces, joined by a user-space forwarder (e2e/natlab/delay.ts) with a bottleneck, a drop-tail queue, a delay
+ * and random loss in each direction. `--write` puts the tables into docs/benchmarks.md.
+ */
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { createLab, type Lab, delayUnavailable } from '../e2e/natlab/index.ts';
+import { writeSection } from './document.ts';
+import { short, table } from './table.ts';
+import { type Carrier, type EndOptions, type Report, SMALL_FRAME, type TcpKind } from './traversal/wire.ts';
+
+interface Path {
+  readonly rateBps: number;
+  readonly rttMs: number;
+  readonly loss: number;
+  readonly queueBytes: number;
+}
+
+interface Row {
+  readonly path: Path;
+  readonly carrier: string;
+  readonly report: Report;
+  /** Own queue in front of the bottleneck. */
+  readonly queueP95Ms: number;
+  readonly queueMaxMs: number;
+}
+
+const args = process.argv.slice(2);
+const quick = args.includes('--quick');
+const MEGA = 1_000_000;
+const SETTLE_MS = quick ? 4_000 : 5_000;
+const FOR_MS = quick ? 4_000 : 10_000;
+const PORT = 40_000;
+
+/** 100 ms of the bottleneck, as a home router has it; of the slow uplink half a second, as those have it. */
+const HOME: Omit<Path, 'rttMs' | 'loss'> = { rateBps: 20 * MEGA, queueBytes: 250_000 };
+const UPLINK: Omit<Path, 'rttMs' | 'loss'> = { rateBps: 1 * MEGA, queueBytes: 64_000 };
+const PATHS: readonly Path[] = [20, 100].flatMap((rttMs) => [0, 0.01, 0.05].map((loss) => ({ ...HOME, rttMs, loss })));
+const UPLINKS: readonly Path[] = [20, 100].map((rttMs) => ({ ...UPLINK, rttMs, loss: 0 }));
+
+const CARRIERS: readonly { readonly label: string; readonly carrier: Carrier; readonly tcpKind?: TcpKind }[] = [
+  { label: 'KCP, LiteDesk', carrier: 'kcp' },
+  { label: 'KCP, stock settings', carrier: 'stock' },
+  { label: 'TCP, CUBIC', carrier: 'tcp', tcpKind: 'cubic' },
+  { label: 'TCP, BBR', carrier: 'tcp', tcpKind: 'bbr' },
+];
+
+/** `--path=20/100/1` measures the path of 20 Mbit/s, 100 ms and 1 % alone; `--carrier=KCP` those whose label has that. */
+const onlyPath = args.find((arg) => arg.startsWith('--path='))?.slice(7);
+const onlyCarrier = args.find((arg) => arg.startsWith('--carrier='))?.slice(10) ?? '';
+const isAsked = ({ rateBps, rttMs, loss }: Path): boolean =>
+  onlyPath === undefined || onlyPath === `${rateBps / MEGA}/${rttMs}/${loss * 100}`;
+
+let port = PORT;
+
+async function measure(lab: Lab, path: Path, { label, ...how }: (typeof CARRIERS)[number]): Promise<Row> {
+  const { rateBps, queueBytes, loss, rttMs } = path;
+  await lab.setDelay('a', { up: { rateBps, queueBytes, loss, delayMs: rttMs / 2 } });
+  const [a, b] = [lab.host('a'), lab.host('b')];
+  const common = { ...how, port: port++, settleMs: SETTLE_MS, forMs: FOR_MS };
+  const start = (options: EndOptions): [string, string[]] => [
+    process.execPath,
+    ['--no-warnings', join(import.meta.dirname, 'traversal', 'end.ts'), JSON.stringify(options)],
+  ];
+  const receiving = b.run(...start({ ...common, role: 'receive', address: b.address, peer: a.address }), {
+    timeoutMs: SETTLE_MS + FOR_MS + 30_000,
+  });
+  // The receiver listens within this time; a dial that comes earlier would only wait for a repeated SYN.
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  await lab.delayStats('a');
+  const sending = a.spawn(...start({ ...common, role: 'send', address: a.address, peer: b.address }), {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  await lab.delayStats('a');
+  const { code, stdout, stderr } = await receiving;
+  const { queueDelayMs } = (await lab.delayStats('a')).up;
+  await a.killAll();
+  if (sending.exitCode !== null && sending.exitCode !== 0) throw new Error(`the sender of ${label} ended`);
+  if (code !== 0) throw new Error(`the receiver of ${label} failed: ${stderr}`);
+  const report = JSON.parse(stdout) as Report;
+  return { path, carrier: label, report, queueP95Ms: queueDelayMs.p95, queueMaxMs: queueDelayMs.max };
+}
+
+async function measureAll(lab: Lab, path: Path): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const carrier of CARRIERS.filter(({ label }) => label.includes(onlyCarrier))) {
+    rows.push(await measure(lab, path, carrier));
+    process.stdout.write('.');
+  }
+  return rows;
+}
+
+function tableOf(rows: readonly Row[]): string {
+  return table(
+    ['carrier', 'Mbit/s', 'RTT ms', 'loss %', 'goodput Mbit/s', '% of CUBIC', 'small p50 ms', 'p95 ms', 'p99 ms', 'queue p95 ms', 'queue max ms'],
+    rows.map(({ path, carrier, report, queueP95Ms, queueMaxMs }) => {
+      const cubic = rows.find((row) => row.path === path && row.carrier === 'TCP, CUBIC');
+      return [
+        ...[carrier, path.rateBps / MEGA, path.rttMs, path.loss * 100, short(report.goodputBps / MEGA)],
+        short((report.goodputBps / (cubic?.report.goodputBps ?? Number.NaN)) * 100),
+        ...[report.p50Ms, report.p95Ms, report.p99Ms, queueP95Ms, queueMaxMs].map(short),
+      ];
+    }),
+  );
+}
+
+async function main(): Promise<void> {
+  const unavailable = delayUnavailable();
+  if (unavailable !== null) {
+    process.stdout.write(`SKIPPED, carriers over an emulated path: ${unavailable}\n`);
+    return;
+  }
+  const lab = await createLab({ hosts: { a: 'open', b: 'open' } });
+  const rows: Row[] = [];
+  try {
+    for (const path of [...UPLINKS, ...PATHS].filter(isAsked)) rows.push(...(await measureAll(lab, path)));
+  } finally {
+    await lab.destroy();
+  }
+  const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}, Node ${process.versions.node}`;
+  const text = `## Carriers over an emulated path
+
+On ${machine}. Two namespaces and a user-space forwarder between them: a bottleneck with a drop-tail queue (64 kB at 1 Mbit/s,
+250 kB at 20 Mbit/s), then half of the round trip and the loss, in each direction. One connection carries bulk and a message of
+${SMALL_FRAME} bytes every 20 ms, whose time from send to receipt is shown; so it holds everything that waits in front of it, in the
+program, in the system and on the path. "queue" is what datagrams spent in the bottleneck's queue alone. Each measurement is
+${FOR_MS / 1000} s after ${SETTLE_MS / 1000} s of start; rows of one path follow each other in one run.
+
+${tableOf(rows)}
+`;
+  process.stdout.write(`\n${text}`);
+  if (args.includes('--write')) writeSection('traversal', text);
+}
+
+await main();
+process.exit(0);

@@ -1,0 +1,36 @@
+/** What travels between the two ends of a measurement, and what they report. */
+
+/** Bulk comes in frames of this size, as file transfers and large pictures do. */
+export const BULK_FRAME = 16 * 1024;
+/** A small message, as a key or a mouse movement: its first 8 bytes are when it was sent. */
+export const SMALL_FRAME = 32;
+export const SMALL_EVERY_MS = 20;
+
+export type Carrier = 'kcp' | 'stock' | 'tcp';
+/** CUBIC is Linux's default; BBR answers the question what another TCP would do. */
+export type TcpKind = 'cubic' | 'bbr';
+
+export interface EndOptions {
+  readonly role: 'send' | 'receive';
+  readonly carrier: Carrier;
+  /** With the carrier `tcp`. */
+  readonly tcpKind?: TcpKind;
+  readonly address: string;
+  readonly peer: string;
+  readonly port: number;
+  /** What arrives in the first part is not counted: the start of a connection is measured apart. */
+  readonly settleMs: number;
+  readonly forMs: number;
+}
+
+/** Latencies are from one end's send() to the other's onFrame, in ms, by the one monotonic clock of the machine. */
+export interface Report {
+  readonly goodputBps: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+}
+
+export function percentile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}

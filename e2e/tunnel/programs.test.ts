@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildCli, type CliProcess } from '../lib/cli-process.ts';
+import { labUnavailable } from '../natlab/index.ts';
+import { DNS_ANSWER, programsUnavailable, SERVICE_PORTS, type Services, startServices } from './services.ts';
+import { listeningPorts, TunnelWorld } from './tunnel-world.ts';
+
+const unavailable = labUnavailable() ?? programsUnavailable();
+if (unavailable !== null) console.warn(`SKIPPED, programs through tunnels: ${unavailable}`);
+else buildCli();
+
+describe.skipIf(unavailable !== null)("Debian's own programs at both ends, peers behind NATs", () => {
+  let world: TunnelWorld;
+  let services: Services;
+  let id = '';
+  let host: CliProcess;
+
+  beforeAll(async () => {
+    world = await TunnelWorld.create();
+    services = await startServices(world.nas, `${world.world.lab.directory}/nas`);
+    const { address } = world.nas;
+    const started = await world.world.startHost('b', ['--allow', `tcp:${address}:1024-9999`, '--allow', `udp:${address}:${SERVICE_PORTS.dns}`]);
+    id = started.id;
+    host = started.process;
+  }, 60_000);
+  afterAll(async () => {
+    await world?.destroy();
+  });
+
+  describe.each(['auto', 'relay'])('path %s', (path) => {
+    let forward: CliProcess;
+    let ports: Map<string, number>;
+    const port = (name: keyof typeof SERVICE_PORTS): number =>
+      ports.get(`${name === 'dns' ? 'udp' : 'tcp'}:${world.nas.address}:${SERVICE_PORTS[name]}`) ?? 0;
+
+    beforeAll(async () => {
+      const specs = Object.entries(SERVICE_PORTS).map(([name, remote]) => `${name === 'dns' ? 'udp:' : ''}0:${world.nas.address}:${remote}`);
+      forward = world.start('forward', id, ['--path', path, ...specs]);
+      ports = await listeningPorts(forward, specs.length);
+      const connected = await forward.waitFor('connected');
+      expect(connected).toMatchObject({ id, encrypted: true, peerVerified: true });
+      if (path === 'relay') expect(connected['path']).toBe('relay');
+      else expect(connected['path']).not.toBe('relay');
+    });
+    afterAll(async () => {
+      forward.child.kill('SIGTERM');
+      expect((await forward.finished(5_000)).code).toBe(0);
+    });
+
+    test('curl and nginx', async () => {
+      const page = await world.shell(`curl -sS http://127.0.0.1:${port('http')}/`);
+      expect(page).toMatchObject({ code: 0, stdout: 'hello\n' });
+      const file = await world.shell(`curl -sS http://127.0.0.1:${port('http')}/file | md5sum`);
+      expect(file.stdout.slice(0, 32)).toBe(services.fileMd5);
+    });
+
+    test('ssh, with what it reads and writes at the same time, and its end', async () => {
+      const ssh = `ssh -p ${port('ssh')} -i ${services.sshKey} -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@127.0.0.1`;
+      const done = await world.shell(`head -c 3000000 /dev/urandom > /tmp/$$.in; md5sum < /tmp/$$.in; ${ssh} md5sum < /tmp/$$.in; ${ssh} 'exit 7'; echo $?; rm /tmp/$$.in`);
+      const [sent, received, code] = done.stdout.split('\n');
+      expect(received, done.stderr).toBe(sent);
+      expect(code).toBe('7');
+    });
+
+    test('psql and PostgreSQL', async (context) => {
+      if (!services.hasPostgres) return context.skip('postgresql is not installed');
+      const query = 'select sum(n), md5(string_agg(n::text, \',\')) from generate_series(1, 100000) n';
+      const answer = await world.run('psql', ['-h', '127.0.0.1', '-p', String(port('postgres')), '-U', 'postgres', '-Atc', query]);
+      expect(answer.stdout.trim(), answer.stderr).toMatch(/^5000050000\|[0-9a-f]{32}$/);
+    });
+
+    test('iperf3, both ways and several streams at once', async () => {
+      for (const way of [[], ['-R']]) {
+        const done = await world.run('iperf3', ['-c', '127.0.0.1', '-p', String(port('iperf')), '-t', '1', '-P', '3', '-J', ...way]);
+        const result = JSON.parse(done.stdout) as { error?: string; end: { sum_received?: { bytes: number } } };
+        expect(result.error).toBeUndefined();
+        expect(result.end.sum_received?.bytes).toBeGreaterThan(1_000_000);
+      }
+    });
+
+    test('dig and a name server, over UDP', async () => {
+      const answers = await world.shell(`for i in 1 2 3; do dig @127.0.0.1 -p ${port('dns')} desk.test +short +tries=3 +time=2; done`);
+      expect(answers.stdout.trim().split('\n')).toEqual([DNS_ANSWER, DNS_ANSWER, DNS_ANSWER]);
+    });
+
+    test('a WebSocket', async () => {
+      const done = await world.run('node', ['-e', WEBSOCKET_CLIENT, `ws://127.0.0.1:${port('websocket')}/`]);
+      expect(done, done.stderr).toMatchObject({ code: 0, stdout: 'echoed 100000\n' });
+    });
+  });
+
+  test('a proxy, as HTTP and as SOCKS5, with a password', async () => {
+    const env = { LITEDESK_PROXY_PASSWORD: 'let me in' };
+    const open = world.start('proxy', id, ['0']);
+    const port = Number((await open.waitFor('listening'))['port']);
+    await open.waitFor('connected');
+    const url = `http://${world.nas.address}:${SERVICE_PORTS.http}`;
+    const curl = async (args: string): Promise<string> => (await world.shell(`curl -sS ${args} 2>&1`)).stdout;
+    expect(await curl(`-x http://127.0.0.1:${port} ${url}/ ${url}/`)).toBe('hello\nhello\n');
+    expect(await curl(`-x http://127.0.0.1:${port} -p ${url}/`)).toBe('hello\n');
+    expect(await curl(`-x socks5h://127.0.0.1:${port} ${url}/`)).toBe('hello\n');
+    expect((await curl(`-x socks5h://127.0.0.1:${port} ${url}/file | md5sum`)).slice(0, 32)).toBe(services.fileMd5);
+    expect((await curl(`-x http://127.0.0.1:${port} ${url}/file | md5sum`)).slice(0, 32)).toBe(services.fileMd5);
+    expect(await curl(`-x http://127.0.0.1:${port} -T /etc/services -w '%{http_code}' ${url}/put`)).toBe('204');
+    const upgrade = await world.run('node', ['-e', WEBSOCKET_CLIENT, `ws://${world.nas.address}:${SERVICE_PORTS.websocket}/`, String(port)]);
+    expect(upgrade, upgrade.stderr).toMatchObject({ code: 0, stdout: 'echoed 100000\n' });
+    open.child.kill('SIGTERM');
+
+    const guarded = world.start('proxy', id, ['0', '--proxy-user', 'guest'], undefined, env);
+    const secret = Number((await guarded.waitFor('listening'))['port']);
+    await guarded.waitFor('connected');
+    for (const scheme of ['http', 'socks5h']) {
+      expect(await curl(`-x ${scheme}://guest:let%20me%20in@127.0.0.1:${secret} ${url}/`)).toBe('hello\n');
+      expect(await curl(`-x ${scheme}://guest:wrong@127.0.0.1:${secret} -o /dev/null -w '%{http_code}' ${url}/`)).not.toMatch(/200/);
+      expect(await curl(`-x ${scheme}://127.0.0.1:${secret} -o /dev/null -w '%{http_code}' ${url}/`)).not.toMatch(/200/);
+    }
+    guarded.child.kill('SIGTERM');
+    await guarded.finished(5_000);
+    expect(host.events.filter((event) => event.event === 'stream' && event['allowed'] === false)).toEqual([]);
+  });
+});
+
+/** argv: the address, and the port of a proxy that takes upgrades. */
+const WEBSOCKET_CLIENT = `
+const WebSocket = require('ws');
+const http = require('http');
+const [url, proxy] = process.argv.slice(1);
+const target = new URL(url);
+const through = proxy && { createConnection: (o) => require('net').connect(proxy, '127.0.0.1'), finishRequest: (request) => {
+  request.path = 'http://' + target.host + target.pathname; request.end(); } };
+const socket = new WebSocket(url, through || {});
+let bytes = 0;
+socket.on('open', () => { for (let i = 0; i < 100; i++) socket.send('x'.repeat(1000)); });
+socket.on('message', (data) => { bytes += data.length; if (bytes === 100000) socket.close(); });
+socket.on('close', () => console.log('echoed ' + bytes));
+`;

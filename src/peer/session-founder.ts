@@ -1,0 +1,140 @@
+/**
+ * Which of several paths makes the session: the first whose host makes an offer. The offers of the others wait until that
+ * handshake is done (a round trip), and are then answered as further paths of its session.
+ */
+import type { Duplex } from 'node:stream';
+import type { LinkHandlers, LinkStats, Transport } from '../core/link.ts';
+import type { SessionTicket } from '../core/native/key-schedule.ts';
+import type { NetLink, SecuredLink } from '../net/index.ts';
+
+export class SessionFounder {
+  #ticket: SessionTicket | null;
+  #founding: HeldLink | null = null;
+  readonly #waiting: HeldLink[] = [];
+
+  /** @param ticket of a session that is there already: nobody waits for anybody. */
+  constructor(ticket: SessionTicket | null) {
+    this.#ticket = ticket;
+  }
+
+  /** What a path joins; null: it makes the session, if both ends know how. */
+  get ticket(): SessionTicket | null {
+    return this.#ticket;
+  }
+
+  /** Runs one key exchange over `link`, whose first frame is held while another path makes the session. */
+  async found(link: NetLink, exchange: (held: NetLink) => Promise<SecuredLink>): Promise<SecuredLink> {
+    const held = new HeldLink(link, () => this.#offered(held));
+    try {
+      const secured = await exchange(held);
+      const { native } = secured;
+      if (native) this.#ticket ??= { sessionId: native.sessionId, sessionSecret: native.sessionSecret };
+      return secured;
+    } finally {
+      this.#done(held);
+    }
+  }
+
+  #offered(held: HeldLink): void {
+    if (this.#ticket === null && this.#founding !== null) {
+      this.#waiting.push(held);
+      return;
+    }
+    if (this.#ticket === null) this.#founding = held;
+    held.release();
+  }
+
+  #done(held: HeldLink): void {
+    const index = this.#waiting.indexOf(held);
+    if (index >= 0) this.#waiting.splice(index, 1);
+    if (this.#founding !== held) return;
+    this.#founding = null;
+    // After a failure the next one makes the session; after a success all of them join it.
+    for (const next of this.#waiting.splice(0)) this.#offered(next);
+  }
+}
+
+/** A link whose first frame is delivered when somebody says so. */
+class HeldLink implements NetLink {
+  readonly #link: NetLink;
+  readonly #onFirst: () => void;
+  #handlers: LinkHandlers | null = null;
+  #first: Uint8Array | null = null;
+  #released = false;
+  #paused = false;
+
+  constructor(link: NetLink, onFirst: () => void) {
+    this.#link = link;
+    this.#onFirst = onFirst;
+  }
+
+  get transport(): Transport {
+    return this.#link.transport;
+  }
+  get localAddress(): string {
+    return this.#link.localAddress;
+  }
+  get remoteAddress(): string {
+    return this.#link.remoteAddress;
+  }
+  get stats(): LinkStats {
+    return this.#link.stats;
+  }
+  get bufferedBytes(): number {
+    return this.#link.bufferedBytes;
+  }
+  get closed(): boolean {
+    return this.#link.closed;
+  }
+
+  release(): void {
+    const first = this.#first;
+    const handlers = this.#handlers;
+    this.#released = true;
+    this.#first = null;
+    if (this.#link.closed || !handlers || !first) return;
+    this.#link.setHandlers(handlers);
+    handlers.onFrame(first);
+    if (!this.#paused) this.#link.resume();
+  }
+
+  setHandlers(handlers: LinkHandlers): void {
+    this.#handlers = handlers;
+    if (this.#released) {
+      this.#link.setHandlers(handlers);
+      return;
+    }
+    this.#link.setHandlers({
+      onFrame: (payload) => {
+        this.#first = payload;
+        this.#link.pause();
+        this.#onFirst();
+      },
+      onClose: (close) => this.#handlers?.onClose(close),
+    });
+  }
+
+  send(payload: Uint8Array): boolean {
+    return this.#link.send(payload);
+  }
+  setMaxPayload(bytes: number): void {
+    this.#link.setMaxPayload(bytes);
+  }
+  pause(): void {
+    this.#paused = true;
+    this.#link.pause();
+  }
+  resume(): void {
+    this.#paused = false;
+    if (!this.#first) this.#link.resume();
+  }
+  close(): void {
+    this.#link.close();
+  }
+  destroy(error?: Error): void {
+    this.#link.destroy(error);
+  }
+  takeRaw(): Duplex {
+    return this.#link.takeRaw();
+  }
+}
