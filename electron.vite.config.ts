@@ -20,6 +20,8 @@ export default defineConfig({
     build: {
       target: 'node20',
       outDir: at('out/main'),
+      // It is there as ES modules alone, which Node 20's require refuses.
+      externalizeDeps: { exclude: ['@noble/curves'] },
       rollupOptions: {
         input: { index: at('src/main/index.ts') },
         // CommonJS, since only that is sure to run before Electron is ready, and page schemes must be registered by then.

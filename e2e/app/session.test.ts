@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -12,6 +13,8 @@ if (unavailable !== null) console.warn(`SKIPPED, the app end to end: ${unavailab
 const OUTPUT = join(import.meta.dirname, '..', 'output', 'session');
 /** Video is compressed and scaled: a colour may be off by this much in each part of 255. */
 const COLOUR_TOLERANCE = 14;
+/** Of the service behind the other computer. */
+const WEB_PORT = 8_099;
 
 describe.skipIf(unavailable !== null)('the app on two computers behind two routers', () => {
   let scenario: Scenario;
@@ -45,6 +48,44 @@ describe.skipIf(unavailable !== null)('the app on two computers behind two route
     if (process.env['LITEDESK_WRITE_DOCS'] === '1')
       for (const name of ['home', 'session', 'password', 'settings'])
         copyFileSync(join(OUTPUT, `${name}.png`), join(import.meta.dirname, '..', '..', 'docs', 'images', `${name}.png`));
+  });
+
+  test('a service behind the other computer is used here as if it were here', async () => {
+    const { here, there, world } = scenario;
+    const id = await there.text('home', 'home-id');
+    const password = (await there.text('home', 'home-password')).trim();
+    await there.click('home', 'nav-tunnels');
+    await there.click('home', 'rule-add');
+    await there.fill('home', 'rule-host', 'localhost');
+    await there.fill('home', 'rule-ports', String(WEB_PORT));
+    await there.click('home', 'rule-save');
+    await there.waitFor('home', 'rules');
+    const page = 'served behind the other router';
+    const serve = `require('http').createServer((_, answer) => answer.end('${page}')).listen(${WEB_PORT}, '127.0.0.1', () => console.log('up'))`;
+    await once(world.lab.host('there').spawn(process.execPath, ['-e', serve]).stdout ?? process, 'data');
+
+    await here.click('home', 'nav-tunnels');
+    await here.click('home', 'tunnel-add');
+    await here.fill('home', 'tunnel-peer', id);
+    await here.fill('home', 'tunnel-port', String(WEB_PORT));
+    await here.fill('home', 'tunnel-listen-port', '8080');
+    await here.fill('home', 'tunnel-name', 'Wiki');
+    await here.click('home', 'tunnel-save');
+    await here.waitFor('home', 'tunnel', { extra: '[data-phase="password"]' });
+    await here.click('home', 'tunnel-password');
+    await here.fill('home', 'tunnel-peer-password', password);
+    await here.click('home', 'tunnel-save');
+    await here.waitFor('home', 'tunnel', { extra: '[data-phase="ready"]' });
+    const answer = await world.lab.host('here').run('curl', ['-s', '--max-time', '10', 'http://127.0.0.1:8080/']);
+    expect(answer.stdout).toBe(page);
+    await here.screenshot('home', join(OUTPUT, 'tunnels.png'));
+
+    await there.click('home', 'rule-remove');
+    await there.waitFor('home', 'rules', { state: 'detached' });
+    const refused = await world.lab.host('here').run('curl', ['-s', '--max-time', '10', 'http://127.0.0.1:8080/']);
+    expect(refused.code).not.toBe(0);
+    await here.waitFor('home', 'tunnel-error');
+    expect(await here.text('home', 'tunnel-error')).toContain('TUNNEL_NOT_ALLOWED');
   });
 
   test('the shared computer says who is connected and lets go of them', async () => {

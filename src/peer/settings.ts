@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { MAX_RULES, MAX_TUNNELS, ruleSchema, tunnelSchema, tunnelSecretsSchema } from '../shared/tunnels.ts';
+import { MAX_RULES, MAX_TUNNELS, ruleSchema, storedSecretsSchema, tunnelSchema } from '../shared/tunnels.ts';
 import { ensureDataDir, writePrivateFile } from './identity.ts';
 
 /** Recent peers kept; the oldest go first. */
@@ -37,7 +37,7 @@ const settingsSchema = z.object({
   plaintextPeers: z.array(z.string().max(300)).max(1000).default([]),
   recentPeers: z.array(recentPeer).max(1000).default([]),
   /** With what they need to sign in; the file is private to the user. */
-  tunnels: z.array(tunnelSchema.and(z.object({ secrets: tunnelSecretsSchema.default({}) }))).max(MAX_TUNNELS).default([]),
+  tunnels: z.array(tunnelSchema.and(z.object({ secrets: storedSecretsSchema.default({}) }))).max(MAX_TUNNELS).default([]),
   /** What others may reach through this computer. */
   accessRules: z.array(ruleSchema).max(MAX_RULES).default([]),
   natType: z.enum(['unknown', 'asymmetric', 'symmetric']).default('unknown'),

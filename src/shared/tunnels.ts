@@ -91,6 +91,9 @@ export const tunnelSecretsSchema = z
   .partial()
   .strict();
 
+/** The same as it is kept: a password is there until it let us in, and then h1 of session §2.4 in hex. */
+export const storedSecretsSchema = tunnelSecretsSchema.extend({ peerPasswordHash: z.string().max(128).optional() });
+
 /** What a peer may reach through this computer. Nothing is allowed that no rule allows. */
 export const ruleSchema = z
   .object({
@@ -110,4 +113,5 @@ export type PublishTunnel = z.infer<typeof publishSchema>;
 export type Tunnel = z.infer<typeof tunnelSchema>;
 export type TunnelKind = Tunnel['kind'];
 export type TunnelSecrets = z.infer<typeof tunnelSecretsSchema>;
+export type StoredSecrets = z.infer<typeof storedSecretsSchema>;
 export type AccessRule = z.infer<typeof ruleSchema>;

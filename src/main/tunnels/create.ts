@@ -17,5 +17,7 @@ export function createTunnels(peer: Peer): Tunnels {
     change: ({ tunnels, rules }) =>
       void peer.changeSettings({ ...(tunnels ? { tunnels } : {}), ...(rules ? { accessRules: rules } : {}) }),
   };
-  return new Tunnels({ store, engine: new PeerEngine(peer), clock: systemClock, viewers: { rdp: hasViewer('rdp'), vnc: hasViewer('vnc') } });
+  const engine = new PeerEngine(peer, (id, passwordHash) => tunnels.signedIn(id, passwordHash));
+  const tunnels = new Tunnels({ store, engine, clock: systemClock, viewers: { rdp: hasViewer('rdp'), vnc: hasViewer('vnc') } });
+  return tunnels;
 }

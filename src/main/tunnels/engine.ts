@@ -1,6 +1,6 @@
 /** What the list of tunnels needs from whoever runs them: nothing here knows how a tunnel is carried. */
 import type { ErrorData } from '../../core/errors.ts';
-import type { AccessRule, Tunnel, TunnelSecrets } from '../../shared/tunnels.ts';
+import type { AccessRule, StoredSecrets, Tunnel } from '../../shared/tunnels.ts';
 import type { TunnelStatus } from '../../shared/tunnels-state.ts';
 
 /** A tunnel as its runner sees it; rates are made from the counters. */
@@ -14,7 +14,7 @@ export interface RunningTunnel {
 
 export interface TunnelEngine {
   /** Brings it up and keeps it up. What goes wrong is told by the status, never thrown. `onChange`: another phase, path or error. */
-  start(tunnel: Tunnel, secrets: TunnelSecrets, onChange: () => void): RunningTunnel;
+  start(tunnel: Tunnel, secrets: StoredSecrets, onChange: () => void): RunningTunnel;
   /** What others may reach through this computer from now on; connections that are not allowed any more end. */
   setRules(rules: readonly AccessRule[]): void;
 }
@@ -33,7 +33,10 @@ export const STOPPED: Omit<TunnelStatus, 'id'> = {
   error: null,
 };
 
+const { rates: _rates, phase: _phase, ...nothing } = STOPPED;
+/** Of a tunnel that is to run and cannot yet. */
+export const NOTHING: Omit<RunningStatus, 'phase'> = nothing;
+
 export function failed(error: ErrorData): RunningStatus {
-  const { rates: _rates, ...rest } = STOPPED;
-  return { ...rest, phase: 'failed', error };
+  return { ...NOTHING, phase: 'failed', error };
 }

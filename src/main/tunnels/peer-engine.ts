@@ -2,33 +2,46 @@
 import type { ErrorData } from '../../core/errors.ts';
 import { formatHostPort } from '../../net/index.ts';
 import type { Peer } from '../../peer/peer.ts';
-import { TunnelManager, type TunnelStatus } from '../../peer/tunnel/manager.ts';
+import { type Credentials, TunnelManager, type TunnelStatus } from '../../peer/tunnel/manager.ts';
 import type { TunnelSpec } from '../../peer/tunnel/spec.ts';
-import type { AccessRule, Tunnel, TunnelSecrets } from '../../shared/tunnels.ts';
-import { failed, type RunningStatus, type RunningTunnel, type TunnelEngine } from './engine.ts';
+import type { AccessRule, StoredSecrets, Tunnel } from '../../shared/tunnels.ts';
+import { failed, NOTHING, type RunningStatus, type RunningTunnel, type TunnelEngine } from './engine.ts';
 
 /** Codes after which only a password helps. */
 const PASSWORD_CODES = new Set(['LOGIN_WRONG_PASSWORD', 'LOGIN_PASSWORD_REQUIRED']);
 
 export class PeerEngine implements TunnelEngine {
-  readonly #peer: Peer;
+  readonly #peer: Pick<Peer, 'connect' | 'settings'>;
   readonly #manager: TunnelManager;
-  /** What the user gave for a tunnel to that peer; the newest counts. */
-  readonly #passwords = new Map<string, string>();
+  /** What the user gave for tunnels to that peer, or what is kept of it; the newest counts. */
+  readonly #given = new Map<string, Credentials>();
 
-  constructor(peer: Peer) {
+  /** @param onSignedIn a password let us in: `passwordHash` is what is to be kept of it. */
+  constructor(peer: Pick<Peer, 'connect' | 'settings'>, onSignedIn: (peer: string, passwordHash: string) => void) {
     this.#peer = peer;
     this.#manager = new TunnelManager({ peer, credentials: (id) => this.#credentials(id) });
+    this.#manager.on('link', ({ peer: id, state }) => {
+      const h1 = state.state === 'open' ? state.connection.session.h1 : null;
+      if (!h1 || this.#given.get(id)?.password === undefined) return;
+      const passwordHash = Buffer.from(h1).toString('hex');
+      this.#given.set(id, { passwordHash });
+      onSignedIn(id, passwordHash);
+    });
   }
 
-  start(tunnel: Tunnel, secrets: TunnelSecrets, onChange: () => void): RunningTunnel {
+  start(tunnel: Tunnel, secrets: StoredSecrets, onChange: () => void): RunningTunnel {
     const spec = specOf(tunnel, secrets);
     if (!spec) return { status: failed(NOT_CARRIED), stop: () => Promise.resolve() };
+    const { peerPassword: password, peerPasswordHash: passwordHash } = secrets;
+    if (password !== undefined) this.#given.set(spec.peer, { password });
+    else if (passwordHash !== undefined && !this.#given.has(spec.peer)) this.#given.set(spec.peer, { passwordHash });
+    // Without a password somebody at the other computer would be asked to accept, again with each attempt.
+    if (Object.keys(this.#credentials(spec.peer)).length === 0)
+      return { status: { ...NOTHING, phase: 'password' }, stop: () => Promise.resolve() };
     const manager = this.#manager;
     const off = manager.on('changed', ({ id }) => {
       if (id === spec.id) onChange();
     });
-    if (secrets.peerPassword) this.#passwords.set(spec.peer, secrets.peerPassword);
     manager.add(spec);
     // With a new password a peer that was given up may let us in.
     manager.retry(spec.peer);
@@ -47,16 +60,16 @@ export class PeerEngine implements TunnelEngine {
   /** The rules are in the peer's settings, from where it takes them by itself. */
   setRules(_rules: readonly AccessRule[]): void {}
 
-  #credentials(peer: string): { password?: string; passwordHash?: string } {
-    const password = this.#passwords.get(peer);
-    if (password !== undefined) return { password };
+  #credentials(peer: string): Credentials {
+    const given = this.#given.get(peer);
+    if (given) return given;
     const passwordHash = this.#peer.settings.recentPeers.find(({ id }) => id === peer)?.passwordHash;
     return passwordHash === undefined ? {} : { passwordHash };
   }
 }
 
 /** Null for kinds that a peer alone does not carry. */
-function specOf(tunnel: Tunnel, secrets: TunnelSecrets): TunnelSpec | null {
+function specOf(tunnel: Tunnel, secrets: StoredSecrets): TunnelSpec | null {
   if (tunnel.kind === 'publish') return null;
   const common = {
     id: tunnel.id,

@@ -75,6 +75,12 @@ describe('the tunnels of a computer', () => {
     expect(store.tunnels[0]?.secrets).toEqual({});
   });
 
+  it('keep no password that let us in, only its hash', async () => {
+    const { tunnels, store } = setUp({ ...WEB, secrets: { peerPassword: 'hush' } }, { ...WEB, id: 'other', peer: '7', secrets: {} });
+    tunnels.signedIn(WEB.peer, 'abcd');
+    expect(store.tunnels.map(({ secrets }) => secrets)).toEqual([{ peerPasswordHash: 'abcd' }, {}]);
+  });
+
   it('never show a secret', async () => {
     const { tunnels } = setUp({ ...WEB, secrets: { peerPassword: 'hush' } });
     expect(JSON.stringify(tunnels.state)).not.toContain('hush');

@@ -2,7 +2,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { Emitter } from '../../core/emitter.ts';
 import { LiteDeskError } from '../../core/errors.ts';
-import type { AccessRule, Tunnel, TunnelSecrets } from '../../shared/tunnels.ts';
+import type { AccessRule, StoredSecrets, Tunnel, TunnelSecrets } from '../../shared/tunnels.ts';
 import { MAX_RULES, MAX_TUNNELS } from '../../shared/tunnels.ts';
 import type { TunnelEntry, TunnelsState } from '../../shared/tunnels-state.ts';
 import type { RunningTunnel, TunnelEngine } from './engine.ts';
@@ -12,7 +12,7 @@ import { RateMeter } from './rate-meter.ts';
 const SAMPLE_INTERVAL_MS = 1_000;
 
 /** A definition as it is stored. */
-export type StoredTunnel = Tunnel & { readonly secrets: TunnelSecrets };
+export type StoredTunnel = Tunnel & { readonly secrets: StoredSecrets };
 
 /** Where definitions are kept. */
 export interface TunnelStore {
@@ -80,7 +80,7 @@ export class Tunnels extends Emitter<TunnelsEvents> {
     const before = store.tunnels.find(({ id }) => id === tunnel.id);
     if (!before && store.tunnels.length >= MAX_TUNNELS) throw tooMany('tunnels', MAX_TUNNELS);
     // A password belongs to the computer it was given for.
-    const known = before && peerOf(before) !== peerOf(tunnel) ? { ...before.secrets, peerPassword: undefined } : before?.secrets;
+    const known = before && peerOf(before) === peerOf(tunnel) ? before.secrets : { proxyPassword: before?.secrets.proxyPassword };
     const stored: StoredTunnel = { ...tunnel, secrets: defined({ ...known, ...secrets }) };
     store.change({ tunnels: before ? store.tunnels.map((other) => (other === before ? stored : other)) : [...store.tunnels, stored] });
     await this.#apply(stored);
@@ -132,6 +132,16 @@ export class Tunnels extends Emitter<TunnelsEvents> {
     const status = this.#running.get(id)?.tunnel.status;
     if ((kind !== 'rdp' && kind !== 'vnc') || status?.phase !== 'ready' || status.address === '') throw notReady();
     return { kind, address: status.address };
+  }
+
+  /** A password let us in at that peer: from now on its hash is kept instead. */
+  signedIn(peer: string, peerPasswordHash: string): void {
+    const { store } = this.#options;
+    const keep = (stored: StoredTunnel): StoredTunnel =>
+      peerOf(stored) === peer ? { ...stored, secrets: defined({ ...stored.secrets, peerPassword: undefined, peerPasswordHash }) } : stored;
+    store.change({ tunnels: store.tunnels.map(keep) });
+    for (const stored of store.tunnels)
+      if (this.#running.get(stored.id)?.tunnel.status.phase === 'password' && peerOf(stored) === peer) void this.#apply(stored);
   }
 
   #changeRules(rules: AccessRule[]): void {
@@ -202,7 +212,7 @@ function peerOf(tunnel: Tunnel): string {
   return tunnel.kind === 'publish' ? '' : tunnel.peer;
 }
 
-function defined(secrets: TunnelSecrets): TunnelSecrets {
+function defined(secrets: StoredSecrets): StoredSecrets {
   return Object.fromEntries(Object.entries(secrets).filter(([, value]) => value !== undefined && value !== ''));
 }
 

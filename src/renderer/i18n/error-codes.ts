@@ -1,7 +1,8 @@
 import type { Language } from '../../shared/ipc.ts';
+import { TUNNEL_ERROR_WORDS } from './error-codes-tunnels.ts';
 
 type Titles = Readonly<Record<Language, string>>;
-interface Words {
+export interface Words {
   title: Titles;
   /** The next step where the English of the error would stand in another language; English comes with the error. */
   hint: Readonly<Record<Exclude<Language, 'en'>, string>>;
@@ -51,6 +52,7 @@ const NO_SERVER_ANSWER: Words = {
 
 /** Words for the failures that people meet; others are told by their stage and the English of the error. */
 export const ERROR_WORDS: ReadonlyMap<string, Words> = new Map<string, Words>([
+  ...TUNNEL_ERROR_WORDS,
   [
     'SERVER_NOT_SET',
     {
