@@ -22,6 +22,8 @@ import {
 const HEAD_START_MS = 500;
 /** A protocol that did not work is not asked again for this long, or for as long as the gateway says. */
 const FORGET_AFTER_MS = 5 * 60_000;
+/** Taking back what was asked for and is not wanted any more may take so long. */
+const TAKE_BACK_MS = 1_500;
 
 export interface GatewaySiteOptions {
   readonly gateway: Gateway;
@@ -50,6 +52,8 @@ export class GatewaySite {
   readonly gateway: Gateway;
   readonly #options: GatewaySiteOptions;
   readonly #known = new Map<MappingVia, Known>();
+  /** Ports that are being taken back, by protocol and number. */
+  readonly #takenBack = new Map<string, Promise<void>>();
 
   constructor(options: GatewaySiteOptions) {
     this.#options = options;
@@ -81,6 +85,7 @@ export class GatewaySite {
    * PORT_MAP_REFUSED, PORT_MAP_NO_ANSWER, ABORTED.
    */
   async map(wish: MappingWish, preferred: MappingVia | null, signal: AbortSignal): Promise<{ grant: Grant; client: GatewayProtocol }> {
+    await this.#takenBack.get(keyOf(wish));
     if (signal.aborted) throw abortError(signal, 'punch');
     const untried = new Set(this.#known.keys());
     const asked = new Map<MappingVia, Promise<MappingVia>>();
@@ -127,9 +132,31 @@ export class GatewaySite {
     try {
       return await client.map(wish, signal);
     } catch (error) {
+      // The question is out: the gateway may say yes to somebody who does not listen any more.
+      if (!(error instanceof PortMapError)) this.#takeBack(client, wish);
       this.#note(client.via, error);
       throw error;
     }
+  }
+
+  /** Resolves when nothing is being taken back. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#takenBack.values());
+  }
+
+  #takeBack(client: GatewayProtocol, wish: MappingWish): void {
+    const late = new AbortController();
+    const cancel = this.#options.clock.setTimer(TAKE_BACK_MS, () => late.abort());
+    const key = keyOf(wish);
+    const work = client
+      .unmap(wish, AbortSignal.any([this.#options.signal, late.signal]))
+      // It ends by itself then.
+      .catch(() => {})
+      .finally(() => {
+        cancel();
+        if (this.#takenBack.get(key) === work) this.#takenBack.delete(key);
+      });
+    this.#takenBack.set(key, work);
   }
 
   #works(via: MappingVia): GatewayProtocol | null {
@@ -172,6 +199,10 @@ export class GatewaySite {
     known.untilMs = this.#options.clock.now() + Math.max(FORGET_AFTER_MS, retryAfterMs);
     this.#options.onReport();
   }
+}
+
+function keyOf({ protocol, internalPort }: MappingWish): string {
+  return `${protocol} ${internalPort}`;
 }
 
 function newClient(via: MappingVia, options: ClientOptions): GatewayProtocol {

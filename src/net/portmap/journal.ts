@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { systemCode } from '../errors.ts';
 import { replacePrivateFile } from '../private-file.ts';
 import { NONCE_BYTES } from './pcp.ts';
 import { MAPPING_VIAS, type MappingVia, type MappingWish } from './types.ts';
@@ -122,4 +123,14 @@ export class MappingJournal {
 
 function keyOf(entry: { gateway: string; via: string; protocol: string; internalPort: number; externalPort: number }): string {
   return [entry.gateway, entry.via, entry.protocol, entry.internalPort, entry.externalPort].join(' ');
+}
+
+/** Whether a process of that number runs. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemCode(error) === 'EPERM';
+  }
 }

@@ -45,13 +45,17 @@ export class KeptMapping {
   #wake = (): void => {};
   /** Resolves with the first mapping; rejects as the gateway does, and then nothing is kept. */
   readonly first: Promise<Mapping>;
+  /** Resolves when it asks for nothing any more. */
+  readonly ended: Promise<void>;
 
   constructor(options: KeptMappingOptions) {
     this.#options = options;
     this.#wish = options.wish;
+    let ended = Promise.resolve();
     this.first = new Promise((resolve, reject) => {
-      void this.#run(resolve).catch(reject);
+      ended = this.#run(resolve).catch(reject);
     });
+    this.ended = ended;
     // Who asked for it may be gone.
     this.first.catch(() => {});
   }

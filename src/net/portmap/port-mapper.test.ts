@@ -363,6 +363,49 @@ describe('the ends', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test('a port that is given up while it is asked for does not stay open', async () => {
+    for (const via of ['pcp', 'nat-pmp'] as const) {
+      for (const end of ['the caller', 'unmap', 'stop'] as const) {
+        const gateway = new TestGateway(clock, via);
+        gateway.tamper = (answer, deliver, from) => void clock.setTimer(200, () => deliver(answer, from));
+        const mapper = make(gateway, { protocols: [via] });
+        const abort = new AbortController();
+        const asked = errorOf(mapper.map('udp', 4000, abort.signal));
+        while (gateway.open.size === 0) await advance(clock, 50);
+        const other = end === 'the caller' ? mapper.map('udp', 4000) : null;
+        if (end === 'the caller') {
+          // Somebody else still wants it.
+          abort.abort();
+          expect((await asked).code).toBe('ABORTED');
+          await advance(clock, 1_000, 50);
+          expect(gateway.open.size).toBe(1);
+          expect(mapper.report().mappings).toHaveLength(1);
+          expect((await other)?.externalPort).toBe(4000);
+        }
+        await during(end === 'unmap' ? mapper.unmap('udp', 4000) : mapper.stop());
+        await advance(clock, 2_000, 50);
+        expect([via, end, gateway.open.size]).toEqual([via, end, 0]);
+        await during(mapper.stop());
+        expect((await asked).code).toBe('ABORTED');
+      }
+      const gateway = new TestGateway(clock, via);
+      gateway.tamper = (answer, deliver, from) => void clock.setTimer(200, () => deliver(answer, from));
+      const mapper = make(gateway, { protocols: [via] });
+      const abort = new AbortController();
+      const asked = errorOf(mapper.map('udp', 4000, abort.signal));
+      while (gateway.open.size === 0) await advance(clock, 50);
+      abort.abort();
+      // Asked for again at once: what is taken back is not the new one.
+      const again = mapper.map('udp', 4000);
+      expect((await asked).code).toBe('ABORTED');
+      await during(again, 50);
+      await advance(clock, 2_000, 50);
+      expect(gateway.open.size).toBe(1);
+      await during(mapper.stop());
+      expect([gateway.open.size, clock.pending]).toEqual([0, 0]);
+    }
+  });
+
   test('a gateway that does not answer holds up the end for 1.5 s at most, and its ports are left to the next run', async () => {
     const gateway = new TestGateway(clock, 'pcp');
     const stateFile = join(dir, 'open.json');

@@ -5,11 +5,11 @@
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { type RandomBytes, systemRandom } from '../../core/crypto/random.ts';
 import { Emitter } from '../../core/emitter.ts';
-import { abortError, systemCode } from '../errors.ts';
+import { abortError } from '../errors.ts';
 import { isPrivateHost } from '../endpoint.ts';
 import { noGateway, PortMapError, tooManyMappings } from './errors.ts';
 import { GatewaySite } from './gateway-site.ts';
-import { MappingJournal, type OpenPort } from './journal.ts';
+import { isAlive, MappingJournal, type OpenPort } from './journal.ts';
 import { KeptMapping } from './kept-mapping.ts';
 import { NONCE_BYTES } from './pcp.ts';
 import { systemNetwork } from './system-network.ts';
@@ -23,6 +23,7 @@ import {
   type PortMapReport,
   type ViaReport,
 } from './types.ts';
+import { unlessAborted } from './unless-aborted.ts';
 import { GatewayWatch } from './watch.ts';
 
 /** Sessions need one port of each kind; gateways count them. */
@@ -65,6 +66,8 @@ interface PortMapperEvents {
 interface Kept {
   readonly kept: KeptMapping;
   readonly end: AbortController;
+  /** Callers that wait for the first mapping. */
+  waiting: number;
 }
 
 export class PortMapper extends Emitter<PortMapperEvents> {
@@ -121,16 +124,17 @@ export class PortMapper extends Emitter<PortMapperEvents> {
       entry = this.#keep(key, protocol, internalPort);
     }
     const { kept, end } = entry;
-    const giveUp = (): void => {
-      // Others may be waiting for the same port: only a port that is not there yet is given up.
-      if (kept.mapping === null) end.abort(signal?.reason);
-    };
-    signal?.addEventListener('abort', giveUp, { once: true });
+    entry.waiting += 1;
     try {
-      const first = await kept.first;
+      const first = await unlessAborted(kept.first, signal);
       return kept.mapping ?? first;
     } finally {
-      signal?.removeEventListener('abort', giveUp);
+      entry.waiting -= 1;
+      // Others may wait for the same port, or have it.
+      if (signal?.aborted && entry.waiting === 0 && kept.mapping === null) {
+        if (this.#kept.get(key) === entry) this.#kept.delete(key);
+        end.abort();
+      }
     }
   }
 
@@ -212,7 +216,7 @@ export class PortMapper extends Emitter<PortMapperEvents> {
         this.emit('report', undefined);
       },
     });
-    const entry = { kept, end };
+    const entry: Kept = { kept, end, waiting: 0 };
     this.#kept.set(key, entry);
     kept.first.catch(() => {
       if (this.#kept.get(key) === entry) this.#kept.delete(key);
@@ -297,6 +301,9 @@ export class PortMapper extends Emitter<PortMapperEvents> {
         }),
       ),
     );
+    // What was just being asked for is taken back, too.
+    await Promise.all(entries.map(({ kept }) => kept.ended));
+    await this.#current?.settled();
     return [...open].flatMap(({ kept }) => openPorts(kept));
   }
 
@@ -356,13 +363,4 @@ function openPorts({ holder, mapping, wish }: KeptMapping): OpenPort[] {
   if (!holder || !mapping) return [];
   const { address, localAddress } = holder.site.gateway;
   return [{ ...wish, gateway: address, localAddress, via: mapping.via }];
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return systemCode(error) === 'EPERM';
-  }
 }
