@@ -27,6 +27,8 @@ import {
   mangleAddress,
   unmangleAddress,
 } from '../core/wire/index.ts';
+import type { NativeState } from '../core/native/contract.ts';
+import { PasswordLoginController, PasswordLoginHost } from '../core/native/password-login.ts';
 import { dialTcp, secureAsController, secureAsHost, TcpLink } from '../net/index.ts';
 import { createPunchSocket } from '../net/punch-udp.ts';
 
@@ -54,15 +56,34 @@ async function rehearseTcp(signal: AbortSignal): Promise<void> {
     const sign = signKeyPair(randomBytes(KEY_BYTES));
     const options = { allowPlaintext: false, signal };
     const accepted = once(server, 'connection', { signal }).then(([socket]) =>
-      secureAsHost(new TcpLink(socket as Socket), { ...options, id: '1', signSecretKey: sign.secretKey }),
+      secureAsHost(new TcpLink(socket as Socket), {
+        ...options,
+        id: '1',
+        signSecretKey: sign.secretKey,
+        native: { findSession: () => null },
+      }),
     );
     const dialled = dialTcp({ host: '127.0.0.1', port, reusable: true, signal }).then((socket) =>
-      secureAsController(new TcpLink(socket), { ...options, peerId: '1', hostKey: sign.publicKey }),
+      secureAsController(new TcpLink(socket), {
+        ...options,
+        peerId: '1',
+        hostKey: sign.publicKey,
+        native: { identity: { id: '1', ...sign } },
+      }),
     );
-    for (const link of await Promise.all([accepted, dialled])) link.destroy();
+    const links = await Promise.all([accepted, dialled]);
+    for (const link of links) link.destroy();
+    if (links[0].native) rehearseLogin(links[0].native);
   } finally {
     server.close();
   }
+}
+
+function rehearseLogin(session: NativeState): void {
+  const h1 = passwordHash('p', 's');
+  const host = new PasswordLoginHost(session, [h1], randomBytes);
+  const controller = PasswordLoginController.answer(session, host.shares, h1, randomBytes);
+  if (controller) host.receive(controller.share, controller.tags);
 }
 
 /** A socket that hears itself. */
