@@ -87,6 +87,14 @@ export class LiteDeskApp {
         peer.forgetPeer(id);
         return null;
       },
+      forgetPin: (_sender, id) => {
+        peer.pins.forget(id);
+        return null;
+      },
+      allowOlderLink: (_sender, id) => {
+        peer.pins.allowOlderLink(id);
+        return null;
+      },
       discoverLan: async () => {
         const found = await peer.discoverLan(AbortSignal.timeout(LAN_SEARCH_TIMEOUT_MS));
         return found.map(({ id, hostname, platform, address }) => ({ id, name: hostname, platform, address }));

@@ -56,6 +56,8 @@ export async function secureAsController(
     if (next) return next(payload);
     const offer = readOffer(payload, hostKey, peerId);
     if (offer.error) {
+      if (pinned?.native && offer.error.code === 'HANDSHAKE_PLAINTEXT_REFUSED')
+        throw handshakeErrors.nativeWithheld(peerId);
       if (!allowPlaintext) throw offer.error;
       link.send(offer.error.code === 'HANDSHAKE_BAD_SIGNATURE' ? encodeMessage({ publicKey: {} }) : EMPTY);
       return plain(link);

@@ -8,6 +8,8 @@ export const COMMAND_NAMES = [
   'changeSettings',
   'connect',
   'forgetPeer',
+  'forgetPin',
+  'allowOlderLink',
   'discoverLan',
   'hostServer',
   'stopHostedServer',

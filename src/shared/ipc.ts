@@ -173,6 +173,10 @@ export interface LiteDeskApi {
   /** Opens a session window; the answer is its id. */
   connect(target: string): Promise<Result<string>>;
   forgetPeer(id: string): Promise<Result<null>>;
+  /** The next session with this ID begins as if there had been none: whatever key it has is taken. */
+  forgetPin(id: string): Promise<Result<null>>;
+  /** Takes the older link from this ID again, with the key that is known. */
+  allowOlderLink(id: string): Promise<Result<null>>;
   discoverLan(): Promise<Result<LanPeer[]>>;
   hostServer(): Promise<Result<null>>;
   stopHostedServer(): Promise<Result<null>>;

@@ -204,6 +204,8 @@ export const COMMANDS = {
   changeSettings: { args: z.tuple([settingsChangeSchema]), answer: settingsSchema },
   connect: { args: z.tuple([z.string().min(1).max(MAX_NAME)]), answer: sessionId },
   forgetPeer: { args: z.tuple([name]), answer: nothing },
+  forgetPin: { args: z.tuple([name]), answer: nothing },
+  allowOlderLink: { args: z.tuple([name]), answer: nothing },
   discoverLan: {
     args: none,
     answer: z.array(z.object({ id: text, name: text, platform: text, address: text })).max(1000),

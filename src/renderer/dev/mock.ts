@@ -269,6 +269,8 @@ export function makeMock(
       setHome({ recentPeers: homeState.recentPeers.filter((peer) => peer.id !== id) });
       return called(`forgetPeer ${id}`);
     },
+    forgetPin: (id) => called(`forgetPin ${id}`),
+    allowOlderLink: (id) => called(`allowOlderLink ${id}`),
     discoverLan: () =>
       ok([
         { id: '77001122', name: 'workshop', platform: 'Linux', address: '192.168.1.31' },

@@ -203,6 +203,36 @@ export const ERROR_WORDS: ReadonlyMap<string, Words> = new Map<string, Words>([
   ['HANDSHAKE_BAD_SIGNATURE', WRONG_PEER],
   ['HANDSHAKE_WRONG_ID', WRONG_PEER],
   [
+    'HANDSHAKE_KEY_CHANGED',
+    {
+      title: {
+        en: 'This is not the computer that was connected before',
+        'zh-CN': '这不是之前连接过的那台电脑',
+        de: 'Das ist nicht der Computer, der vorher verbunden war',
+      },
+      hint: {
+        'zh-CN': '如果对方刚重新安装，请先核对密钥指纹再接受；否则可能有人在中间冒充。',
+        de: 'Wurde er neu eingerichtet, vergleichen Sie die Fingerabdrücke und nehmen Sie dann den neuen Schlüssel an. Sonst sitzt jemand dazwischen.',
+      },
+    },
+  ],
+  [
+    'HANDSHAKE_DOWNGRADE_REFUSED',
+    {
+      title: {
+        en: 'The protected link is no longer offered',
+        'zh-CN': '对方不再提供受保护的连接',
+        de: 'Die geschützte Verbindung wird nicht mehr angeboten',
+      },
+      hint: {
+        'zh-CN': '如果那里换成了旧版或其他程序，可以接受旧式连接；否则请不要连接。',
+        de: 'Läuft dort ein älteres oder anderes Programm, können Sie die ältere Verbindung annehmen. Sonst verbinden Sie sich nicht.',
+      },
+    },
+  ],
+  ['HANDSHAKE_NOT_CONFIRMED', WRONG_PEER],
+  ['LOGIN_HOST_UNPROVEN', WRONG_PEER],
+  [
     'LOGIN_WRONG_PASSWORD',
     {
       title: { en: 'The password is wrong', 'zh-CN': '密码错误', de: 'Das Passwort ist falsch' },
