@@ -32,6 +32,8 @@ const MAX_PENDING = 64;
 /** For the server's answer with our relay ticket; it comes within a round trip or never. */
 const TICKET_TIMEOUT_MS = 1_500;
 const HANDSHAKE_TIMEOUT_MS = 18_000;
+/** For so long a place at the relay is not gone to twice; a controller repeats its request within this time. */
+const MEETING_MS = 20_000;
 const NO_BYTES = new Uint8Array(0);
 /** Nobody has proven anything on a fresh link. */
 const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
@@ -69,6 +71,8 @@ export class Acceptor {
   readonly #seen = new Map<string, number>();
   /** Holes over IPv6 that are open now, and the address of each for the answer. */
   readonly #holes = new Map<string, Promise<Uint8Array>>();
+  /** Places at the relay that we went to lately. */
+  readonly #meetings = new Set<string>();
   #pending = 0;
 
   constructor(options: AcceptorOptions) {
@@ -124,12 +128,32 @@ export class Acceptor {
     const v6 = message.forceRelay ? NO_BYTES : await this.#listenV6(message.socketAddrV6);
     if (message.natType === symmetric || this.#options.nat() === 'symmetric' || message.forceRelay)
       return await this.#createRelay(
-        { socketAddr: message.socketAddr, relayServer: message.relayServer, v6 },
+        { socketAddr: message.socketAddr, relayServer: message.relayServer, v6, place: message.relayUuid },
         controller,
       );
+    const meeting = this.#meetAtRelay(message, controller);
     if (message.udpPort > 0 && message.udpPort < 65536)
-      return await this.#punchUdp(message, v6, { host: normalizeHost(controller.host), port: message.udpPort });
-    await this.#punchTcp(message, v6, { host: normalizeHost(controller.host), port: controller.port });
+      return await this.#punchUdp(message, { ...offerV6(v6), ...meeting }, { host: normalizeHost(controller.host), port: message.udpPort });
+    await this.#punchTcp(message, v6, meeting, { host: normalizeHost(controller.host), port: controller.port });
+  }
+
+  /** Goes to the relay where a native controller waits, and gives what to say of it; stock ones do not wait there. */
+  #meetAtRelay({ relayUuid, relayTicket, relayServer }: hbb.PunchHole, controller: HostPort): hbb.IPunchHoleSent {
+    if (relayUuid === '' || !this.#options.findSession) return {};
+    // The controller names one place in each of its requests.
+    if (!this.#meetings.has(relayUuid) && this.#meetings.size < MAX_PENDING) {
+      this.#meetings.add(relayUuid);
+      setTimeout(() => this.#meetings.delete(relayUuid), MEETING_MS).unref();
+      const relay = relayAddress(relayServer, this.#options.server);
+      const request = { licenceKey: this.#options.server.key, uuid: relayUuid, ...(relayTicket.length > 0 ? { relayTicket } : {}) };
+      joinRelay(relay, request, this.#abort.signal).then(
+        (link) => this.#secure(link, 'relay', controller),
+        (error: unknown) => {
+          if (!this.#abort.signal.aborted) this.#options.onFailure('relay', error);
+        },
+      );
+    }
+    return { relayUuid };
   }
 
   /** Opens the hole towards the controller's IPv6 address and gives our own for the answer; empty where there is no such path. */
@@ -159,7 +183,7 @@ export class Acceptor {
     return hole.wireAddress;
   }
 
-  async #punchUdp(message: hbb.PunchHole, v6: Uint8Array, remote: HostPort): Promise<void> {
+  async #punchUdp(message: hbb.PunchHole, more: hbb.IPunchHoleSent, remote: HostPort): Promise<void> {
     const server = this.#options.serverAddress();
     if (!server) return;
     const socket = createPunchSocket(isIPv6(remote.host) ? 'udp6' : 'udp4');
@@ -188,7 +212,7 @@ export class Acceptor {
         relayServer: message.relayServer,
         natType: natTypeToWire(this.#options.nat()),
         version: WIRE_VERSION,
-        ...offerV6(v6),
+        ...more,
       },
     });
     let open = true;
@@ -210,7 +234,7 @@ export class Acceptor {
     }
   }
 
-  async #punchTcp(message: hbb.PunchHole, v6: Uint8Array, controller: HostPort): Promise<void> {
+  async #punchTcp(message: hbb.PunchHole, v6: Uint8Array, meeting: hbb.IPunchHoleSent, controller: HostPort): Promise<void> {
     const connection = await this.#openServer();
     // Whose address a web proxy hides cannot be dialled, and behind one we cannot say where the hole is.
     if (controller.port === 0 || connection.isWebSocket) {
@@ -233,6 +257,7 @@ export class Acceptor {
             natType: natTypeToWire(this.#options.nat()),
             version: WIRE_VERSION,
             ...offerV6(v6),
+            ...meeting,
           },
         });
         connection.close();
@@ -286,13 +311,13 @@ export class Acceptor {
     );
   }
 
-  /** §9.4. Without `uuid` we are the ones who propose the relay. */
+  /** §9.4. Without `uuid` we are the ones who propose the relay; `place`: where the controller waits already. */
   async #createRelay(
-    request: { socketAddr: Uint8Array; relayServer: string; uuid?: string; v6?: Uint8Array },
+    request: { socketAddr: Uint8Array; relayServer: string; uuid?: string; v6?: Uint8Array; place?: string },
     controller: HostPort,
   ): Promise<void> {
     const connection = await this.#openServer();
-    const uuid = request.uuid ?? randomUUID();
+    const uuid = request.uuid ?? (request.place || randomUUID());
     connection.send({
       relayResponse: {
         socketAddr: request.socketAddr,

@@ -14,6 +14,7 @@ import { formatHostPort, secureAsController, TcpLink } from '../net/index.ts';
 import type { NetLink, SecuredLink } from '../net/index.ts';
 import { createPunchSocket, punchUdp } from '../net/punch-udp.ts';
 import type { ConnectPeerOptions, ConnectStep, PeerConnection } from './connect-options.ts';
+import { EarlyRelay } from './early-relay.ts';
 import { aborted, noServer, pathImpossible, peerSilent, relayNotPaired, relayRefused } from './errors.ts';
 import { lookupFailure } from './lookup-failure.ts';
 import { natTypeToWire, testNat } from './nat-test.ts';
@@ -81,6 +82,9 @@ class Connector {
   #ipv6: IPv6Hole | null = null;
   #ipv6Running = false;
   #onRequested: () => void = () => {};
+  #early: EarlyRelay | null = null;
+  /** Asks for the relay as the way back of a session that began without it. */
+  #standby: (() => void) | null = null;
   /** Where the relay would be asked for, once the peer has answered. */
   #relayWanted: (() => void) | null = null;
 
@@ -102,6 +106,10 @@ class Connector {
     }
     race.task(async () => {
       const address = await resolveServer(this.#server, race.signal);
+      if (path === 'auto' && this.#options.identity && !race.over) {
+        const { connType } = this.#options;
+        this.#early = new EarlyRelay({ server: this.#server, peerId, connType, signal: race.signal });
+      }
       if (path !== 'udp') race.task(() => this.#introduceTcp(address));
       // Where the server is near, its answer is the next thing to wait for, and the rest is prepared meanwhile.
       if (path !== 'udp') await this.#requestedOr(FIRST_REQUEST_MS);
@@ -110,11 +118,13 @@ class Connector {
       if (path === 'auto' && this.#nat === 'unknown' && !this.#server.single) void this.#learnNat(address);
     });
     const result = await race.result;
+    if (result.link.native && result.path !== 'relay') this.#standby?.();
     return { ...result, elapsedMs: Math.round(race.elapsedMs * 10) / 10, further: race };
   }
 
   #cleanUp(): void {
     if (this.#relayTimer) clearTimeout(this.#relayTimer);
+    this.#early?.drop();
     this.#ipv6?.close();
   }
 
@@ -218,6 +228,7 @@ class Connector {
         relayLatency: [...(this.#options.relays?.() ?? [])],
         ...(udp ? { udpPort: udp.port } : {}),
         ...(wantRelay ? { forceRelay: true } : {}),
+        ...(this.#early ? { relayUuid: this.#early.uuid } : {}),
         ...(this.#ipv6 ? { socketAddrV6: this.#ipv6.wireAddress } : {}),
       },
     };
@@ -257,6 +268,8 @@ class Connector {
       hostKey: this.#hostKey(response.pk),
       relayServer: response.relayServer,
     };
+    if (path === 'auto') this.#standby = () => this.#requestRelay(introduction, address);
+    this.#takeEarlyRelay(introduction, response, address);
     if (path === 'relay' || (connection.isWebSocket && path === 'auto' && response.isLocal !== true)) {
       this.#tryIPv6(response.socketAddrV6, introduction.hostKey);
       this.#requestRelay(introduction, address);
@@ -311,6 +324,30 @@ class Connector {
     return useUdp;
   }
 
+  /** Meets the peer at the relay where we wait already, if it is on its way there; else nobody will come. */
+  #takeEarlyRelay(introduction: Introduction, response: hbb.PunchHoleResponse, address: HostPort): void {
+    const early = this.#early;
+    if (!early || early.taken) return;
+    if (response.relayUuid !== early.uuid || this.#relayStarted) {
+      early.drop();
+      return;
+    }
+    this.#relayStarted = true;
+    const name = introduction.relayServer || this.#serverName;
+    this.#progress('relay', name);
+    this.#race.attempt(
+      'relay',
+      async (signal) => {
+        const link = await early.take(introduction.relayServer, response.relayTicket);
+        return await this.#secureRelayed(link, name, introduction.hostKey, signal);
+      },
+      () => {
+        this.#relayStarted = false;
+        this.#requestRelay(introduction, address, 1);
+      },
+    );
+  }
+
   /** Punches over IPv6 when both sides have named an address; once. */
   #tryIPv6(field: Uint8Array, hostKey: Uint8Array | null): boolean {
     const remote = ipv6Of(field);
@@ -345,9 +382,14 @@ class Connector {
     const relayServer = response.relayServer;
     if (this.#relayStarted) return;
     this.#relayStarted = true;
+    const early = this.#early;
+    const waiting = early && !early.taken && response.uuid === early.uuid ? early : null;
+    if (!waiting) early?.drop();
     this.#race.attempt(
       'relay',
       async (signal) => {
+        if (waiting)
+          return await this.#secureRelayed(await waiting.take(relayServer, response.relayTicket), relayServer, hostKey, signal);
         if (ipv6) await this.#ipv6HeadStart(punchMs);
         return await this.#joinRelay({ relayServer, hostKey }, response.uuid, response.relayTicket, signal);
       },
@@ -429,6 +471,10 @@ class Connector {
       },
       signal,
     );
+    return await this.#secureRelayed(link, name, hostKey, signal);
+  }
+
+  async #secureRelayed(link: NetLink, name: string, hostKey: Uint8Array | null, signal: AbortSignal): Promise<SecuredLink> {
     try {
       return await this.#secure(link, hostKey, signal);
     } catch (error) {

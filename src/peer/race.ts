@@ -168,10 +168,8 @@ export class PathRace implements FurtherPaths {
   #taskDone(): void {
     this.#tasks -= 1;
     if (this.#tasks > 0 || this.#over) return;
-    if (this.#decided) {
-      this.#finish();
-      return;
-    }
+    // What comes later, like the relay as a way back, may still be asked for.
+    if (this.#decided) return;
     let best: unknown = punchFailed('nothing could be tried');
     let weight = -1;
     for (const error of this.#errors) {

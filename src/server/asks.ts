@@ -32,6 +32,8 @@ export interface Ask {
   udp: boolean;
   /** The relay uuid that the controller asked for. */
   uuid?: string | undefined;
+  /** Where the controller waits at the relay beside direct attempts. */
+  relayUuid?: string | undefined;
   /** The controller can use a relay ticket. */
   wantsTicket?: boolean | undefined;
   /** The server key that the controller can check signatures with; absent: the present one. */

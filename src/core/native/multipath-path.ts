@@ -31,9 +31,18 @@ export class Path {
 
   /** When its silence begins to mean something; null while it owes nothing. */
   suspectAt(now: number): number | null {
+    return this.watch.suspectAt(now, this.#drainMs(now));
+  }
+
+  /** When it is time to see which other path would do; null: not now. */
+  alarmAt(now: number): number | null {
+    return this.watch.alarmAt(now, this.#drainMs(now));
+  }
+
+  #drainMs(now: number): number {
     // Acknowledgements wait behind what the other end sends, which may be as much.
     const queues = now - this.bulkAt < BULK_MS ? 2 : 1;
-    return this.watch.suspectAt(now, this.flow.drainMs() * queues);
+    return this.flow.drainMs() * queues;
   }
 
   facts(now: number): PathFacts {

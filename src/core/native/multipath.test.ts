@@ -60,6 +60,17 @@ describe('moving', () => {
     rig.check(true);
   });
 
+  test('past a second path that is as silent: the one that answers is taken', () => {
+    const rig = new Rig(random, { delayMs: 30 });
+    const direct = [rig.add({ delayMs: 20 }, 'udp'), rig.add({ delayMs: 20 }, 'tcp')];
+    picture(rig, 3_000);
+    for (const path of direct) path.silence();
+    expect(picture(rig, 2_000)).toBeLessThan(300);
+    expect(rig.b.link.paths.find((path) => path.active)?.kind).toBe('relay');
+    rig.clock.advance(1_000);
+    rig.check(true);
+  });
+
   test('a busy slow path is no reason to leave it', () => {
     const rig = new Rig(random, { delayMs: 20, rate: 125 }, 'udp');
     rig.add({ delayMs: 60 }, 'relay');

@@ -65,7 +65,8 @@ export class PathFlow {
   drainMs(): number {
     if (this.#inFlight === 0) return 0;
     const rate = Math.max(this.#rate, this.#olderRate);
-    return rate === 0 ? UNKNOWN_RATE_MS : this.#inFlight / rate + this.#minRtt;
+    if (rate === 0) return this.#inFlight < MIN_FRAGMENT_BYTES ? 0 : UNKNOWN_RATE_MS;
+    return this.#inFlight / rate + this.#minRtt;
   }
 
   /** Size of the next piece: an eighth of what may be on its way, as a power of two. */

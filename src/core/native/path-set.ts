@@ -46,6 +46,8 @@ export class PathSet {
   #active: Path | null = null;
   #nextId = 1;
   #movedAt = Number.NEGATIVE_INFINITY;
+  /** Since when a path was silent that was left for that, until the one taken instead has been heard. */
+  #doubtSince: number | null = null;
   /** The path that the controller said it uses; for hosts. */
   #told: Path | null = null;
   /** The path that somebody asked for. */
@@ -134,11 +136,14 @@ export class PathSet {
     for (const path of this.#paths) {
       const { watch } = path;
       const suspectAt = path.suspectAt(now);
+      const alarmAt = path === this.#active ? path.alarmAt(now) : null;
+      if (alarmAt !== null && now >= alarmAt) {
+        watch.alarm();
+        for (const other of this.#paths) if (other !== path && watch.suspectSince === null) this.#probe(other, now);
+      }
       if (suspectAt !== null && watch.suspectSince === null && now >= suspectAt) {
         watch.suspect(now);
         watch.nextProbeAt = now;
-        // Who takes over should have proven that it can.
-        if (path === this.#active) this.#probeOthers(path, now);
       }
       if (watch.suspectSince !== null && now >= watch.suspectSince + DEAD_MS && !this.silent) {
         this.drop(path.id, SILENT, now);
@@ -156,6 +161,7 @@ export class PathSet {
       next = Math.min(next, path.watch.nextProbeAt);
       const suspectAt = path.suspectAt(now);
       if (suspectAt !== null && path.watch.suspectSince === null) next = Math.min(next, suspectAt);
+      if (path === this.#active) next = Math.min(next, path.alarmAt(now) ?? next);
     }
     return next;
   }
@@ -169,18 +175,25 @@ export class PathSet {
       if (!active && this.#paths.length > 0) this.#move(this.#paths[this.#paths.length - 1] as Path, SILENT, now);
       return;
     }
+    if (active && this.#doubtSince !== null && active.watch.heardAt >= this.#doubtSince) this.#doubtSince = null;
+    // After a silence those that were heard during it go first; the one taken in a hurry may be silent as well.
+    const since = this.#doubtSince ?? active?.watch.owedSince ?? now;
+    const heard = live.filter((path) => path.watch.heardAt >= since);
+    const lost = !active || active.watch.suspectSince !== null || (this.#doubtSince !== null && heard.length > 0);
+    const choice = lost && heard.length > 0 ? heard : live;
     const asked = this.#wanted ?? this.#told;
-    if (asked && live.includes(asked)) {
-      const why = asked === this.#wanted ? 'asked for' : 'the controller moved';
-      if (asked !== active) this.#move(asked, active?.watch.suspectSince != null ? SILENT : why, now);
+    if (asked && choice.includes(asked)) {
+      if (asked !== active) this.#move(asked, lost ? SILENT : asked === this.#wanted ? 'asked for' : 'the controller moved', now);
       return;
     }
-    const lost = !active || active.watch.suspectSince !== null;
     if (!lost && (this.#role === 'host' || now - this.#movedAt < MOVE_REST_MS)) return;
     let best: Path | null = lost ? null : active;
-    for (const path of live)
+    for (const path of choice)
       if (path !== best && betterPath(path.facts(now), best?.facts(now) ?? null)) best = path;
-    if (best && best !== active) this.#move(best, lost ? SILENT : 'a better path', now);
+    if (!best || best === active) return;
+    if (lost) this.#doubtSince = active ? since : null;
+    else this.#movedAt = now;
+    this.#move(best, lost ? SILENT : 'a better path', now);
   }
 
   closeAll(): void {
@@ -193,7 +206,6 @@ export class PathSet {
   #move(path: Path, reason: string, now: number): void {
     const from = this.#active;
     this.#active = path;
-    this.#movedAt = now;
     path.usedAt = now;
     if (this.#role === 'controller') path.link.send(encodeUse());
     if (!path.watch.probing) this.#probe(path, now);
@@ -230,10 +242,6 @@ export class PathSet {
     const spare = this.#paths.filter((path) => path !== this.#active);
     const worst = spare.find((path) => path.watch.suspectSince !== null) ?? spare.find((path) => path.kind !== 'relay');
     if (worst) this.drop(worst.id, 'there are too many paths', now);
-  }
-
-  #probeOthers(path: Path, now: number): void {
-    for (const other of this.#paths) if (other !== path && !other.watch.probing) other.watch.nextProbeAt = now;
   }
 
   #probe(path: Path, now: number): void {

@@ -8,6 +8,8 @@ interface Probe {
 
 /** How much longer than the longest pause so far a silence may be before it means something. */
 const GAP_SLACK = 1.5;
+/** Share of the patience after which other paths are asked, so that an answer is there when it ends. */
+const ALARM_SHARE = 0.5;
 /** The longest pause that a lossy path may make a habit of, in milliseconds. */
 const LONGEST_GAP_MS = 600;
 /** Round trips of which the shortest counts when paths are compared. */
@@ -29,6 +31,8 @@ export class PathWatch {
   #stallAt = 0;
   /** Probes since the last sign of life. */
   #lost = 0;
+  #heardAt = Number.NEGATIVE_INFINITY;
+  #alarmed = false;
   nextProbeAt = 0;
 
   /** Smoothed round trip in milliseconds; null before the first answer. */
@@ -49,6 +53,11 @@ export class PathWatch {
     return this.#suspectSince;
   }
 
+  /** When the other end last showed that something of ours had come by this path. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
   get probing(): boolean {
     return this.#probes.length > 0;
   }
@@ -67,6 +76,18 @@ export class PathWatch {
   /** When the silence begins to mean something; null while nothing is owed. `drainMs`: what is on its way takes so long. */
   suspectAt(now: number, drainMs: number): number | null {
     return this.#owedSince === null ? null : this.#owedSince + this.#patienceMs(now, drainMs);
+  }
+
+  /** When it is time to see which other path would do; null: nothing is owed, or that has been done. */
+  alarmAt(now: number, drainMs: number): number | null {
+    return this.#owedSince === null || this.#alarmed
+      ? null
+      : this.#owedSince + ALARM_SHARE * this.#patienceMs(now, drainMs);
+  }
+
+  /** The other paths are being asked. */
+  alarm(): void {
+    this.#alarmed = true;
   }
 
   /** Silence that is normal on this path, from its round trips and from the pauses it made before. */
@@ -122,6 +143,8 @@ export class PathWatch {
         this.#gapAt = now;
       }
     }
+    this.#heardAt = now;
+    this.#alarmed = false;
     this.#suspectSince = null;
     this.#lost = 0;
     this.#owedSince = owed || this.#probes.length > 0 ? now : null;

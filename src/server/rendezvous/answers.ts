@@ -52,9 +52,20 @@ export class Answers {
         ...given('isUdp', isUdp),
         ...given('upnpPort', validPort(message?.upnpPort)),
         ...given('socketAddrV6', message?.socketAddrV6 ?? NO_BYTES),
+        ...this.#relayMeeting(ask, message?.relayUuid ?? '', from),
         ...newerKey(ask, this.#o.keys),
       },
     };
+  }
+
+  /** The controlled side has said that it comes to the relay where the controller waits. */
+  #relayMeeting(ask: Ask, uuid: string, from: HostPort): hbb.IPunchHoleResponse {
+    if (uuid === '' || uuid !== ask.relayUuid) return {};
+    const hosts = [ask.client.remote.host, from.host];
+    this.#o.introductions.note(uuid, hosts);
+    if (!ask.wantsTicket) return { relayUuid: uuid };
+    const relayTicket = sealTicket({ uuid, side: CONTROLLER, hosts }, this.#o.keys.current.secretKey, Date.now());
+    return { relayUuid: uuid, relayTicket };
   }
 
   onLocalAddr(client: Client, message: hbb.ILocalAddr | null | undefined): boolean {

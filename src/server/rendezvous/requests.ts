@@ -1,9 +1,10 @@
 /** What a controller asks for: to be introduced to an id, or to meet it at a relay (rendezvous §6.2, §6.5). */
 import { encodeRendezvous, hbb, rewriteRequestRelay } from '../../core/wire/index.ts';
-import type { Asks } from '../asks.ts';
+import type { Ask, Asks } from '../asks.ts';
 import type { Client } from '../client.ts';
 import { failureReason } from '../observe/wire-reasons.ts';
 import type { Peer } from '../peer-table.ts';
+import { CONTROLLED, sealTicket } from '../tickets.ts';
 import { given, NO_BYTES, validPort } from './fields.ts';
 import { explainKey } from './key-hints.ts';
 import { LocalTries } from './local-tries.ts';
@@ -64,11 +65,24 @@ export class Requests {
     if (ask.kind === 'local') return this.#outbox.push(peer, { fetchLocalAddr: common }, bytes);
     const punchHole = {
       ...common,
+      ...this.#relayMeeting(ask, peer, message?.relayUuid ?? ''),
       natType: route.relayOnly ? hbb.NatType.SYMMETRIC : (message?.natType ?? hbb.NatType.UNKNOWN_NAT),
       ...(route.relayOnly ? {} : { ...given('udpPort', udpPort), ...given('upnpPort', validPort(message?.upnpPort)) }),
       ...given('forceRelay', message?.forceRelay === true),
     };
     this.#outbox.push(peer, { punchHole }, bytes);
+  }
+
+  /** What the controlled side needs to meet a controller at the relay that waits there already; nothing, if none does. */
+  #relayMeeting(ask: Ask, peer: Peer, uuid: string): hbb.IPunchHole {
+    if (uuid === '' || uuid.length > this.#o.limits.maxRelayUuidLength) return {};
+    ask.relayUuid = uuid;
+    const hosts = [ask.client.remote.host, peer.host];
+    // Before the push: both may be at the relay sooner than we are back from it.
+    this.#o.introductions.note(uuid, hosts, { agreed: false });
+    if (!ask.wantsTicket) return { relayUuid: uuid };
+    const relayTicket = sealTicket({ uuid, side: CONTROLLED, hosts }, this.#o.keys.current.secretKey, Date.now());
+    return { relayUuid: uuid, relayTicket };
   }
 
   /** Whether the controlled side is asked for its local address or for a hole. */
