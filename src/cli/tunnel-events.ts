@@ -20,6 +20,7 @@ export function printTunnels(manager: TunnelManager, output: Output): Promise<ne
   manager.on('failure', ({ error }) =>
     output.event({ event: 'failure', ...error }, `A connection failed: ${error.message} ${error.hint}`),
   );
+  const known = new WeakSet<Connected>();
   const stockTold = new Set<string>();
   manager.on('stock', ({ peer, connection }) => {
     if (stockTold.has(peer)) return;
@@ -28,17 +29,25 @@ export function printTunnels(manager: TunnelManager, output: Output): Promise<ne
   });
   return new Promise((_, reject) => {
     manager.on('link', ({ peer, state }) => {
-      printLink(peer, state, output);
+      printLink(peer, state, output, known);
       if (state.state === 'closed' && state.error) reject(new LiteDeskError(state.error));
     });
   });
 }
 
-function printLink(peer: string, state: StreamsState, output: Output): void {
+function printLink(peer: string, state: StreamsState, output: Output, known: WeakSet<Connected>): void {
   if (state.state === 'open') {
+    // It was only silent for a while.
+    if (known.has(state.connection)) return;
+    known.add(state.connection);
     printConnected(state.connection, output, false);
     state.connection.onPathChange((change) => printPathChange(change, output));
-  } else if (state.state === 'waiting')
+  } else if (state.state === 'searching')
+    output.event(
+      { event: 'reconnecting', reason: 'no way to it answers; others are looked for', code: 'TUNNEL_SEARCHING', retryInMs: 0 },
+      `${peer} is silent; looking for another way to it.`,
+    );
+  else if (state.state === 'waiting')
     output.event(
       { event: 'reconnecting', reason: state.error.message, code: state.error.code, retryInMs: state.retryInMs },
       `${peer} is away: ${state.error.message} Trying again in ${(state.retryInMs / 1000).toFixed(1)} s.`,

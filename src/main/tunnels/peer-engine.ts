@@ -112,6 +112,7 @@ function phaseOf({ state, link }: TunnelStatus): RunningStatus['phase'] {
     case 'stock':
       return state === 'listening' ? 'ready' : 'starting';
     case 'waiting':
+    case 'searching':
       return 'waiting';
     case 'closed':
       return link.error && PASSWORD_CODES.has(link.error.code) ? 'password' : link.error ? 'failed' : 'starting';

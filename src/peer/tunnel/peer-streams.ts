@@ -8,6 +8,7 @@ import { systemClock } from '../../core/clock.ts';
 import { Emitter } from '../../core/emitter.ts';
 import { type ErrorData, LiteDeskError } from '../../core/errors.ts';
 import { Mux, type MuxStream, type StreamTarget } from '../../core/mux/index.ts';
+import type { MultipathChannels } from '../../core/native/contract.ts';
 import { streamsLink } from '../../core/session/index.ts';
 import type { ConnectStep, PathChoice } from '../connect-options.ts';
 import type { Connected, Peer } from '../peer.ts';
@@ -17,6 +18,8 @@ import { LINK_WAIT_MS, LOGIN_TIMEOUT_MS, RETRY_FIRST_MS, RETRY_LAST_MS } from '.
 export type StreamsState =
   | { readonly state: 'connecting' }
   | { readonly state: 'open'; readonly connection: Connected }
+  /** Every way to the peer is silent, and others are looked for: what is under way waits, and so do new streams. */
+  | { readonly state: 'searching'; readonly connection: Connected }
   /** A stock peer: no streams, but TCP ports, each with a login of its own. */
   | { readonly state: 'stock' }
   | { readonly state: 'waiting'; readonly error: ErrorData; readonly retryInMs: number }
@@ -103,7 +106,7 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
   async open(target: StreamTarget, signal: AbortSignal): Promise<MuxStream | null> {
     signal.throwIfAborted();
     if (this.#state.state === 'stock') return null;
-    const mux = this.#mux ?? (await this.#awaitMux(signal));
+    const mux = (this.#state.state === 'open' ? this.#mux : null) ?? (await this.#awaitMux(signal));
     return mux?.open(target) ?? null;
   }
 
@@ -151,7 +154,8 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
       this.#mux = mux;
       const ended = new Promise<string>((resolve) => mux.on('closed', (end) => resolve(end.reason)));
       this.#setState({ state: 'open', connection });
-      for (const waiter of [...this.#waiting]) waiter.resolve(mux);
+      this.#watch(connection);
+      this.#serveWaiting();
       reason = lost(mux.end ? mux.end.reason : await ended);
       this.#mux = null;
       connection.session.close();
@@ -171,6 +175,24 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
     this.#retryMs = Math.min(RETRY_LAST_MS, retryInMs * 2);
     this.#setState({ state: 'waiting', error: reason, retryInMs });
     this.#cancelRetry = this.#clock.setTimer(retryInMs, () => void this.#connect());
+  }
+
+  /** A link over several paths outlives all of them for a while. */
+  #watch(connection: Connected): void {
+    if (!('onStateChange' in connection.link)) return;
+    const link = connection.link as MultipathChannels;
+    link.onStateChange((state) => {
+      const current = this.#state;
+      if ((current.state !== 'open' && current.state !== 'searching') || current.connection !== connection) return;
+      if (state === 'searching') this.#setState({ state: 'searching', connection });
+      if (state !== 'live') return;
+      this.#setState({ state: 'open', connection });
+      this.#serveWaiting();
+    });
+  }
+
+  #serveWaiting(): void {
+    if (this.#mux) for (const waiter of [...this.#waiting]) waiter.resolve(this.#mux);
   }
 
   /** Connects and logs in. Throws LiteDeskError. */
