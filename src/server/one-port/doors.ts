@@ -45,6 +45,7 @@ export interface OnePortServices {
 export interface WebServices {
   readonly onRequest: HttpHandler;
   readonly onUpgrade: NonNullable<WebFrontOptions['onUpgrade']>;
+  readonly mayUpgrade: NonNullable<WebFrontOptions['mayUpgrade']>;
   readonly onGarbage: NonNullable<WebFrontOptions['onGarbage']>;
   /** Makes it a port for TLS: gate.ts. */
   readonly claimTls?: GateOptions['claimTls'];
@@ -122,7 +123,7 @@ export class Doors {
   ): WebFront {
     const { clock, limits, proxies } = this.#o;
     const { handshakeTimeoutMs } = limits;
-    return new WebFront({ clock, handshakeTimeoutMs, maxPayload, proxies, handlers, onWs, onUpgrade: web?.onUpgrade, onGarbage: web?.onGarbage });
+    return new WebFront({ clock, handshakeTimeoutMs, maxPayload, proxies, handlers, onWs, ...web });
   }
 
   async #listen(

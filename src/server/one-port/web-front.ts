@@ -33,6 +33,8 @@ export interface WebFrontOptions {
   readonly onWs: (ws: WebSocket, arrival: Arrival, path: string) => void;
   /** Takes upgrades as they are, instead of onWs. `head` came behind the request. */
   readonly onUpgrade?: ((request: IncomingMessage, socket: Socket, head: Buffer, origin: HttpOrigin) => void) | undefined;
+  /** Which upgrades onUpgrade gets; others are requests like any. Node before 24 does not ask: it then gets them all. */
+  readonly mayUpgrade?: ((request: IncomingMessage) => boolean) | undefined;
   /** A request that cannot be read is answered by closing the connection; this may say something first. */
   readonly onGarbage?: ((socket: Duplex, origin: { readonly host: string } | null) => void) | undefined;
 }
@@ -62,7 +64,9 @@ export class WebFront {
       maxPayload: options.maxPayload,
     });
     // It never listens, so its own checks of slow headers do not run; handle() has a timer instead.
-    this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout: options.handshakeTimeoutMs }, (request, response) =>
+    const { handshakeTimeoutMs: keepAliveTimeout, mayUpgrade } = options;
+    const upgrades = mayUpgrade ? { shouldUpgradeCallback: mayUpgrade } : {};
+    this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout, ...upgrades }, (request, response) =>
       this.#onRequest(request, response),
     );
     this.#server.maxHeadersCount = MAX_HEADERS;

@@ -16,6 +16,7 @@ import { Doors, type DoorsOptions } from '../one-port/doors.ts';
 import type { PeerTable } from '../peer-table.ts';
 import { HttpFront } from './http-front.ts';
 import { refuseGarbage } from './http-answer.ts';
+import { isWebSocket } from './http-request.ts';
 import type { Place } from './place.ts';
 import { PeerQuota } from './peer-quota.ts';
 import type { PublishPolicy } from './policy.ts';
@@ -116,7 +117,7 @@ export class Publishing {
     });
     const { onRequest, onUpgrade, onGarbage } = front;
     const onPlainAtTls = (socket: Socket): void => refuseGarbage(socket, 'This port speaks HTTPS.');
-    const web = { onRequest, onUpgrade, onGarbage, onPlainAtTls };
+    const web = { onRequest, onUpgrade, mayUpgrade: isWebSocket, onGarbage, onPlainAtTls };
     if (httpPort > 0) this.#listeners.push(await doors.web('published HTTP', httpPort, web));
     if (httpsPort > 0)
       this.#listeners.push(
