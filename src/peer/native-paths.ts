@@ -56,6 +56,7 @@ export function searchPaths(options: NativePathsOptions): PathManager {
     clock,
     onChange: () => {
       options.onNetworkChange?.();
+      portMapper?.networkChanged();
       manager.networkChanged();
     },
   });

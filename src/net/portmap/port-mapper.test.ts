@@ -406,6 +406,16 @@ describe('the ends', () => {
     }
   });
 
+  test('the end waits for what was given up just before it', async () => {
+    const gateway = new TestGateway(clock, 'pcp');
+    const mapper = make(gateway);
+    await during(mapper.map('udp', 4000));
+    const given = mapper.unmap('udp', 4000);
+    await during(mapper.stop());
+    await given;
+    expect([gateway.open.size, clock.pending, gateway.doors]).toEqual([0, 0, 0]);
+  });
+
   test('a gateway that does not answer holds up the end for 1.5 s at most, and its ports are left to the next run', async () => {
     const gateway = new TestGateway(clock, 'pcp');
     const stateFile = join(dir, 'open.json');

@@ -83,6 +83,8 @@ export class PortMapper extends Emitter<PortMapperEvents> {
   #site: Promise<GatewaySite> | null = null;
   #current: GatewaySite | null = null;
   #tidied: Promise<void> | null = null;
+  /** Ports that are being closed. */
+  readonly #closing = new Set<Promise<void>>();
 
   constructor(options: PortMapperOptions) {
     super();
@@ -146,7 +148,7 @@ export class PortMapper extends Emitter<PortMapperEvents> {
     this.#kept.delete(key);
     entry.end.abort();
     if (this.#kept.size === 0) this.#watch.stop();
-    this.#write(await this.#release([entry]));
+    await this.#close([entry]);
     this.emit('report', undefined);
   }
 
@@ -189,7 +191,9 @@ export class PortMapper extends Emitter<PortMapperEvents> {
     const entries = [...this.#kept.values()];
     this.#kept.clear();
     this.#watch.stop();
-    if (entries.length > 0) this.#write(await this.#release(entries));
+    if (entries.length > 0) void this.#close(entries);
+    // Those that were given up just before, too.
+    await Promise.all(this.#closing);
     this.#ended.abort();
   }
 
@@ -286,6 +290,14 @@ export class PortMapper extends Emitter<PortMapperEvents> {
         if (!(error instanceof PortMapError)) throw error;
       }
     }
+  }
+
+  #close(entries: readonly Kept[]): Promise<void> {
+    const work = this.#release(entries)
+      .then((left) => this.#write(left))
+      .finally(() => this.#closing.delete(work));
+    this.#closing.add(work);
+    return work;
   }
 
   /** Takes mappings away at their gateway; returns those of which it did not say that they are gone. */
