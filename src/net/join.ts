@@ -5,7 +5,8 @@ import { StreamResetError } from '../core/mux/index.ts';
 import { systemCode } from './errors.ts';
 import type { StreamDuplex } from './stream-duplex.ts';
 
-const MAX_LISTENERS = 32;
+/** A pipeline that has a socket at both of its ends listens more than ten times. */
+export const PIPELINE_LISTENERS = 32;
 
 export interface JoinOptions {
   /** Both are over, with the reason when they did not end in order. */
@@ -20,8 +21,7 @@ export interface JoinOptions {
  */
 export function join(socket: Socket, duplex: StreamDuplex, { done, through }: JoinOptions = {}): void {
   socket.allowHalfOpen = true;
-  // The pipeline has the socket at both of its ends, and listens more than ten times.
-  socket.setMaxListeners(MAX_LISTENERS);
+  socket.setMaxListeners(PIPELINE_LISTENERS);
   // Before the pipeline destroys them: destroying a socket alone would end it as if all was well.
   socket.once('error', (error) => duplex.destroy(new StreamResetError('target-reset', systemCode(error), 'local')));
   duplex.once('error', () => breakSocket(socket));

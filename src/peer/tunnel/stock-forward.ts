@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream';
 import { LiteDeskError } from '../../core/errors.ts';
 import { systemClock } from '../../core/clock.ts';
 import type { Connected, ConnectOptions, Peer } from '../peer.ts';
+import { breakSocket, PIPELINE_LISTENERS } from '../../net/join.ts';
 import { loginUnanswered } from './errors.ts';
 import { LOGIN_TIMEOUT_MS } from './limits.ts';
 
@@ -46,9 +47,12 @@ export async function stockForward(options: StockForwardOptions): Promise<void> 
       cancel();
       const raw = firstLink.takeRaw();
       onConnected(connection);
+      socket.setMaxListeners(PIPELINE_LISTENERS);
+      // Before the pipeline ends it as if all was well.
+      raw.once('error', () => breakSocket(socket));
       pipeline(raw, socket, raw, () => {
-        session.close();
         resolve();
+        session.close();
       });
     };
     session.on('password-needed', ({ reason, error }) => {
