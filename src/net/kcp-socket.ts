@@ -137,7 +137,8 @@ export class KcpSocket {
   readonly #onTimer = (): void => {
     this.#cancelTimer = undefined;
     this.#timerAt = Infinity;
-    this.#flush();
+    // After a busy moment timers come before the datagrams that arrived in it, and those may be what was waited for.
+    this.#schedule();
   };
 
   /** One flush for all datagrams that the event loop delivers in this turn. */

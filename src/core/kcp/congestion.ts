@@ -16,6 +16,8 @@ const MIN_WINDOW = 4 * FULL_SEGMENT;
 const ASSUMED_RTT_MS = 40;
 /** Own queue that the window leaves room for; more of it would only be lag. */
 const QUEUE_MS = 20;
+/** The room for queue and late acks is at most this: a receiver's socket buffer is no longer, and on a LAN it is the queue. */
+const MAX_QUEUE_BYTES = 768 * FULL_SEGMENT;
 /** Doubles the rate each round trip. */
 const STARTUP_GAIN = 2;
 /** A round of the start in which the rate grows by less is a sign of the bottleneck; three of them are proof. */
@@ -190,7 +192,7 @@ export class Congestion {
     }
   }
 
-  /** A segment has arrived that was sent at `sentAt` as transmission `order`. */
+  /** A segment has arrived that was sent at `sentAt` as transmission `order`; 0 and -1 when that is not known. */
   onAcked(bytes: number, sentAt: number, order: number): void {
     this.#ackedBytes += bytes;
     if (sentAt > this.#newestSentAt) this.#newestSentAt = sentAt;
@@ -203,7 +205,7 @@ export class Congestion {
 
   /** A lost segment was not lost after all. */
   onNeedless(bytes: number): void {
-    this.#roundLost = Math.max(0, this.#roundLost - bytes);
+    this.#roundLost -= bytes;
   }
 
   /** Nothing is heard of the peer: ask with little until it answers. */
@@ -234,7 +236,8 @@ export class Congestion {
     this.#roundSentAt = sentAt;
     this.#newestSentAt = sentAt;
     this.#roundBytes = 0;
-    this.#roundLost = 0;
+    // What turns out not to have been lost may have been counted in the round before.
+    this.#roundLost = Math.min(0, this.#roundLost);
     this.#roundMinRtt = Infinity;
     this.#roundLimited = false;
     this.#roundDone = false;
@@ -247,8 +250,9 @@ export class Congestion {
     if (this.#roundMinRtt < Infinity) this.#queueMs = Math.max(0, this.#roundMinRtt - this.#minRtt);
     this.#queuedRounds = this.#queued ? this.#queuedRounds + 1 : 0;
     if (!this.#roundLimited || sample > this.#bandwidth) this.#takeRate(sample);
-    const total = this.#roundLost + this.#roundBytes;
-    const loss = total > 0 ? this.#roundLost / total : 0;
+    const lost = Math.max(0, this.#roundLost);
+    const total = lost + this.#roundBytes;
+    const loss = total > 0 ? lost / total : 0;
     if (this.#mode === 'cruise' || this.#mode === 'down') this.#lossShare += (loss - this.#lossShare) / 8;
     const overrun = total >= OVERRUN_SAMPLE && loss > OVERRUN_LOSS;
     this.#adaptCeiling(overrun);
@@ -334,7 +338,7 @@ export class Congestion {
     const draining = nowMs < this.#probeRttUntil;
     const target = draining
       ? (this.#bandwidth * this.#rtt) / 2
-      : this.#bandwidth * (this.#rtt + QUEUE_MS + MAX_ACK_DELAY_MS);
+      : this.#bandwidth * this.#rtt + Math.min(this.#bandwidth * (QUEUE_MS + MAX_ACK_DELAY_MS), MAX_QUEUE_BYTES);
     return Math.max(MIN_WINDOW, Math.min(target, this.#ceiling));
   }
 }

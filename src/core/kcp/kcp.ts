@@ -234,7 +234,7 @@ export class Kcp {
       const [sn, ts] = receive.takeRepeated();
       if (((sn - receive.next) | 0) > 0) o = this.#header(out, o, CMD_ACK, ts, sn, 0);
     }
-    while (receive.hasAcks && o + KCP_HEADER <= end) {
+    for (let left = receive.acksPerPacket; left > 0 && receive.hasAcks && o + KCP_HEADER <= end; left--) {
       o = this.#header(out, o, CMD_ACK, receive.ackTs, receive.ackSn, 0);
       receive.shiftAck(nowMs);
     }
@@ -294,8 +294,9 @@ export class Kcp {
 
   #arrived(nowMs: number, slot: number, exact: boolean): void {
     const flight = this.#flight;
-    this.#recovery.onArrived(nowMs, slot, exact, this.#congestion.minRttMs);
-    this.#congestion.onAcked(flight.wireBytes(slot), flight.sentAt(slot), flight.order(slot));
+    this.#recovery.onArrived(nowMs, slot, exact);
+    const known = exact || flight.transmits(slot) === 1;
+    this.#congestion.onAcked(flight.wireBytes(slot), known ? flight.sentAt(slot) : 0, known ? flight.order(slot) : -1);
     flight.acknowledge(slot);
   }
 

@@ -57,14 +57,14 @@ test('acks: at once when little comes, in batches when much does', () => {
     acked();
     window.read();
   }
-  // 200 segments per interval: a packet of acks for every 16.
+  // 200 segments per interval: a packet of acks for every 32.
   const batches: number[] = [];
   for (; now < 200; now += 0.05) {
     push(window, sn++, now);
     if (window.acksDue(now)) batches.push(acked());
     window.read();
   }
-  expect(batches.slice(-50)).toEqual(Array(50).fill(16));
+  expect(batches.slice(-50)).toEqual(Array(50).fill(32));
 });
 
 test('an ack behind a hole is said at once and then once more', () => {

@@ -3,14 +3,18 @@ import { KCP_INTERVAL_MS, KCP_MAX_WINDOW, KCP_WINDOW } from './constants.ts';
 /** Received segments are kept up to one window unread plus one window out of order. */
 const SLOTS = 2 * KCP_MAX_WINDOW;
 const MASK = SLOTS - 1;
-/** Acks wait at most one interval, or until this many are there: half a packet. */
+/** Acks wait at most one interval, or until this many are there. */
 const ACK_BATCH = 16;
+/** … this many when much comes in: each packet of them costs both computers a system call. */
+const MAX_ACK_BATCH = 32;
 /** A fourth of what an interval brings, so that the sender hears four times of it. */
 const ACKS_PER_INTERVAL = 4;
 /** The sender decides on a loss by the first few segments after it: word of them does not wait. */
 const HOLE_URGENT = 4;
 /** Acks of segments behind a hole that are said once more: an ack that is lost there costs a needless repetition. */
-const MAX_REPEATED = 8;
+const MAX_REPEATED = 64;
+/** … so many of them in one packet, half of what fits; and no more new ones, so that the next packet can repeat them all. */
+const REPEATED_PER_PACKET = 25;
 /** A peer that sends more than this before we may answer sends it again. */
 const MAX_PENDING_ACKS = 2 * KCP_WINDOW;
 
@@ -40,6 +44,7 @@ export class ReceiveWindow {
   #sinceHole = 0;
   readonly #saidSn = new Uint32Array(MAX_REPEATED);
   readonly #saidTs = new Uint32Array(MAX_REPEATED);
+  #saidHead = 0;
   #saidCount = 0;
 
   /**
@@ -139,8 +144,9 @@ export class ReceiveWindow {
   /** The next ack was written. */
   shiftAck(nowMs: number): void {
     if (this.#adaptive && ((this.ackSn - this.#next) | 0) > 0 && this.#saidCount < MAX_REPEATED) {
-      this.#saidSn[this.#saidCount] = this.ackSn;
-      this.#saidTs[this.#saidCount++] = this.ackTs;
+      const i = (this.#saidHead + this.#saidCount++) % MAX_REPEATED;
+      this.#saidSn[i] = this.ackSn;
+      this.#saidTs[i] = this.ackTs;
     }
     this.#ackHead = (this.#ackHead + 1) % MAX_PENDING_ACKS;
     this.#ackCount--;
@@ -149,21 +155,28 @@ export class ReceiveWindow {
     this.#lastAckAt = nowMs;
   }
 
-  /** Acks that the last packet said already and that are worth repeating in this one. */
-  get repeatable(): number {
-    return this.#saidCount;
+  /** How many new acks a packet takes. */
+  get acksPerPacket(): number {
+    return this.#adaptive && this.#outOfOrder > 0 ? REPEATED_PER_PACKET : Infinity;
   }
 
-  /** Takes the newest of them: its segment number and clock. */
+  /** How many acks that an earlier packet said are to be repeated in this one. */
+  get repeatable(): number {
+    return Math.min(REPEATED_PER_PACKET, this.#saidCount);
+  }
+
+  /** Takes the oldest of them: its segment number and clock. */
   takeRepeated(): readonly [sn: number, ts: number] {
-    const i = --this.#saidCount;
+    const i = this.#saidHead;
+    this.#saidHead = (i + 1) % MAX_REPEATED;
+    this.#saidCount--;
     return [this.#saidSn[i] as number, this.#saidTs[i] as number];
   }
 
   #measure(nowMs: number): void {
     this.#intervalCount++;
     if (nowMs - this.#intervalAt < KCP_INTERVAL_MS) return;
-    this.#batch = Math.min(ACK_BATCH, Math.max(1, Math.floor(this.#intervalCount / ACKS_PER_INTERVAL)));
+    this.#batch = Math.min(MAX_ACK_BATCH, Math.max(1, Math.floor(this.#intervalCount / ACKS_PER_INTERVAL)));
     this.#intervalAt = nowMs;
     this.#intervalCount = 0;
   }

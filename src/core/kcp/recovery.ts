@@ -10,6 +10,8 @@ const BACKOFF = 1.5;
 /** The wait for overtaken segments is this share of the shortest round trip, and grows by it when that was too short. */
 const REORDER_SHARE = 1 / 4;
 const MAX_REORDER_STEPS = 8;
+/** On a fast path it is also the time in which a lost ack is said again. */
+const MIN_REORDER_MS = 1;
 /** After so many round trips with losses and without a needless resend the wait is back at its shortest. */
 const REORDER_CALM_ROUNDS = 16;
 
@@ -25,6 +27,8 @@ export class Recovery {
   // The transmission that was sent last among those that arrived.
   #newestOrder = -1;
   #newestRtt = 0;
+  /** The same before the current packet of acks. */
+  #olderOrder = -1;
   /** Highest segment number that arrived. */
   #highest = -1;
   #reordered = false;
@@ -60,11 +64,11 @@ export class Recovery {
   /**
    * A segment arrived, and the flight still has it. `exact`: by an ack of its last transmission, not by implication.
    */
-  onArrived(nowMs: number, slot: number, exact: boolean, minRttMs: number): void {
+  onArrived(nowMs: number, slot: number, exact: boolean): void {
     const flight = this.#flight;
+    // Which transmission arrived is not known: taking it for the last one would make all before that look lost.
+    if (flight.transmits(slot) > 1 && !exact) return;
     const rtt = nowMs - flight.sentAt(slot);
-    // An ack that came sooner than any before is that of an earlier transmission (RFC 8985 §6.2).
-    if (flight.transmits(slot) > 1 && !exact && rtt < minRttMs) return;
     if (flight.order(slot) > this.#newestOrder) {
       this.#newestOrder = flight.order(slot);
       this.#newestRtt = rtt;
@@ -89,12 +93,14 @@ export class Recovery {
     this.#probed = false;
     this.#backoff = 1;
     this.#timeouts = 0;
-    this.#detect(nowMs, minRttMs, lose);
+    // What was lost may have been a packet of acks, which the next one repeats: then two of them must tell of a loss.
+    this.#detect(nowMs, minRttMs, this.#reordered ? this.#olderOrder : this.#newestOrder, lose);
+    this.#olderOrder = this.#newestOrder;
   }
 
   /** What is due by time alone. Returns true when a segment may leave whatever the window says: it asks for an answer. */
   onTime(nowMs: number, minRttMs: number, lose: (slot: number) => void): boolean {
-    if (nowMs >= this.#reorderAt) this.#detect(nowMs, minRttMs, lose);
+    if (nowMs >= this.#reorderAt) this.#detect(nowMs, minRttMs, this.#newestOrder, lose);
     const flight = this.#flight;
     if (flight.count === 0 || nowMs < this.#timeoutAt()) return false;
     this.#progressAt = nowMs;
@@ -126,7 +132,8 @@ export class Recovery {
     return this.#progressAt + Math.max(rto, Math.min(rto * this.#backoff, BACKOFF_LIMIT_MS));
   }
 
-  #detect(nowMs: number, minRttMs: number, lose: (slot: number) => void): void {
+  /** Loses what was sent before transmission `newest` and long enough ago. */
+  #detect(nowMs: number, minRttMs: number, newest: number, lose: (slot: number) => void): void {
     const flight = this.#flight;
     const wait = this.#newestRtt + this.#reorderWait(minRttMs);
     this.#reorderAt = Infinity;
@@ -135,8 +142,8 @@ export class Recovery {
       if (flight.order(slot) > this.#newestOrder) break;
       const due = flight.sentAt(slot) + wait;
       // The ring is in the order of sending, so the rest is due later still.
-      if (due > nowMs) {
-        this.#reorderAt = due;
+      if (due > nowMs || flight.order(slot) > newest) {
+        this.#reorderAt = Math.max(due, nowMs + MIN_REORDER_MS);
         break;
       }
       const next = flight.sentAfter(slot);
@@ -149,7 +156,8 @@ export class Recovery {
 
   #reorderWait(minRttMs: number): number {
     if (!this.#reordered && this.#flight.acknowledgedBeyond >= KCP_FAST_RESEND) return 0;
-    return Math.min(this.#roundTrip.smoothedMs, minRttMs * REORDER_SHARE * this.#reorderSteps);
+    const wait = minRttMs * REORDER_SHARE * this.#reorderSteps;
+    return this.#reordered ? Math.max(MIN_REORDER_MS, Math.min(this.#roundTrip.smoothedMs, wait)) : wait;
   }
 
   /** Once per round trip with a loss. */
