@@ -14,7 +14,7 @@ export class TunnelWorld {
     this.world = world;
   }
 
-  static async create(nat: HostPlace = 'port-restricted', serverArgs: readonly string[] = []): Promise<TunnelWorld> {
+  static async create(nat: HostPlace = 'port-restricted', serverArgs: Parameters<typeof World.create>[1] = []): Promise<TunnelWorld> {
     return new TunnelWorld(await World.create({ b: nat, nas: { behind: 'b' }, a: nat }, serverArgs));
   }
 

@@ -41,9 +41,11 @@ export class Places {
     this.#places.set(place.key, place);
   }
 
-  remove(place: Place): void {
+  /** @param hold its computer has not given it up, and may be back in a moment */
+  remove(place: Place, hold: boolean): void {
     if (this.#places.get(place.key) !== place) return;
     this.#places.delete(place.key);
+    if (!hold) return;
     if (this.#holds.size >= this.#limits.maxPublishHolds) this.#holds.delete(this.#holds.keys().next().value ?? '');
     this.#holds.set(place.key, { owner: place.peer.id, untilMs: this.#clock.now() + this.#limits.publishHoldMs });
   }

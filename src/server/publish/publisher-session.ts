@@ -13,7 +13,8 @@ import type { Backend, Place } from './place.ts';
 export interface Publisher {
   /** Publishes an offer of this session, and answers what it came to. */
   publish(session: PublisherSession, offer: Offer, backend: Backend): Promise<Published | Refusal>;
-  withdraw(place: Place, backend: Backend): void;
+  /** @param hold its computer may be back in a moment, and has it again then */
+  withdraw(place: Place, backend: Backend, hold: boolean): void;
   onViolation(session: PublisherSession, reason: string): void;
   onClosed(session: PublisherSession): void;
 }
@@ -79,8 +80,9 @@ export class PublisherSession {
       limits: { maxStreams: limits.maxPublishedPerPeer + OPENS.openBurst, ...OPENS },
     });
     this.mux.on('violation', ({ reason }) => publisher.onViolation(this, reason));
-    this.mux.on('closed', () => {
-      for (const name of [...this.#entries.keys()]) this.#withdraw(name);
+    this.mux.on('closed', ({ by, code }) => {
+      const givenUp = by === 'remote' && code === 'shutting-down';
+      for (const name of [...this.#entries.keys()]) this.#withdraw(name, !givenUp);
       publisher.onClosed(this);
     });
   }
@@ -141,7 +143,7 @@ export class PublisherSession {
         this.#then(() => this.#onOffer(message.offer));
         return;
       case 'withdraw':
-        this.#then(() => this.#withdraw(message.name));
+        this.#then(() => this.#withdraw(message.name, false));
         return;
       case 'health':
         this.#then(() => {
@@ -171,16 +173,16 @@ export class PublisherSession {
     if ('refusal' in result) return this.#send({ type: 'refused', name, ...result });
     const { place, address, port, url } = result;
     // It went while the port was opened.
-    if (this.mux.end) return this.#o.publisher.withdraw(place, backend);
+    if (this.mux.end) return this.#o.publisher.withdraw(place, backend, true);
     this.#entries.set(name, { place, backend });
     this.#send({ type: 'published', name, address, port, url });
   }
 
-  #withdraw(name: string): void {
+  #withdraw(name: string, hold: boolean): void {
     const entry = this.#entries.get(name);
     if (!entry) return;
     this.#entries.delete(name);
-    this.#o.publisher.withdraw(entry.place, entry.backend);
+    this.#o.publisher.withdraw(entry.place, entry.backend, hold);
   }
 
   #send(message: ControlMessage): void {

@@ -175,12 +175,12 @@ export class Publishing {
     this.#relieve();
   }
 
-  async publish(...[session, offer, backend]: Parameters<Services['publish']>): ReturnType<Services['publish']> {
-    return await this.#services.publish(session, offer, backend);
+  async publish(...offered: Parameters<Services['publish']>): ReturnType<Services['publish']> {
+    return await this.#services.publish(...offered);
   }
 
-  withdraw(...[place, backend]: Parameters<Services['withdraw']>): void {
-    this.#services.withdraw(place, backend);
+  withdraw(...withdrawn: Parameters<Services['withdraw']>): void {
+    this.#services.withdraw(...withdrawn);
   }
 
   onViolation(session: PublisherSession, reason: string): void {

@@ -90,12 +90,13 @@ export class Services {
     return typeof result === 'string' ? { refusal: result, message: WORDS[result] } : result;
   }
 
-  withdraw(place: Place, backend: Backend): void {
+  /** @param hold as of Places.remove */
+  withdraw(place: Place, backend: Backend, hold: boolean): void {
     place.peer.services--;
     this.#o.counters.count('service-withdrawn', { id: place.peer.id, why: place.key });
     if (!place.remove(backend)) return;
     place.close();
-    this.places.remove(place);
+    this.places.remove(place, hold);
     const listener = this.#listeners.get(place);
     this.#listeners.delete(place);
     // A new offer for the port waits until it is free.
@@ -201,7 +202,7 @@ export class Services {
         throw error;
       }
     } catch (error) {
-      this.places.remove(place);
+      this.places.remove(place, false);
       if (error instanceof LiteDeskError) return null;
       throw error;
     }
