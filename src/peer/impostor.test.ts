@@ -13,6 +13,19 @@ beforeEach(async () => {
 });
 afterEach(() => lab.end());
 
+/** Makes the data folder of somebody with the ID of another and a key of his own. */
+function impersonate(name: string, as: string): void {
+  const identity = JSON.parse(readFileSync(join(lab.dir, name, 'identity.json'), 'utf8')) as Record<
+    string,
+    string
+  >;
+  const pair = signKeyPair();
+  identity.publicKey = Buffer.from(pair.publicKey).toString('base64');
+  identity.secretKey = Buffer.from(pair.secretKey).toString('base64');
+  mkdirSync(join(lab.dir, as));
+  writeFileSync(join(lab.dir, as, 'identity.json'), JSON.stringify(identity));
+}
+
 /** A host that a controller knows from a session; then the server turns evil, and an impostor has the host's ID. */
 async function scene(): Promise<{ id: string; host: Peer; controller: Peer; evil: string }> {
   const server = await lab.server('server');
@@ -69,4 +82,23 @@ test('is taken for the host once somebody forgets what was known: that is theirs
   const { id, controller } = await scene();
   expect(controller.pins.forget(id)).toBe(true);
   expect(await session(controller, id, 'a guess')).toBe('opened, host proven');
+});
+
+test('of a controller is not taken for it, whatever he knows', async () => {
+  const server = await lab.server('server');
+  const host = await lab.peer('host', server.invitation);
+  const standings: string[] = [];
+  host.on('session-opened', ({ peerId, standing }) => standings.push(`${peerId} ${standing}`));
+  expect(await registered(host)).toBe('registered');
+  const controller = await lab.peer('controller', server.invitation);
+  for (let i = 0; i < 2; i++)
+    expect(await session(controller, host.id, 'secret')).toBe('opened, host proven');
+  impersonate('controller', 'thief');
+  const thief = await lab.peer('thief', server.invitation);
+  expect(thief.id).toBe(controller.id);
+  expect(await session(thief, host.id, 'secret')).toBe('opened, host proven');
+  expect(standings).toEqual(['new', 'known', 'changed'].map((standing) => `${controller.id} ${standing}`));
+  // Nor does it become the known one.
+  expect(await session(controller, host.id, 'secret')).toBe('opened, host proven');
+  expect(standings.at(-1)).toBe(`${controller.id} known`);
 });

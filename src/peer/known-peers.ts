@@ -1,6 +1,6 @@
-import type { NativeState, PeerKey } from '../core/native/contract.ts';
+import type { NativeState } from '../core/native/contract.ts';
 import type { PinnedHost, SecuredLink } from '../net/index.ts';
-import type { PinStore } from './pins.ts';
+import type { ControllerStanding, PinStore } from './pins.ts';
 import type { ServerAddress } from './server-address.ts';
 
 /** What a peer does with the keys of others (pins.ts) while sessions come and go. */
@@ -30,24 +30,28 @@ export class KnownPeers {
 
   /** The native state of an incoming link, without the controller's identity where another key is known for that. */
   incoming(server: ServerAddress | null, native: NativeState | null): NativeState | null {
-    if (!native?.peer || !server || this.#isWho(server, native.peer)) return native;
+    const peer = native?.peer;
+    if (!peer || this.standing(server, peer.id, native) !== 'changed') return native;
+    this.#log(`a controller has the ID ${peer.id}, but another key than before: it is treated as unknown`);
     return { ...native, peer: null };
+  }
+
+  /** Who a controller is that calls itself `id` over a link with this native state (as the link has it). */
+  standing(server: ServerAddress | null, id: string, native: NativeState | null): ControllerStanding {
+    const key = native?.peer?.id === id ? native.peer.key : null;
+    if (!server) return key ? 'new' : 'unproven';
+    try {
+      return this.#pins.controller(server.host, id, key);
+    } catch (error) {
+      this.#log(`the keys of known computers cannot be read: ${(error as Error).message}`);
+      return 'changed';
+    }
   }
 
   /** A session of a controller was opened; `native` as `incoming` answered. */
   controllerOpened(server: ServerAddress | null, native: NativeState | null): void {
     const peer = native?.peer;
     if (server && peer) this.#keep(() => this.#pins.rememberController(server.host, peer));
-  }
-
-  #isWho(server: ServerAddress, peer: PeerKey): boolean {
-    try {
-      if (this.#pins.controller(server.host, peer) !== 'changed') return true;
-      this.#log(`a controller has the ID ${peer.id}, but another key than before: it is treated as unknown`);
-    } catch (error) {
-      this.#log(`the keys of known computers cannot be read: ${(error as Error).message}`);
-    }
-    return false;
   }
 
   /** A session does not end because its peer cannot be remembered. */

@@ -47,7 +47,7 @@ import type { MeasuredRelay } from './relay-latency.ts';
 import { OutgoingLink } from './outgoing-link.ts';
 import type { LivePaths } from './outgoing-link.ts';
 import type { Attempt } from './race.ts';
-import { PinStore } from './pins.ts';
+import { type ControllerStanding, PinStore } from './pins.ts';
 import { formatServer, parseServer } from './server-address.ts';
 import type { ServerAddress } from './server-address.ts';
 import { followServerKey } from './server-key.ts';
@@ -95,6 +95,8 @@ export interface IncomingInfo {
   readonly path: IncomingPath;
   readonly remoteAddress: string;
   readonly encrypted: boolean;
+  /** Who it is, as far as one can know. */
+  readonly standing: ControllerStanding;
   readonly state: 'asking' | 'open';
   readonly sinceMs: number;
 }
@@ -744,14 +746,22 @@ export class Peer extends Emitter<PeerEvents> {
         path,
         remoteAddress: link.remoteAddress,
         encrypted: link.encrypted,
+        standing: 'unproven',
         state: 'asking',
         sinceMs: Date.now(),
       },
     };
     this.#incoming.set(sessionId, entry);
     let opened = false;
+    const whoIs = (who: PeerIdentity) => ({
+      peerId: who.peerId,
+      peerName: who.name,
+      peerPlatform: who.platform,
+      kind: who.kind,
+      standing: this.#known.standing(server, who.peerId, link.native),
+    });
     session.on('ask', (who) => {
-      entry.info = { ...entry.info, peerId: who.peerId, peerName: who.name, peerPlatform: who.platform, kind: who.kind };
+      entry.info = { ...entry.info, ...whoIs(who) };
       this.emit('ask', entry.info);
       this.emit('changed', undefined);
     });
@@ -759,10 +769,7 @@ export class Peer extends Emitter<PeerEvents> {
       admission.release();
       entry.info = {
         ...entry.info,
-        peerId: who.peerId,
-        peerName: who.name,
-        peerPlatform: who.platform,
-        kind: who.kind,
+        ...whoIs(who),
         state: 'open',
         sinceMs: Date.now(),
       };

@@ -42,11 +42,10 @@ describe('pins', () => {
   });
 
   test('tell a controller that is known from one that only uses its id', () => {
-    expect(pins.controller('s', { id: '9', key: KEY })).toBe('new');
+    expect([pins.controller('s', '9', KEY), pins.controller('s', '9', null)]).toEqual(['new', 'unproven']);
     pins.rememberController('s', { id: '9', key: KEY });
     pins.rememberController('s', { id: '9', key: OTHER });
-    expect(pins.controller('s', { id: '9', key: KEY })).toBe('known');
-    expect(pins.controller('s', { id: '9', key: OTHER })).toBe('changed');
+    expect([KEY, OTHER, null].map((key) => pins.controller('s', '9', key))).toEqual(['known', 'changed', 'changed']);
     // Hosts and controllers are apart.
     expect(pins.host('s', '9')).toBeNull();
   });

@@ -39,8 +39,11 @@ export interface PinInfo extends Pin {
   readonly fingerprint: string;
 }
 
-/** Whether a controller is who was known under this id. */
-export type ControllerStanding = 'new' | 'known' | 'changed';
+/**
+ * Who a controller is, as far as one can know: `known` under this id by its key; `new`, with a key of which nothing is known;
+ * `unproven`, for it only says who it is; `changed`: the id belongs to a computer with another key.
+ */
+export type ControllerStanding = 'known' | 'new' | 'unproven' | 'changed';
 
 /**
  * Reads the file anew for each question: another process (`litedesk pins`) may have changed it. Everything throws
@@ -93,10 +96,11 @@ export class PinStore {
     return known.length > 0;
   }
 
-  controller(server: string, peer: PeerKey): ControllerStanding {
-    const pin = find(this.#read().controllers, server, peer.id);
-    if (!pin) return 'new';
-    return pin.key === text(peer.key) ? 'known' : 'changed';
+  /** @param key the one that it proved to have, or null. */
+  controller(server: string, id: string, key: Uint8Array | null): ControllerStanding {
+    const pin = find(this.#read().controllers, server, id);
+    if (!pin) return key ? 'new' : 'unproven';
+    return key && pin.key === text(key) ? 'known' : 'changed';
   }
 
   /** A session of this controller was opened; call it for those that are not `changed`. */

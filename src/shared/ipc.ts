@@ -29,6 +29,8 @@ export interface IncomingSession {
   path: ConnectionPath;
   remoteAddress: string;
   encrypted: boolean;
+  /** `known` by its key under this ID, `new` with a key, `unproven` (it only says so), or `changed`: the ID has another key. */
+  standing: 'known' | 'new' | 'unproven' | 'changed';
   /** `asking`: waits for a click on Accept. */
   state: 'asking' | 'open';
   sinceMs: number;

@@ -51,6 +51,7 @@ const incomingSchema = z.object({
   path: pathSchema,
   remoteAddress: text,
   encrypted: z.boolean(),
+  standing: z.enum(['known', 'new', 'unproven', 'changed']),
   state: z.enum(['asking', 'open']),
   sinceMs: z.number(),
 });

@@ -1,8 +1,9 @@
 /** `litedesk connect ID`: connects, logs in, measures the round trip, stays for a while, closes. */
 import { parseArgs } from 'node:util';
+import { fingerprint } from '../../core/crypto/index.ts';
 import { LiteDeskError } from '../../core/errors.ts';
 import type { PathChoice } from '../../peer/connect-options.ts';
-import { Peer } from '../../peer/peer.ts';
+import { type Connected, Peer } from '../../peer/peer.ts';
 import { COMMON_OPTIONS, defaultDataDir, numberOption, passwordFrom, serverFrom } from '../options.ts';
 import { Output, UsageError } from '../output.ts';
 import type { CommandIo } from '../output.ts';
@@ -81,11 +82,12 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
         remoteAddress: connection.remoteAddress,
         encrypted: connection.encrypted,
         peerVerified: connection.peerVerified,
+        ...protectionOf(connection),
         elapsedMs: connection.elapsedMs,
         attempts: connection.attempts,
       },
       `Connected to ${connection.peerId}: ${connection.path}, ${connection.remoteAddress}, after ${connection.elapsedMs} ms, ` +
-        (connection.encrypted ? 'encrypted' : 'NOT ENCRYPTED'),
+        (connection.encrypted ? `encrypted, ${connection.firstLink.native ? 'native' : 'stock'} link` : 'NOT ENCRYPTED'),
     );
     connection.onPathChange((change) => printPathChange(change, output));
     for (let n = 1; n <= pings && !io.signal.aborted; n++) {
@@ -183,4 +185,14 @@ function hold(ms: number, signal: AbortSignal): Promise<null> {
     signal.addEventListener('abort', done, { once: true });
     if (signal.aborted) done();
   });
+}
+
+/** How the link is protected, and whom it leads to. */
+function protectionOf({ firstLink: { native, peerKey }, session }: Connected): {
+  native: boolean;
+  hostProven: boolean;
+  fingerprint: string;
+} {
+  const key = peerKey ? Buffer.from(peerKey).toString('base64') : '';
+  return { native: native !== null, hostProven: session.hostProven, fingerprint: fingerprint(key) };
 }

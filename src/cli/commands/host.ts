@@ -1,6 +1,7 @@
 /** `litedesk host`: a peer that others may connect to, without a window. */
 import { parseArgs } from 'node:util';
 import { Peer } from '../../peer/peer.ts';
+import type { ControllerStanding } from '../../peer/pins.ts';
 import type { StreamAudit } from '../../peer/tunnel/dialer.ts';
 import { TunnelManager } from '../../peer/tunnel/manager.ts';
 import { parseTunnelRule, type TunnelRule } from '../../peer/tunnel/rule-text.ts';
@@ -10,6 +11,13 @@ import type { CommandIo } from '../output.ts';
 import { printPathChange } from '../path-change.ts';
 import { printTunnels } from '../tunnel-events.ts';
 import { readTunnelsFile } from '../tunnels-file.ts';
+
+const STANDING: Readonly<Record<ControllerStanding, string>> = {
+  known: 'known',
+  new: 'not connected before',
+  unproven: 'ID not proven',
+  changed: 'NOT THE COMPUTER THAT HAD THIS ID BEFORE',
+};
 
 const HELP = `Usage: litedesk host [--server ADDRESS] [--key KEY] [--password PW] [--data DIR] [--no-port-mapping] [--json]
 
@@ -70,8 +78,9 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
         kind: session.kind,
         path: session.path,
         encrypted: session.encrypted,
+        standing: session.standing,
       },
-      `${session.peerId} is connected (${session.path}${session.encrypted ? '' : ', NOT ENCRYPTED'})`,
+      `${session.peerId} is connected (${session.path}, ${STANDING[session.standing]}${session.encrypted ? '' : ', NOT ENCRYPTED'})`,
     ),
   );
   peer.on('path-changed', ({ sessionId, ...change }) => printPathChange(change, output, sessionId));

@@ -30,6 +30,9 @@ export function AcceptWindow({ sessionId }: { sessionId: string }) {
   );
 }
 
+/** What is only claimed is normal with other programs, so it is not painted red. */
+const STANDING_STYLE = { known: styles.safe, new: '', unproven: '', changed: styles.unsafe } as const;
+
 function Question({ session }: { session: IncomingSession }) {
   const { t } = useI18n();
   const [error, setError] = useState<ErrorData | null>(null);
@@ -68,6 +71,10 @@ function Question({ session }: { session: IncomingSession }) {
           <>
             <dt>{t('accept.id')}</dt>
             <dd>{formatId(session.peerId)}</dd>
+            <dt>{t('accept.identity')}</dt>
+            <dd className={STANDING_STYLE[session.standing]} data-testid="accept-standing">
+              {t(`accept.standing.${session.standing}`)}
+            </dd>
           </>
         )}
         {session.peerPlatform !== '' && (

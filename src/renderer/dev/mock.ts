@@ -44,6 +44,7 @@ const INCOMING: IncomingSession = {
   path: 'udp',
   remoteAddress: '203.0.113.7:49152',
   encrypted: true,
+  standing: 'known',
   state: 'open',
   sinceMs: NOW - 12 * MINUTE,
 };
