@@ -50,6 +50,16 @@ describe.skipIf(unavailable !== null)('the app on two computers behind two route
         copyFileSync(join(OUTPUT, `${name}.png`), join(import.meta.dirname, '..', '..', 'docs', 'images', `${name}.png`));
   });
 
+  test('the way of the session is shown, with what else was tried', async () => {
+    const { here } = scenario;
+    await here.click('session', 'session-route');
+    await here.waitFor('session', 'route-panel', { extra: ':not([data-path="relay"])' });
+    expect(await here.text('session', 'route-why')).toContain('directly from computer to computer');
+    expect(await here.text('session', 'route-attempts')).toContain('worked');
+    await here.screenshot('session', join(OUTPUT, 'route.png'));
+    await here.click('session', 'route-close');
+  });
+
   test('a service behind the other computer is used here as if it were here', async () => {
     const { here, there, world } = scenario;
     const id = await there.text('home', 'home-id');

@@ -4,7 +4,7 @@ import { BrowserWindow, clipboard } from 'electron';
 import { LiteDeskError } from '../core/errors.ts';
 import type { Peer } from '../peer/peer.ts';
 import { formatServer, parseServer } from '../peer/server-address.ts';
-import { HOME_EVENT, SESSION_EVENT, SESSION_PORT, STATS_EVENT, TUNNELS_EVENT } from '../shared/channels.ts';
+import { HOME_EVENT, ROUTE_EVENT, SESSION_EVENT, SESSION_PORT, STATS_EVENT, TUNNELS_EVENT } from '../shared/channels.ts';
 import type { SettingsChange } from '../shared/ipc.ts';
 import type { WindowKind } from '../shared/schemas.ts';
 import { homeState, settingsOf } from './home.ts';
@@ -123,6 +123,15 @@ export class LiteDeskApp {
         this.#session(sessionId).givePassword(password, remember);
         return null;
       },
+      getRoute: (_sender, sessionId) => this.#session(sessionId).route,
+      giveCode: (_sender, sessionId, code) => {
+        this.#session(sessionId).giveCode(code);
+        return null;
+      },
+      trustKey: (_sender, sessionId) => {
+        this.#session(sessionId).trustKey();
+        return null;
+      },
       allowPlaintext: async (_sender, sessionId) => {
         await this.#session(sessionId).allowPlaintext();
         return null;
@@ -198,6 +207,7 @@ export class LiteDeskApp {
         windows.send(SESSION_EVENT, [sessionId, state], kind);
         if (state.state === 'open') windows.find(kind)?.setTitle(`${state.info.hostname || state.peerId} – LiteDesk`);
       },
+      onRoute: (route) => windows.send(ROUTE_EVENT, [sessionId, route], kind),
       onStats: (stats) => windows.send(STATS_EVENT, [sessionId, stats], kind),
     });
     this.#sessions.set(sessionId, session);

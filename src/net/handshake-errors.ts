@@ -5,6 +5,19 @@ function make(code: string, message: string, hint: string, cause?: unknown): Lit
   return new LiteDeskError({ code, stage: 'handshake', message, hint }, cause === undefined ? {} : { cause });
 }
 
+/** A known computer has another key: what people need to compare the two. */
+export class HostKeyChangedError extends LiteDeskError {
+  /** Ed25519, 32 bytes each: as it was known, and as the server names it now. */
+  readonly pinned: Uint8Array;
+  readonly offered: Uint8Array;
+
+  constructor(error: LiteDeskError, pinned: Uint8Array, offered: Uint8Array) {
+    super(error.toData());
+    this.pinned = pinned;
+    this.offered = offered;
+  }
+}
+
 const ALLOW =
   'Only if you accept that others can read and change this session, allow unencrypted sessions for this computer.';
 
@@ -61,12 +74,14 @@ export const handshakeErrors = {
       'Check that the address belongs to LiteDesk or a compatible program.',
       cause,
     ),
-  keyChanged: (id: string, pinned: Uint8Array, offered: Uint8Array): LiteDeskError =>
-    make(
+  keyChanged: (id: string, pinned: Uint8Array, offered: Uint8Array): HostKeyChangedError => {
+    const error = make(
       'HANDSHAKE_KEY_CHANGED',
       `${id} is not the computer that was connected before: its key was ${shown(pinned)}, now the server names ${shown(offered)}.`,
       `If it was set up anew, compare with what "litedesk pins" shows there, then run "litedesk pins forget ${id}" here; otherwise somebody is between you.`,
-    ),
+    );
+    return new HostKeyChangedError(error, pinned, offered);
+  },
   nativeWithheld: (id: string): LiteDeskError =>
     make(
       'HANDSHAKE_DOWNGRADE_REFUSED',

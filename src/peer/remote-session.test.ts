@@ -2,14 +2,19 @@ import { describe, expect, it } from 'vitest';
 import { VirtualClock } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import type { ControllerSession, ControllerSessionEvents } from '../core/session/index.ts';
+import { handshakeErrors } from '../net/handshake-errors.ts';
 import { idNotFound, peerSilent } from './errors.ts';
-import type { Connected, Peer } from './peer.ts';
-import { RemoteSession } from './remote-session.ts';
+import type { Connected, ConnectOptions } from './peer.ts';
+import { RemoteSession, type RemoteSessionOptions } from './remote-session.ts';
 
 class FakeSession extends Emitter<ControllerSessionEvents> {
   readonly h1 = new Uint8Array(32).fill(5);
   readonly permissions = { keyboard: true };
+  readonly codes: string[] = [];
   started = false;
+  sendTwoFactor(code: string): void {
+    this.codes.push(code);
+  }
   start(): void {
     this.started = true;
   }
@@ -21,6 +26,7 @@ class FakeSession extends Emitter<ControllerSessionEvents> {
   }
 }
 
+const LOGIN_ERROR = { code: 'X', stage: 'login', message: '', hint: '' } as const;
 const INFO = {
   username: 'u',
   hostname: 'desk',
@@ -36,12 +42,20 @@ function setUp() {
   const clock = new VirtualClock();
   const sessions: FakeSession[] = [];
   const answers: (Error | null)[] = [];
+  const pinned: string[] = [];
+  let progress: ConnectOptions['onProgress'];
   const remembered: { id: string; passwordHash?: string }[] = [];
   const peer = {
     settings: { recentPeers: [], plaintextPeers: [] },
+    server: { host: 'desk.example.org', port: 21_116, key: '' },
+    pins: {
+      setHost: (server: string, id: string, key: string) => pinned.push(`${server} ${id} ${key}`),
+      allowOlderLink: (id: string) => pinned.push(`${id} may be older`),
+    },
     rememberPeer: (entry: { id: string; passwordHash?: string }) => remembered.push(entry),
     changeSettings: () => Promise.resolve(),
-    connect: () => {
+    connect: (_target: string, options: ConnectOptions) => {
+      progress = options.onProgress;
       const error = answers.shift() ?? null;
       if (error) return Promise.reject(error);
       const session = new FakeSession();
@@ -49,7 +63,7 @@ function setUp() {
       const connected = { session: session as unknown as ControllerSession, peerId: '123456789', path: 'udp', encrypted: true, peerVerified: true };
       return Promise.resolve(connected as unknown as Connected);
     },
-  } as unknown as Pick<Peer, 'connect' | 'settings' | 'rememberPeer' | 'changeSettings'>;
+  } as unknown as RemoteSessionOptions['peer'];
   const remote = new RemoteSession({ peer, target: '123456789', clock });
   const states: string[] = [];
   remote.on('state', (state) => states.push(state.state));
@@ -61,7 +75,8 @@ function setUp() {
     if (!session) throw new Error('there is no session');
     return session;
   };
-  return { clock, remote, states, sessions, answers, remembered, settle, last };
+  const codes = (): string[] => last().codes;
+  return { clock, remote, states, sessions, answers, pinned, codes, remembered, settle, last, progress: () => progress };
 }
 
 describe('RemoteSession', () => {
@@ -110,6 +125,50 @@ describe('RemoteSession', () => {
     await t.settle();
     expect(t.remote.state).toMatchObject({ state: 'closed', error: { code: 'ID_NOT_FOUND' } });
     expect(t.clock.pending).toBe(0);
+  });
+
+  it('does not let the search for further paths cover what the host asks for', async () => {
+    const t = setUp();
+    t.remote.start();
+    await t.settle();
+    t.last().say('password-needed', { reason: 'required', message: '', error: LOGIN_ERROR });
+    t.progress()?.({ step: 'handshake', detail: '203.0.113.7:1' });
+    expect(t.remote.state).toMatchObject({ state: 'password', reason: 'required' });
+  });
+
+  it('asks for the code of a second factor and sends it', async () => {
+    const t = setUp();
+    t.remote.start();
+    await t.settle();
+    t.last().say('password-needed', { reason: '2fa', message: '', error: LOGIN_ERROR });
+    expect(t.remote.state).toMatchObject({ state: 'password', reason: 'two-factor' });
+    t.remote.giveCode('123456');
+    expect(t.codes()).toEqual(['123456']);
+  });
+
+  it('shows both keys of a computer that has another one, and trusts exactly the one that was shown', async () => {
+    const t = setUp();
+    const offered = new Uint8Array(32).fill(2);
+    t.answers.push(handshakeErrors.keyChanged('123456789', new Uint8Array(32).fill(1), offered));
+    t.remote.start();
+    await t.settle();
+    const print = expect.stringMatching(/^([0-9A-F]{4}-){3}[0-9A-F]{4}$/);
+    expect(t.remote.state).toMatchObject({ state: 'key-question', known: print, offered: print, error: { code: 'HANDSHAKE_KEY_CHANGED' } });
+    t.remote.trustKey();
+    t.remote.trustKey();
+    await t.settle();
+    expect(t.pinned).toEqual([`desk.example.org 123456789 ${Buffer.from(offered).toString('base64')}`]);
+    expect(t.last().started).toBe(true);
+  });
+
+  it('asks before it takes less protection than before', async () => {
+    const t = setUp();
+    t.answers.push(handshakeErrors.nativeWithheld('123456789'));
+    t.remote.start();
+    await t.settle();
+    expect(t.remote.state).toMatchObject({ state: 'key-question', offered: '' });
+    t.remote.trustKey();
+    expect(t.pinned).toEqual(['123456789 may be older']);
   });
 
   it('gives up after a time', async () => {

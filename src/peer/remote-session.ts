@@ -6,18 +6,24 @@ import { randomBytes } from 'node:crypto';
 import { systemClock } from '../core/clock.ts';
 import type { Clock } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
+import { fingerprint } from '../core/crypto/fingerprint.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import type { ErrorData } from '../core/errors.ts';
 import type { ControllerSession } from '../core/session/index.ts';
 import type { SessionState } from '../shared/ipc.ts';
-import type { Connected, ConnectOptions, Peer } from './peer.ts';
+import { HostKeyChangedError } from '../net/index.ts';
 import { aborted } from './errors.ts';
+import type { Connected, ConnectOptions, Peer } from './peer.ts';
+import { parseTarget } from './target.ts';
 
 /** First pause before a reconnect; it doubles up to the last one and starts again after a success. */
 const RETRY_FIRST_MS = 1_000;
 const RETRY_LAST_MS = 16_000;
 /** After so long without success the window says so instead of trying for ever. */
 const GIVE_UP_AFTER_MS = 5 * 60_000;
+
+/** What the host asks for, in the words of the window. */
+const REASONS = { required: 'required', wrong: 'wrong', 'wait-accept': 'waiting-accept', '2fa': 'two-factor' } as const;
 
 interface RemoteSessionEvents {
   state: SessionState;
@@ -26,7 +32,7 @@ interface RemoteSessionEvents {
 }
 
 export interface RemoteSessionOptions {
-  readonly peer: Pick<Peer, 'connect' | 'settings' | 'rememberPeer' | 'changeSettings'>;
+  readonly peer: Pick<Peer, 'connect' | 'settings' | 'rememberPeer' | 'changeSettings' | 'pins' | 'server'>;
   readonly target: string;
   readonly clock?: Clock;
 }
@@ -48,6 +54,8 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
   #brokenSince: number | null = null;
   #cancelRetry: () => void = () => {};
   #decoding: ConnectOptions['decoding'];
+  /** What the user is asked to trust: a new key, or (null) a link without protection by the known one. */
+  #doubted: { readonly key: Uint8Array | null } | null = null;
 
   constructor(options: RemoteSessionOptions) {
     super();
@@ -85,6 +93,24 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
     const session = this.#session;
     if (session) session.login(password);
     else if (this.#state.state !== 'open') void this.#connect();
+  }
+
+  /** Answers a question for the second factor. */
+  giveCode(code: string): void {
+    this.#session?.sendTwoFactor(code);
+  }
+
+  /** The user compared the keys: connects to the computer that has the new one, or that offers the older link. */
+  trustKey(): void {
+    const { peer, target } = this.#options;
+    const doubted = this.#doubted;
+    const parsed = parseTarget(target);
+    if (!doubted || parsed.kind !== 'id') return;
+    this.#doubted = null;
+    const server = parsed.server ?? peer.server;
+    if (doubted.key === null) peer.pins.allowOlderLink(parsed.id);
+    else if (server) peer.pins.setHost(server.host, parsed.id, Buffer.from(doubted.key).toString('base64'));
+    void this.#connect();
   }
 
   /** The user accepts an unencrypted connection to this peer, now and later. */
@@ -126,7 +152,8 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
         passwordHash: this.#password === undefined ? remembered : undefined,
         ...(this.#decoding ? { decoding: this.#decoding } : {}),
         onProgress: (progress) => {
-          if (!this.#opened) this.#setState({ state: 'connecting', peerId, progress });
+          // Further paths are looked for while the first one carries the login already.
+          if (!this.#opened && !this.#session) this.#setState({ state: 'connecting', peerId, progress });
         },
       });
       if (signal.aborted) {
@@ -137,11 +164,26 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
     } catch (error) {
       if (signal.aborted) return;
       const data = error instanceof LiteDeskError ? error.toData() : aborted().toData();
+      if (this.#askAboutKey(error, data)) return;
       const plaintext = data.code === 'HANDSHAKE_NO_KEY' || data.code === 'HANDSHAKE_PLAINTEXT_REFUSED';
       if (plaintext && !this.#allowPlaintext) this.#setState({ state: 'plaintext-question', peerId, error: data });
       else if (this.#opened) this.#retry(data);
       else this.#setState({ state: 'closed', peerId, error: data, reason: '' });
     }
+  }
+
+  /** True for an error that is a question: whether this is the computer that was known. */
+  #askAboutKey(error: unknown, data: ErrorData): boolean {
+    const { peerId } = this.#state;
+    const question = { state: 'key-question', peerId, error: data } as const;
+    if (error instanceof HostKeyChangedError) {
+      this.#doubted = { key: error.offered };
+      this.#setState({ ...question, known: fingerprintOf(error.pinned), offered: fingerprintOf(error.offered) });
+    } else if (data.code === 'HANDSHAKE_DOWNGRADE_REFUSED') {
+      this.#doubted = { key: null };
+      this.#setState({ ...question, known: '', offered: '' });
+    } else return false;
+    return true;
   }
 
   #use(connection: Connected): void {
@@ -153,8 +195,7 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
     if (!this.#opened) this.#setState({ state: 'connecting', peerId, progress: { step: 'login', detail: '' } });
     this.emit('session', { session, connection });
     session.on('password-needed', ({ reason, message }) => {
-      const kind = reason === 'wrong' ? 'wrong' : reason === 'wait-accept' ? 'waiting-accept' : 'required';
-      this.#setState({ state: 'password', peerId, reason: kind, message });
+      this.#setState({ state: 'password', peerId, reason: REASONS[reason], message });
     });
     session.on('opened', (info) => {
       this.#opened = true;
@@ -209,6 +250,10 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
     this.#setState({ state: 'reconnecting', peerId, error, retryInMs: delayMs });
     this.#cancelRetry = this.#clock.setTimer(delayMs, () => void this.#connect());
   }
+}
+
+function fingerprintOf(key: Uint8Array): string {
+  return fingerprint(Buffer.from(key).toString('base64'));
 }
 
 function brokenLink(reason: string): ErrorData {

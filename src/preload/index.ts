@@ -2,9 +2,10 @@
 import { contextBridge, ipcRenderer } from 'electron';
 import type { IpcRendererEvent } from 'electron';
 import type { z } from 'zod';
-import { COMMAND_NAMES, commandChannel, HOME_EVENT, SESSION_EVENT, SESSION_PORT, STATS_EVENT, TUNNELS_EVENT, WINDOW_ARGUMENT } from '../shared/channels.ts';
+import { COMMAND_NAMES, commandChannel, HOME_EVENT, ROUTE_EVENT, SESSION_EVENT, SESSION_PORT, STATS_EVENT, TUNNELS_EVENT, WINDOW_ARGUMENT } from '../shared/channels.ts';
 import type { CommandName } from '../shared/channels.ts';
 import type { LiteDeskApi, Result, SessionPortCommand, SessionPortMessage } from '../shared/ipc.ts';
+import { routeSchema } from '../shared/route.ts';
 import { COMMANDS, homeSchema, portCommandSchema, portMessageSchema, resultSchema, sessionStateSchema, statsSchema, windowSchema } from '../shared/schemas.ts';
 import type { CommandAnswer, CommandArgs } from '../shared/schemas.ts';
 import { tunnelsStateSchema } from '../shared/tunnels-state.ts';
@@ -73,6 +74,7 @@ const api: LiteDeskApi = {
   onHome: (listener) => listen(HOME_EVENT, homeSchema, null, listener),
   onTunnels: (listener) => listen(TUNNELS_EVENT, tunnelsStateSchema, null, listener),
   onSession: (sessionId, listener) => listen(SESSION_EVENT, sessionStateSchema, sessionId, listener),
+  onRoute: (sessionId, listener) => listen(ROUTE_EVENT, routeSchema, sessionId, listener),
   onStats: (sessionId, listener) => listen(STATS_EVENT, statsSchema, sessionId, listener),
   openSessionPort: openPort,
 };

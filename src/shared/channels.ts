@@ -25,6 +25,9 @@ export const COMMAND_NAMES = [
   'removeRule',
   'getSession',
   'givePassword',
+  'getRoute',
+  'giveCode',
+  'trustKey',
   'allowPlaintext',
   'switchDisplay',
   'ctrlAltDel',
@@ -39,6 +42,7 @@ export const commandChannel = (name: CommandName): string => `litedesk:command:$
 export const HOME_EVENT = 'litedesk:event:home';
 export const TUNNELS_EVENT = 'litedesk:event:tunnels';
 export const SESSION_EVENT = 'litedesk:event:session';
+export const ROUTE_EVENT = 'litedesk:event:route';
 export const STATS_EVENT = 'litedesk:event:stats';
 /** Renderer → main: asks for the session's port; main → renderer: the port itself. */
 export const SESSION_PORT = 'litedesk:session-port';

@@ -3,6 +3,7 @@
  * implements it, src/main answers it, and both ends validate with the zod schemas of src/shared/schemas.ts.
  */
 import type { ErrorData } from '../core/errors.ts';
+import type { SessionRoute } from './route.ts';
 import type { AccessRule, Tunnel, TunnelSecrets } from './tunnels.ts';
 import type { TunnelsState } from './tunnels-state.ts';
 
@@ -100,8 +101,10 @@ export interface ConnectProgress {
 /** The state of one session window. */
 export type SessionState =
   | { state: 'connecting'; peerId: string; progress: ConnectProgress }
-  | { state: 'password'; peerId: string; reason: 'required' | 'wrong' | 'waiting-accept'; message: string }
+  | { state: 'password'; peerId: string; reason: 'required' | 'wrong' | 'waiting-accept' | 'two-factor'; message: string }
   | { state: 'plaintext-question'; peerId: string; error: ErrorData }
+  /** The computer is not the one that was known: fingerprints of both keys, or '' for `offered` where it only offers less. */
+  | { state: 'key-question'; peerId: string; error: ErrorData; known: string; offered: string }
   | { state: 'open'; peerId: string; info: SessionInfo }
   | { state: 'reconnecting'; peerId: string; error: ErrorData; retryInMs: number }
   | { state: 'closed'; peerId: string; error: ErrorData | null; reason: string };
@@ -206,8 +209,14 @@ export interface LiteDeskApi {
   getSession(sessionId: string): Promise<Result<SessionState>>;
   onSession(sessionId: string, listener: (state: SessionState) => void): () => void;
   onStats(sessionId: string, listener: (stats: SessionStats) => void): () => void;
+  getRoute(sessionId: string): Promise<Result<SessionRoute | null>>;
+  onRoute(sessionId: string, listener: (route: SessionRoute) => void): () => void;
   givePassword(sessionId: string, password: string, remember: boolean): Promise<Result<null>>;
+  /** The code of the second factor. */
+  giveCode(sessionId: string, code: string): Promise<Result<null>>;
   allowPlaintext(sessionId: string): Promise<Result<null>>;
+  /** The user compared the keys: from now on this computer is the one that was offered. */
+  trustKey(sessionId: string): Promise<Result<null>>;
   switchDisplay(sessionId: string, display: number): Promise<Result<null>>;
   ctrlAltDel(sessionId: string): Promise<Result<null>>;
   setFullScreen(sessionId: string, on: boolean): Promise<Result<null>>;

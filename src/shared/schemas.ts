@@ -15,6 +15,7 @@ import {
   sessionId,
   text,
 } from './common-schemas.ts';
+import { routeSchema } from './route.ts';
 import { entryId, ruleSchema, tunnelSchema, tunnelSecretsSchema } from './tunnels.ts';
 import { tunnelsStateSchema } from './tunnels-state.ts';
 import { z } from './zod.ts';
@@ -115,10 +116,11 @@ export const sessionStateSchema = z.discriminatedUnion('state', [
   z.object({
     state: z.literal('password'),
     peerId: name,
-    reason: z.enum(['required', 'wrong', 'waiting-accept']),
+    reason: z.enum(['required', 'wrong', 'waiting-accept', 'two-factor']),
     message: text,
   }),
   z.object({ state: z.literal('plaintext-question'), peerId: name, error: errorDataSchema }),
+  z.object({ state: z.literal('key-question'), peerId: name, error: errorDataSchema, known: name, offered: name }),
   z.object({ state: z.literal('open'), peerId: name, info: sessionInfoSchema }),
   z.object({ state: z.literal('reconnecting'), peerId: name, error: errorDataSchema, retryInMs: z.number() }),
   z.object({ state: z.literal('closed'), peerId: name, error: errorDataSchema.nullable(), reason: text }),
@@ -225,6 +227,9 @@ export const COMMANDS = {
   removeRule: { args: z.tuple([entryId]), answer: nothing },
   getSession: { args: z.tuple([sessionId]), answer: sessionStateSchema },
   givePassword: { args: z.tuple([sessionId, z.string().max(128), z.boolean()]), answer: nothing },
+  getRoute: { args: z.tuple([sessionId]), answer: routeSchema.nullable() },
+  giveCode: { args: z.tuple([sessionId, z.string().max(32)]), answer: nothing },
+  trustKey: { args: z.tuple([sessionId]), answer: nothing },
   allowPlaintext: { args: z.tuple([sessionId]), answer: nothing },
   switchDisplay: { args: z.tuple([sessionId, displayIndex]), answer: nothing },
   ctrlAltDel: { args: z.tuple([sessionId]), answer: nothing },

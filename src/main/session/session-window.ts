@@ -5,8 +5,10 @@ import type { ControllerSession } from '../../core/session/index.ts';
 import type { EncodedFrame } from '../../core/session/contract.ts';
 import type { Connected, Peer } from '../../peer/peer.ts';
 import { RemoteSession } from '../../peer/remote-session.ts';
+import type { SessionRoute } from '../../shared/route.ts';
 import type { SessionPortCommand, SessionPortMessage, SessionState, SessionStats } from '../../shared/ipc.ts';
 import { portCommandSchema, portTakenSchema } from '../../shared/schemas.ts';
+import { RouteLog } from './route.ts';
 import { VideoQueue } from './video-queue.ts';
 
 const STATS_INTERVAL_MS = 1_000;
@@ -15,6 +17,8 @@ const PING_TIMEOUT_MS = 5_000;
 export interface SessionWindowEvents {
   onState(state: SessionState): void;
   onStats(stats: SessionStats): void;
+  /** The way of the session, or what was tried for another one, changed. */
+  onRoute(route: SessionRoute): void;
 }
 
 type VideoMessage = Extract<SessionPortMessage, { type: 'video' }>;
@@ -23,6 +27,7 @@ export class SessionWindow {
   readonly #remote: RemoteSession;
   readonly #events: SessionWindowEvents;
   readonly #queue: VideoQueue<VideoMessage>;
+  readonly #routes = new RouteLog();
   #connection: Connected | null = null;
   #port: MessagePortMain | null = null;
   #offs: (() => void)[] = [];
@@ -86,6 +91,18 @@ export class SessionWindow {
     this.#remote.givePassword(password, remember);
   }
 
+  get route(): SessionRoute | null {
+    return this.#routes.route;
+  }
+
+  giveCode(code: string): void {
+    this.#remote.giveCode(code);
+  }
+
+  trustKey(): void {
+    this.#remote.trustKey();
+  }
+
   async allowPlaintext(): Promise<void> {
     await this.#remote.allowPlaintext();
   }
@@ -115,7 +132,12 @@ export class SessionWindow {
   #attach(session: ControllerSession, connection: Connected): void {
     for (const off of this.#offs.splice(0)) off();
     this.#connection = connection;
+    this.#routes.use(connection);
     this.#offs.push(
+      connection.onPathChange((change) => {
+        this.#routes.moved(change, Date.now());
+        this.#tellRoute();
+      }),
       session.on('video', (frame) => this.#onVideo(frame)),
       session.on('geometry', ({ display, geometry }) => {
         const { x, y, width, height, name } = geometry;
@@ -194,6 +216,12 @@ export class SessionWindow {
     this.#frames = 0;
     this.#bytes = 0;
     this.#shownFps = null;
+    this.#tellRoute();
+  }
+
+  #tellRoute(): void {
+    const { route } = this.#routes;
+    if (route && !this.#closed) this.#events.onRoute(route);
   }
 }
 

@@ -11,6 +11,7 @@ import type {
   SessionPortMessage,
   SessionState,
 } from '../../shared/ipc.ts';
+import { mockRoute } from './mock-route.ts';
 import { mockTunnels } from './mock-tunnels.ts';
 
 const NOW = Date.now();
@@ -33,6 +34,13 @@ const PLAINTEXT: ErrorData = {
   stage: 'handshake',
   message: 'The other side offers no key, so the connection would not be encrypted.',
   hint: 'Set the same server key on both computers.',
+};
+
+const KEY_CHANGED: ErrorData = {
+  code: 'HANDSHAKE_KEY_CHANGED',
+  stage: 'handshake',
+  message: '401882731 is not the computer that was connected before.',
+  hint: 'Compare the fingerprints.',
 };
 
 const INCOMING: IncomingSession = {
@@ -176,6 +184,12 @@ function session(scene: string): SessionState {
       return { state: 'password', peerId, reason: 'wrong', message: '' };
     case 'waiting':
       return { state: 'password', peerId, reason: 'waiting-accept', message: '' };
+    case 'two-factor':
+      return { state: 'password', peerId, reason: 'two-factor', message: '' };
+    case 'key-changed':
+      return { state: 'key-question', peerId, error: KEY_CHANGED, known: '3F2A-91C0-77BE-04D1', offered: '81D0-5A7C-E2F4-9B36' };
+    case 'downgrade':
+      return { state: 'key-question', peerId, error: { ...KEY_CHANGED, code: 'HANDSHAKE_DOWNGRADE_REFUSED' }, known: '', offered: '' };
     case 'plaintext':
       return { state: 'plaintext-question', peerId, error: PLAINTEXT };
     case 'plain-open':
@@ -299,7 +313,7 @@ export function makeMock(
     onStats: (_id, listener) => {
       const tell = () =>
         listener({
-          path: scene === 'relay' ? 'relay' : 'udp',
+          path: scene === 'relayed' || scene === 'searching' ? 'relay' : scene === 'lan' ? 'lan' : 'udp',
           rttMs: 23.4,
           codec: 'vp9',
           fps: 29.7,
@@ -309,6 +323,7 @@ export function makeMock(
       setTimeout(tell, 0);
       return () => clearInterval(timer);
     },
+    ...mockRoute(scene, (name) => calls.push(name)),
     givePassword: (_id, password, remember) => {
       setTimeout(() => setSession(session(password === 'wrong' ? 'password-wrong' : 'open')), 300);
       return called(`givePassword ${password} ${remember}`);

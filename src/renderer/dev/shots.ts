@@ -176,6 +176,21 @@ const SHOTS: readonly Shot[] = [
       });
     },
   }),
+  ...['open', 'relayed', 'searching', 'lan'].map((scene) =>
+    session(scene, {
+      name: `session-route-${scene}`,
+      languages: scene === 'relayed' ? ALL : ['en'],
+      dark: scene === 'searching',
+      act: async (page) => {
+        await picture(page);
+        await page.getByTestId('session-route').click();
+        await page.getByTestId('route-panel').waitFor();
+      },
+    }),
+  ),
+  session('two-factor', { languages: ['en', 'de'] }),
+  session('key-changed'),
+  session('downgrade', { languages: ['de'] }),
   session('no-picture', { languages: ['en'] }),
   session('failed'),
   session('closed', { languages: ['en'], dark: true }),

@@ -42,7 +42,7 @@ describe.each(LANGUAGES)('messages in %s', (language) => {
 test('Chinese and German are not left in English', () => {
   // Names, units and words that are the same in the language.
   const same =
-    /^(LiteDesk|ID|Port|Server|Status|Offline|Codec|Bitrate|Terminal|Version \{version\}|\{name\} – LiteDesk|System|Relay|Name|Ports)$/;
+    /^(LiteDesk|ID|Port|Server|Status|Offline|Codec|Bitrate|Terminal|Version \{version\}|\{name\} – LiteDesk|System|Relay|Name|Ports|Router|Code)$/;
   for (const language of ['zh-CN', 'de'] as const) {
     const messages: Readonly<Record<string, string>> = MESSAGES[language];
     for (const [key, english] of Object.entries(MESSAGES.en))

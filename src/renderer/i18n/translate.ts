@@ -1,12 +1,15 @@
 import type { Language } from '../../shared/ipc.ts';
 import { de } from './de.ts';
+import { deRoute } from './de-route.ts';
 import { deTunnels } from './de-tunnels.ts';
 import { en } from './en.ts';
+import { enRoute } from './en-route.ts';
 import { enTunnels } from './en-tunnels.ts';
 import { zhCN } from './zh-CN.ts';
+import { zhCNRoute } from './zh-CN-route.ts';
 import { zhCNTunnels } from './zh-CN-tunnels.ts';
 
-const english = { ...en, ...enTunnels };
+const english = { ...en, ...enTunnels, ...enRoute };
 type English = typeof english;
 export type MessageKey = keyof English;
 /** What a language file has to be: every key of the English one, no other. */
@@ -29,8 +32,8 @@ export type Translate = <K extends MessageKey>(key: K, ...values: Values<K>) => 
 
 export const MESSAGES: Readonly<Record<Language, Messages>> = {
   en: english,
-  'zh-CN': { ...zhCN, ...zhCNTunnels },
-  de: { ...de, ...deTunnels },
+  'zh-CN': { ...zhCN, ...zhCNTunnels, ...zhCNRoute },
+  de: { ...de, ...deTunnels, ...deRoute },
 };
 
 export function translator(language: Language): Translate {

@@ -7,7 +7,7 @@ import type { PlainKey } from '../i18n/translate.ts';
 import { useI18n } from '../i18n/use-i18n.ts';
 import { Button } from '../ui/button.tsx';
 import { Panel } from './panel.tsx';
-import styles from './session.module.css';
+import styles from './panel.module.css';
 
 interface ClosedPanelProps {
   sessionId: string;

@@ -5,7 +5,7 @@ import type { PlainKey } from '../i18n/translate.ts';
 import { useI18n } from '../i18n/use-i18n.ts';
 import { Button } from '../ui/button.tsx';
 import { Panel } from './panel.tsx';
-import styles from './session.module.css';
+import styles from './panel.module.css';
 import { type Step, type StepState, STEPS, stepStates } from './steps.ts';
 
 const STATE_WORDS: Readonly<Record<StepState, PlainKey>> = {

@@ -1,6 +1,6 @@
 import { type ReactNode, useId } from 'react';
 import { Icon, type IconName } from '../ui/icons.tsx';
-import styles from './session.module.css';
+import styles from './panel.module.css';
 
 interface PanelProps {
   title: string;

@@ -7,7 +7,7 @@ import { useI18n } from '../i18n/use-i18n.ts';
 import { Button } from '../ui/button.tsx';
 import { ErrorNotice } from '../ui/error-notice.tsx';
 import { Panel } from './panel.tsx';
-import styles from './session.module.css';
+import styles from './panel.module.css';
 
 interface PlaintextPanelProps {
   sessionId: string;

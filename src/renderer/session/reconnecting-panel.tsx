@@ -4,7 +4,7 @@ import { useI18n } from '../i18n/use-i18n.ts';
 import { Button } from '../ui/button.tsx';
 import { useCountdown } from '../ui/use-countdown.ts';
 import { Panel } from './panel.tsx';
-import styles from './session.module.css';
+import styles from './panel.module.css';
 
 interface ReconnectingPanelProps {
   sessionId: string;

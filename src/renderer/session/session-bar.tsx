@@ -5,7 +5,7 @@ import { PATH_WORDS } from '../i18n/words.ts';
 import { useI18n } from '../i18n/use-i18n.ts';
 import { Button } from '../ui/button.tsx';
 import { Icon } from '../ui/icons.tsx';
-import styles from './session.module.css';
+import styles from './bar.module.css';
 import type { ViewMode } from './session-window.tsx';
 import { bitrate } from './units.ts';
 
@@ -19,6 +19,8 @@ interface SessionBarProps {
   onMode: (mode: ViewMode) => void;
   fullScreen: boolean;
   onTypeText: () => void;
+  routeShown: boolean;
+  onRoute: () => void;
 }
 
 export function SessionBar({ ref, ...props }: SessionBarProps) {
@@ -44,9 +46,22 @@ export function SessionBar({ ref, ...props }: SessionBarProps) {
       </span>
       <span className={styles.name}>{props.name}</span>
       <dl className={styles.numbers}>
-        <Fact label={t('session.path')} testId="session-path" data={stats?.path ?? info.path}>
-          {t(PATH_WORDS[stats?.path ?? info.path])}
-        </Fact>
+        <div className={styles.number}>
+          <dt className="visually-hidden">{t('session.path')}</dt>
+          <dd data-testid="session-path" data-value={stats?.path ?? info.path}>
+            <button
+              type="button"
+              className={styles.pathButton}
+              title={t('route.show')}
+              aria-expanded={props.routeShown}
+              aria-haspopup="dialog"
+              onClick={props.onRoute}
+              data-testid="session-route"
+            >
+              {t(PATH_WORDS[stats?.path ?? info.path])}
+            </button>
+          </dd>
+        </div>
         <Fact label={t('session.rtt')} testId="session-rtt">
           {stats === null || stats.rttMs === null ? '–' : `${Math.max(1, Math.round(stats.rttMs))} ms`}
         </Fact>

@@ -9,13 +9,16 @@ import type { Codec } from './codec.ts';
 import { ConnectingPanel } from './connecting-panel.tsx';
 import { DOT_CURSOR } from './cursors.ts';
 import type { Point } from './geometry.ts';
+import { KeyPanel } from './key-panel.tsx';
 import { PasswordPanel } from './password-panel.tsx';
 import { PlaintextPanel } from './plaintext-panel.tsx';
 import { ReconnectingPanel } from './reconnecting-panel.tsx';
+import { RoutePanel } from './route-panel.tsx';
 import { ScreenView } from './screen-view.tsx';
 import { SessionBar } from './session-bar.tsx';
 import { SessionMedia } from './session-media.ts';
 import styles from './session.module.css';
+import { TwoFactorPanel } from './two-factor-panel.tsx';
 import { TypeTextDialog } from './type-text-dialog.tsx';
 import { useSession } from './use-session.ts';
 
@@ -39,10 +42,11 @@ const NO_MEDIA: MediaView = {
 
 export function SessionWindow({ sessionId }: { sessionId: string }) {
   const { t } = useI18n();
-  const { session, failure, info, stats, steps, changes } = useSession(sessionId);
+  const { session, failure, info, stats, route, steps, changes } = useSession(sessionId);
   const { media, view } = useMedia(sessionId);
   const [mode, setMode] = useState<ViewMode>('fit');
   const [typing, setTyping] = useState(false);
+  const [routeShown, setRouteShown] = useState(false);
   const fullScreen = useFullScreen();
   const bar = useRef<HTMLDivElement>(null);
 
@@ -60,7 +64,12 @@ export function SessionWindow({ sessionId }: { sessionId: string }) {
   const send = (command: SessionPortCommand) => media.send(command);
 
   return (
-    <div className={styles.window} data-full-screen={fullScreen} data-state={session?.state ?? 'loading'}>
+    <div
+      className={styles.window}
+      data-bar={info !== null}
+      data-full-screen={fullScreen}
+      data-state={session?.state ?? 'loading'}
+    >
       {info !== null && (
         <SessionBar
           ref={bar}
@@ -72,7 +81,12 @@ export function SessionWindow({ sessionId }: { sessionId: string }) {
           onMode={setMode}
           fullScreen={fullScreen}
           onTypeText={() => setTyping(true)}
+          routeShown={routeShown}
+          onRoute={() => setRouteShown(!routeShown)}
         />
+      )}
+      {info !== null && route !== null && routeShown && (
+        <RoutePanel route={route} there={name} onClose={() => setRouteShown(false)} />
       )}
       {info !== null && !info.encrypted && (
         <p className={styles.danger} role="alert" data-testid="session-plaintext-banner">
@@ -94,7 +108,7 @@ export function SessionWindow({ sessionId }: { sessionId: string }) {
           mode={mode}
           cursor={view.cursor}
           remoteCursor={view.remoteCursor}
-          active={session?.state === 'open' && info.keyboardAllowed && !typing}
+          active={session?.state === 'open' && info.keyboardAllowed && !typing && !routeShown}
           fineWheel={info.platform !== 'Linux'}
           label={t('session.canvas', { name })}
           onLeave={() => bar.current?.querySelector('button')?.focus()}
@@ -113,9 +127,13 @@ export function SessionWindow({ sessionId }: { sessionId: string }) {
       {session?.state === 'connecting' && (
         <ConnectingPanel sessionId={sessionId} session={session} steps={steps} />
       )}
-      {session?.state === 'password' && (
-        <PasswordPanel sessionId={sessionId} session={session} answers={changes} />
-      )}
+      {session?.state === 'password' &&
+        (session.reason === 'two-factor' ? (
+          <TwoFactorPanel sessionId={sessionId} peerId={session.peerId} answers={changes} />
+        ) : (
+          <PasswordPanel sessionId={sessionId} session={session} answers={changes} />
+        ))}
+      {session?.state === 'key-question' && <KeyPanel sessionId={sessionId} session={session} />}
       {session?.state === 'plaintext-question' && <PlaintextPanel sessionId={sessionId} session={session} />}
       {session?.state === 'reconnecting' && (
         <ReconnectingPanel key={changes} sessionId={sessionId} session={session} />

@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { useI18n } from '../i18n/use-i18n.ts';
 import { Button } from '../ui/button.tsx';
 import { Dialog } from '../ui/dialog.tsx';
-import styles from './session.module.css';
+import styles from './panel.module.css';
 
 /** More than this is a file and not typing. */
 const MAX_TYPED = 10_000;

@@ -2,6 +2,7 @@ import { useEffect, useState } from 'react';
 import type { ErrorData } from '../errors.ts';
 import type { Step } from './steps.ts';
 import type { SessionInfo, SessionState, SessionStats } from '../../shared/ipc.ts';
+import type { SessionRoute } from '../../shared/route.ts';
 import { api, settle } from '../api.ts';
 
 export interface SessionView {
@@ -12,13 +13,15 @@ export interface SessionView {
   /** What the host told at login; stays while the session reconnects, so that the picture can stay too. */
   info: SessionInfo | null;
   stats: SessionStats | null;
+  /** The way that it takes; null before the first connection. */
+  route: SessionRoute | null;
   /** Steps of the running attempt in the order they came. */
   steps: readonly Step[];
   /** Counts the states, so that the same answer twice can be told from one. */
   changes: number;
 }
 
-const EMPTY: SessionView = { session: null, failure: null, info: null, stats: null, steps: [], changes: 0 };
+const EMPTY: SessionView = { session: null, failure: null, info: null, stats: null, route: null, steps: [], changes: 0 };
 
 /** Follows one session. */
 export function useSession(sessionId: string): SessionView {
@@ -33,6 +36,11 @@ export function useSession(sessionId: string): SessionView {
       take(session);
     });
     const offStats = api().onStats(sessionId, (stats) => setView((before) => ({ ...before, stats })));
+    const takeRoute = (route: SessionRoute) => setView((before) => ({ ...before, route }));
+    const offRoute = api().onRoute(sessionId, takeRoute);
+    void settle(api().getRoute(sessionId)).then((result) => {
+      if (!ended && result.ok && result.value) takeRoute(result.value);
+    });
     void settle(api().getSession(sessionId)).then((result) => {
       if (ended || pushed) return;
       if (result.ok) take(result.value);
@@ -42,6 +50,7 @@ export function useSession(sessionId: string): SessionView {
       ended = true;
       off();
       offStats();
+      offRoute();
     };
   }, [sessionId]);
   return view;
