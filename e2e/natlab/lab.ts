@@ -154,6 +154,27 @@ RULES
   }
 
   /**
+   * From now on nothing passes the public segment between these pairs of public addresses, silently; `'all'`: nothing passes at
+   * all. Replaces what was cut before; an empty list mends everything.
+   */
+  cut(pairs: readonly (readonly [string, string])[] | 'all'): void {
+    const rules =
+      pairs === 'all'
+        ? ['meta protocol { ip, ip6 } drop']
+        : pairs.flatMap(([one, other]) => [`ip saddr ${one} ip daddr ${other} drop`, `ip saddr ${other} ip daddr ${one} drop`]);
+    sh(`ip netns exec ${this.segment} nft -f - <<'RULES'
+table bridge cut {
+  chain passing {
+    type filter hook forward priority filter; policy accept;
+  }
+}
+flush chain bridge cut passing
+${rules.map((rule) => `add rule bridge cut passing ${rule}`).join('\n')}
+RULES
+`);
+  }
+
+  /**
    * From now on what passes between that host and the public segment is delayed, limited and lost in this way; for a host
    * behind a gateway, on the gateway's cable. Ask `delayUnavailable()` first.
    */

@@ -27,7 +27,7 @@ const ROUND_TRIPS = 2;
 const DRAINED = 0.75;
 const DRAIN_MS = 150;
 /** What the first flight of a path may take, in milliseconds: nothing is known of its rate yet. */
-const UNKNOWN_RATE_MS = 1_500;
+const UNKNOWN_RATE_MS = 600;
 
 export class PathFlow {
   #inFlight = 0;

@@ -11,7 +11,7 @@ const GAP_SLACK = 1.5;
 /** Share of the patience after which other paths are asked, so that an answer is there when it ends. */
 const ALARM_SHARE = 0.5;
 /** The longest pause that a lossy path may make a habit of, in milliseconds. */
-const LONGEST_GAP_MS = 600;
+const LONGEST_GAP_MS = 300;
 /** Round trips of which the shortest counts when paths are compared. */
 const RECENT_SAMPLES = 6;
 
