@@ -3,19 +3,18 @@ import { LiteDeskError, WireError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
 import { type Link, type LinkClose, PAYLOAD_LIMITS } from '../link.ts';
 import { decodeMessage, encodeMessage, hbb } from '../wire/proto.ts';
-import { clipboardMessage, clipboardText } from './clipboard.ts';
-import { encodeDecoding, type Decoding, readVideoFrame } from './codecs.ts';
+import { clipboardMessage } from './clipboard.ts';
+import { encodeDecoding, type Decoding } from './codecs.ts';
 import type { MouseButton, SessionPermissions } from './contract.ts';
 import { ControllerInput } from './controller-input.ts';
 import { ControllerLoginFlow } from './controller-login-flow.ts';
-import { CursorReader } from './cursor-reader.ts';
+import { ControllerScreen } from './controller-screen.ts';
 import type {
   ControllerClosed,
   ControllerSessionEvents,
   ControllerSessionOptions,
   Locks,
   PasswordInput,
-  RemoteDisplay,
   RemoteInfo,
   SessionOptions,
 } from './controller-types.ts';
@@ -24,17 +23,12 @@ import * as limits from './limits.ts';
 import { loginRequest } from './login-request.ts';
 import { optionMessage } from './option-message.ts';
 import { streamsLink } from './streams-link.ts';
-import { readDisplays, readRemoteInfo, readSwitchDisplay } from './remote-info.ts';
+import { placeOn, readRemoteInfo } from './remote-info.ts';
+import { RoundTrips } from './round-trips.ts';
 import { mayRetry, sessionErrors } from './session-errors.ts';
 import { WriteWatch } from './write-watch.ts';
 
 type State = 'idle' | 'waiting-hash' | 'login' | 'open' | 'raw' | 'closed';
-
-interface Ping {
-  sentAt: number;
-  done(rttMs: number): void;
-  fail(error: Error): void;
-}
 
 /**
  * The controlling side of one connection, from `hash` to `close_reason` (session §2.3 on). Attach listeners, then call
@@ -46,9 +40,8 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   readonly #clock: Clock;
   readonly #input: ControllerInput;
   readonly #login: ControllerLoginFlow;
-  readonly #cursors = new CursorReader();
   readonly #watch: WriteWatch;
-  readonly #pings = new Map<bigint, Ping>();
+  readonly #roundTrips: RoundTrips;
   readonly #permissions: SessionPermissions = {
     keyboard: true,
     clipboard: true,
@@ -66,7 +59,8 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   #cancelTick: (() => void) | null = null;
   #startedAt = 0;
   #receivedAt = 0;
-  #pingCount = 0n;
+  /** What the open session shows. */
+  #screen: ControllerScreen | null = null;
   /** Set while we end it: what the link then reports is not news. */
   #closing = false;
   #lastClipboard: string | null = null;
@@ -92,6 +86,9 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
       },
     });
     this.#watch = new WriteWatch(options.link);
+    this.#roundTrips = new RoundTrips(options.clock, (time) =>
+      this.#send({ testDelay: { time, fromClient: true } }),
+    );
     this.#input = new ControllerInput((message) => {
       if (this.#state === 'open' && this.#permissions.keyboard && !this.#options.disableKeyboard)
         this.#send(message);
@@ -162,7 +159,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
 
   /** Coordinates inside the picture of one display, in its pixels; clamped to it (session §4.1). */
   mouseMoveOn(display: number, x: number, y: number): void {
-    const place = this.#place(display, x, y);
+    const place = this.#placeOn(display, x, y);
     if (place) this.#input.move(place.x, place.y);
   }
 
@@ -177,7 +174,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
 
   /** Like mouseButton, with the place inside the picture of one display. */
   mouseButtonOn(display: number, button: MouseButton, down: boolean, x: number, y: number): void {
-    this.#input.button(button, down, this.#place(display, x, y) ?? undefined);
+    this.#input.button(button, down, this.#placeOn(display, x, y) ?? undefined);
   }
 
   /** Wire signs: dy > 0 away from the user, dx > 0 left; notches, or with `fine` about pixels (session §4.1). */
@@ -259,36 +256,9 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
    * Round trip to the host's session and back in milliseconds, through the same queue as everything else; works before
    * login too (session §3.7). @throws LiteDeskError SESSION_CLOSED, or the reason of `signal`
    */
-  ping(signal?: AbortSignal): Promise<number> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      if (this.#state === 'closed' || this.#state === 'raw' || this.#state === 'idle')
-        return reject(closedError());
-      if (this.#pings.size >= limits.MAX_PENDING_PINGS)
-        return reject(new LiteDeskError(sessionErrors.protocol('round-trip probes are not answered')));
-      const time = ++this.#pingCount;
-      const end = (): void => {
-        this.#pings.delete(time);
-        signal?.removeEventListener('abort', abort);
-      };
-      const abort = (): void => {
-        end();
-        reject(signal?.reason);
-      };
-      this.#pings.set(time, {
-        sentAt: this.#clock.now(),
-        done: (rttMs) => {
-          end();
-          resolve(rttMs);
-        },
-        fail: (error) => {
-          end();
-          reject(error);
-        },
-      });
-      signal?.addEventListener('abort', abort, { once: true });
-      this.#send({ testDelay: { time, fromClient: true } });
-    });
+  async ping(signal?: AbortSignal): Promise<number> {
+    if (this.#state === 'closed' || this.#state === 'raw' || this.#state === 'idle') throw closedError();
+    return await this.#roundTrips.measure(signal);
   }
 
   /** Ends the session in order (session §9.3). */
@@ -326,8 +296,8 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
         if (this.#state === 'login') this.#login.onResponse(message.loginResponse ?? {});
         return;
       case 'misc':
-        this.#onMisc(message.misc ?? {});
-        return;
+        if (this.#onMisc(message.misc ?? {})) return;
+        break;
       case 'messageBox': {
         const box = message.messageBox;
         const cut = (text: string | null | undefined): string => (text ?? '').slice(0, limits.CHAT_LENGTH);
@@ -337,46 +307,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
       default:
         break;
     }
-    if (this.#state !== 'open') return;
-    switch (message.union) {
-      case 'videoFrame':
-        for (const frame of readVideoFrame(message.videoFrame ?? {}))
-          if (frame.display >= 0 && frame.display < limits.MAX_DISPLAYS) this.emit('video', frame);
-        break;
-      case 'cursorData': {
-        const shape = this.#cursors.read(message.cursorData ?? {});
-        if (shape) this.emit('cursor', shape);
-        break;
-      }
-      case 'cursorId': {
-        const id = this.#cursors.known(message.cursorId ?? 0n);
-        if (id !== null) this.emit('cursor-id', id);
-        break;
-      }
-      case 'cursorPosition':
-        this.emit('cursor-position', {
-          x: message.cursorPosition?.x ?? 0,
-          y: message.cursorPosition?.y ?? 0,
-        });
-        break;
-      case 'peerInfo':
-        // Carries only the displays; its other fields must not overwrite what the login gave (session §2.9).
-        if (this.#info && message.peerInfo) {
-          this.#info.displays = readDisplays(message.peerInfo);
-          this.emit('displays', this.#info.displays);
-        }
-        break;
-      case 'clipboard':
-      case 'multiClipboards': {
-        const text = this.#mayClipboard ? clipboardText(message) : null;
-        if (text === null) break;
-        this.#lastClipboard = text;
-        this.emit('clipboard', { text });
-        break;
-      }
-      default:
-        break;
-    }
+    if (this.#state === 'open') this.#screen?.onMessage(message);
   }
 
   #onHash(hash: hbb.IHash): void {
@@ -391,8 +322,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
 
   #onTestDelay(message: hbb.ITestDelay): void {
     if (message.fromClient) {
-      const ping = this.#pings.get(message.time ?? 0n);
-      ping?.done(Math.max(0, this.#clock.now() - ping.sentAt));
+      this.#roundTrips.answered(message.time ?? 0n);
       return;
     }
     // At once and unchanged, even before login (session §3.7), unless the host does not read the echoes.
@@ -414,58 +344,35 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
       return;
     }
     this.#state = 'open';
+    this.#screen = new ControllerScreen({
+      info,
+      mayClipboard: () => this.#mayClipboard,
+      emit: (name, event) => {
+        if (name === 'clipboard') this.#lastClipboard = (event as ControllerSessionEvents['clipboard']).text;
+        this.emit(name, event);
+      },
+    });
     this.emit('opened', info);
   }
 
-  #onMisc(misc: hbb.IMisc): void {
+  /** What counts before the session is open, too; answers true for that. */
+  #onMisc(misc: hbb.IMisc): boolean {
     if (misc.closeReason != null) {
       const reason = misc.closeReason.slice(0, limits.CHAT_LENGTH);
       this.#finish({ reason, retry: mayRetry(reason), error: sessionErrors.closedByPeer(reason) });
-      return;
+      return true;
     }
-    if (misc.permissionInfo) {
-      const name = permissionName(misc.permissionInfo.permission ?? 0);
-      const enabled = misc.permissionInfo.enabled ?? false;
-      if (!name) return;
-      this.#permissions[name] = enabled;
-      this.emit('permission', { name, enabled });
-      return;
-    }
-    if (this.#state !== 'open') return;
-    if (misc.switchDisplay) this.#onSwitchDisplay(misc.switchDisplay);
-    else if (misc.chatMessage) {
-      const text = (misc.chatMessage.text ?? '').slice(0, limits.CHAT_LENGTH);
-      if (text) this.emit('chat', { text });
-    } else if (misc.followCurrentDisplay != null) {
-      if (this.#info?.displays[misc.followCurrentDisplay])
-        this.emit('follow-display', misc.followCurrentDisplay);
-    } else if (misc.backNotification?.details) {
-      const text = misc.backNotification.details.slice(0, limits.CHAT_LENGTH);
-      this.emit('message-box', { type: 'info', title: '', text });
-    }
+    if (!misc.permissionInfo) return false;
+    const name = permissionName(misc.permissionInfo.permission ?? 0);
+    const enabled = misc.permissionInfo.enabled ?? false;
+    if (!name) return true;
+    this.#permissions[name] = enabled;
+    this.emit('permission', { name, enabled });
+    return true;
   }
 
-  #onSwitchDisplay(message: hbb.ISwitchDisplay): void {
-    const display = message.display ?? 0;
-    const known = this.#info?.displays[display];
-    const geometry = readSwitchDisplay(message, known);
-    if (!this.#info || !known || !geometry) return;
-    this.#info.displays[display] = geometry;
-    this.emit('geometry', { display, geometry });
-  }
-
-  /** Clamped to the last pixel, or one beyond on Windows; a Linux host counts in unscaled pixels (session §2.9, §4.1). */
-  #place(display: number, x: number, y: number): { x: number; y: number } | null {
-    const place: RemoteDisplay | undefined = this.#info?.displays[display];
-    if (!place) return null;
-    const platform = this.#info?.platform ?? '';
-    const scale = platform === 'Linux' && place.scale > 1 ? place.scale : 1;
-    const edge = platform === 'Windows' ? 0 : 1;
-    const clamp = (value: number, size: number): number => Math.max(0, Math.min(size - edge, value));
-    return {
-      x: place.x + clamp(x / scale, place.width / scale),
-      y: place.y + clamp(y / scale, place.height / scale),
-    };
+  #placeOn(display: number, x: number, y: number): { x: number; y: number } | null {
+    return this.#info && placeOn(this.#info, display, x, y);
   }
 
   get #mayClipboard(): boolean {
@@ -504,7 +411,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   #stopTimers(): void {
     this.#cancelTick?.();
     this.#cancelTick = null;
-    for (const ping of [...this.#pings.values()]) ping.fail(closedError());
+    this.#roundTrips.fail(closedError());
   }
 
   #finish(closed: ControllerClosed, atOnce = false): void {

@@ -73,3 +73,24 @@ function offset(value: number | null | undefined): number {
 function scale(value: number | null | undefined): number {
   return value !== undefined && value !== null && value > 1 && value <= 16 ? value : 1;
 }
+
+/**
+ * A place inside the picture of a display as the host counts it, or null for a display that there is not. Clamped to the last
+ * pixel, or one beyond on Windows; a Linux host counts in unscaled pixels (session §2.9, §4.1).
+ */
+export function placeOn(
+  info: RemoteInfo,
+  display: number,
+  x: number,
+  y: number,
+): { x: number; y: number } | null {
+  const place = info.displays[display];
+  if (!place) return null;
+  const scale = info.platform === 'Linux' && place.scale > 1 ? place.scale : 1;
+  const edge = info.platform === 'Windows' ? 0 : 1;
+  const clamp = (value: number, size: number): number => Math.max(0, Math.min(size - edge, value));
+  return {
+    x: place.x + clamp(x / scale, place.width / scale),
+    y: place.y + clamp(y / scale, place.height / scale),
+  };
+}
