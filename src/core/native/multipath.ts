@@ -7,14 +7,13 @@ import type { Clock } from '../clock.ts';
 import type { RandomBytes } from '../crypto/random.ts';
 import { WireError } from '../errors.ts';
 import type { Link, LinkClose, LinkHandlers, LinkStats, Transport } from '../link.ts';
+import { Acknowledger } from './acknowledger.ts';
 import { ChannelLink } from './channel-link.ts';
 import type { Addresses, ChannelOwner } from './channel-link.ts';
 import { CHANNEL } from './contract.ts';
 import type { ChannelId, LinkState, MultipathChannels, PathChange, PathInfo, PathKind } from './contract.ts';
 import { multipathErrors } from './multipath-errors.ts';
 import {
-  ACK_BYTES,
-  ACK_DELAY_MS,
   CLOSE_FLUSH_MS,
   CLOSED_WINDOW_BYTES,
   DARK_MS,
@@ -23,10 +22,12 @@ import {
   SEARCH_AFTER_MS,
 } from './multipath-limits.ts';
 import type { Path } from './multipath-path.ts';
-import { ACK_BYTES_ON_WIRE, CLOSE_CODE, encodeClose, readRecords, writeAck } from './multipath-record.ts';
+import { CLOSE_CODE, encodeClose, readRecords } from './multipath-record.ts';
 import type { RecordHandlers } from './multipath-record.ts';
+import { PathMoves } from './path-moves.ts';
 import { PathSet } from './path-set.ts';
 import type { Role } from './path-set.ts';
+import { Sender } from './sender.ts';
 
 export interface MultipathOptions {
   readonly clock: Clock;
@@ -39,32 +40,20 @@ export interface MultipathOptions {
   readonly darkMs?: number;
 }
 
-/** Which channel goes first when a path has room: the managers' few messages, then the session, then bulk. */
-const ORDER: readonly ChannelId[] = [CHANNEL.paths, CHANNEL.session, CHANNEL.streams];
-
 export class MultipathLink implements MultipathChannels {
   readonly #clock: Clock;
   #darkMs: number;
   readonly #paths: PathSet;
   readonly #channels: readonly ChannelLink[];
   readonly #session: ChannelLink;
-  readonly #changeListeners = new Set<(change: PathChange) => void>();
+  readonly #sender: Sender;
+  readonly #moves: PathMoves;
+  readonly #acks = new Acknowledger();
   readonly #stateListeners = new Set<(state: LinkState) => void>();
   #state: LinkState = 'live';
   /** Since when no path can be relied on; null: one can. */
   #silentSince: number | null = null;
-  /** A move whose first fruit has not come back yet. */
-  #moving: { from: PathKind | null; reason: string } | null = null;
-  #lastKind: PathKind;
   #addresses: Addresses;
-  /** Since when something that was sent waits for an acknowledgement without any coming. */
-  #waitingSince: number | null = null;
-  #pumping = false;
-  #pumpAgain = false;
-  readonly #toAcknowledge = new Set<ChannelLink>();
-  #ackPath: Path | null = null;
-  #ackBytes = 0;
-  #ackAt = Number.POSITIVE_INFINITY;
   /** Set by close(): when it is done at the latest. */
   #closeAt = Number.POSITIVE_INFINITY;
   #ending = false;
@@ -76,6 +65,7 @@ export class MultipathLink implements MultipathChannels {
     const { clock, first, role, random } = options;
     this.#clock = clock;
     this.#darkMs = options.darkMs ?? DARK_MS;
+    this.#moves = new PathMoves(first.kind);
     const owner: ChannelOwner = {
       addresses: () => this.#addresses,
       ending: () => this.#ending,
@@ -86,20 +76,18 @@ export class MultipathLink implements MultipathChannels {
     };
     this.#channels = Object.values(CHANNEL).map((id) => new ChannelLink(id, owner, CLOSED_WINDOW_BYTES));
     this.#session = this.channel(CHANNEL.session);
+    this.#sender = new Sender(clock, this.#channels, () => this.#paths.active);
     this.#paths = new PathSet(clock, role, random, {
       onFrame: (path, frame) => this.#onFrame(path, frame),
       onRoom: () => this.#pump(),
       onMoved: (from, reason) => this.#onMoved(from, reason),
       onAnswered: () => this.#onAnswered(),
-      onGone: (path) => {
-        if (this.#ackPath === path) this.#ackPath = null;
-      },
+      onGone: (path) => this.#acks.forget(path),
     });
-    this.#lastKind = first.kind;
     const { transport, localAddress: local, remoteAddress: remote } = first.link;
     this.#addresses = { transport, local, remote };
-    this.addPath(first.link, first.kind);
-    this.#moving = null;
+    this.#paths.add(first.link, first.kind, clock.now(), '');
+    this.#schedule();
   }
 
   get transport(): Transport {
@@ -133,7 +121,7 @@ export class MultipathLink implements MultipathChannels {
   }
   /** Bytes that were sent and not acknowledged, in all channels. */
   get unacknowledgedBytes(): number {
-    return this.#channels.reduce((sum, { sending }) => sum + sending.keptBytes, 0);
+    return this.#sender.unacknowledgedBytes;
   }
 
   setHandlers(handlers: LinkHandlers): void {
@@ -185,8 +173,7 @@ export class MultipathLink implements MultipathChannels {
   }
 
   onPathChange(listener: (change: PathChange) => void): () => void {
-    this.#changeListeners.add(listener);
-    return () => this.#changeListeners.delete(listener);
+    return this.#moves.on(listener);
   }
 
   /** Resolves once the link has ended, however. */
@@ -209,10 +196,9 @@ export class MultipathLink implements MultipathChannels {
   }
 
   #read(channel: ChannelLink): void {
-    if (!this.#ended && channel.receiving.openWindow()) {
-      this.#toAcknowledge.add(channel);
-      this.#acknowledge();
-    }
+    if (this.#ended || !channel.receiving.openWindow()) return;
+    this.#acks.opened(channel, this.#clock.now());
+    this.#acks.send(this.#paths.active);
   }
 
   #onFrame(path: Path, frame: Uint8Array): void {
@@ -224,7 +210,7 @@ export class MultipathLink implements MultipathChannels {
       this.#end({ by: 'error', error: multipathErrors.protocol(error.message, error) });
     }
     if (this.#ended) return;
-    if (this.#ackBytes >= ACK_BYTES) this.#acknowledge();
+    if (this.#acks.full) this.#acks.send(this.#paths.active);
     this.#update(this.#clock.now());
   }
 
@@ -248,16 +234,13 @@ export class MultipathLink implements MultipathChannels {
     const channel = this.#channels[id];
     // A later version may have more channels; nothing of ours is in them.
     if (!channel) return;
-    // Marked first: what is delivered may make the reader send, and the acknowledgement may go along.
-    this.#toAcknowledge.add(channel);
-    this.#ackPath = path;
     path.usedAt = this.#clock.now();
     if (bytes.length >= MIN_FRAGMENT_BYTES) path.bulkAt = path.usedAt;
-    this.#ackBytes += bytes.length;
+    // Noted first: what is delivered may make the reader end everything.
+    this.#acks.came(channel, path, bytes.length, path.usedAt);
     const accepted = channel.receiving.accept(sequence, more, bytes);
     if (accepted === 'new' || accepted === 'duplicate') {
-      this.#ackAt = Math.min(this.#ackAt, this.#clock.now() + ACK_DELAY_MS);
-      if (!this.#ended && channel.receiving.openWindow()) this.#ackAt = this.#clock.now();
+      if (!this.#ended && channel.receiving.openWindow()) this.#acks.opened(channel, path.usedAt);
       return;
     }
     this.#end({ by: 'error', error: multipathErrors.protocol(FAULTS[accepted]) });
@@ -280,100 +263,40 @@ export class MultipathLink implements MultipathChannels {
     if (!progress) return;
     path.watch.progress(now, path.flow.inFlight > 0);
     if (path === this.#paths.active) this.#arrived(now);
-    this.#waitingSince = this.unacknowledgedBytes > 0 ? now : null;
+    this.#sender.progress(now);
   }
 
   /** The path that carries the session has carried something to the other end. */
   #arrived(now: number): void {
-    const moving = this.#moving;
-    const active = this.#paths.active;
-    if (!moving || !active) return;
-    this.#moving = null;
-    const pauseMs = this.#waitingSince === null ? 0 : Math.round(now - this.#waitingSince);
-    const change: PathChange = { from: moving.from, to: active.kind, pauseMs, reason: moving.reason };
-    for (const listener of [...this.#changeListeners]) listener(change);
+    this.#moves.arrived(this.#sender.waitingSince === null ? 0 : Math.round(now - this.#sender.waitingSince));
   }
 
   #onAnswered(): void {
-    if (this.#waitingSince === null) this.#arrived(this.#clock.now());
+    if (this.#sender.waitingSince === null) this.#arrived(this.#clock.now());
   }
 
   #onMoved(from: Path | null, reason: string): void {
     const { active } = this.#paths;
-    for (const { sending } of this.#channels) sending.rewind();
-    if (!active) {
-      this.#moving ??= { from: this.#lastKind, reason };
-      return;
-    }
+    this.#sender.rewind();
+    // The first path of all is no move.
+    if (from || this.#moves.pending) this.#moves.moved(active?.kind ?? null, reason);
+    if (!active) return;
     const { transport, localAddress: local, remoteAddress: remote } = active.link;
     this.#addresses = { transport, local, remote };
-    this.#moving = { from: this.#moving ? this.#moving.from : (from?.kind ?? this.#lastKind), reason: this.#moving?.reason ?? reason };
-    this.#lastKind = active.kind;
     this.#pump();
   }
 
-  /** Sends while the path has room: what was sent before and must be repeated, then the channels in their order. */
   #pump(): void {
-    this.#pumpAgain = true;
-    if (this.#pumping || this.#ended) return;
-    this.#pumping = true;
-    try {
-      while (this.#pumpAgain && !this.#ended) {
-        this.#pumpAgain = false;
-        const path = this.#paths.active;
-        if (path) this.#fill(path);
-        for (const channel of this.#channels) channel.drained();
-      }
-    } finally {
-      this.#pumping = false;
-    }
+    if (this.#ended) return;
+    this.#sender.run();
     this.#schedule();
-  }
-
-  #fill(path: Path): void {
-    const now = this.#clock.now();
-    const { flow, watch } = path;
-    const fragment = flow.fragmentBytes(now);
-    const cap = flow.capBytes(now);
-    while (path === this.#paths.active && !path.blocked && flow.inFlight < cap) {
-      // What is queued now may never have to go by a path that is about to be left.
-      if (watch.suspectSince !== null || path.link.closed) return;
-      const channel = ORDER.find((id) => this.#channels[id]?.sending.ready(fragment));
-      const sent = channel === undefined ? null : this.channel(channel).sending.take(fragment);
-      if (!sent) {
-        flow.ranDry();
-        return;
-      }
-      sent.pathId = path.id;
-      sent.mark = flow.sent(sent.record.length, now);
-      this.#waitingSince ??= now;
-      path.usedAt = now;
-      watch.owe(now);
-      if (!path.link.send(sent.record)) path.blocked = true;
-    }
-  }
-
-  /** Tells how far each channel has come, by the way that the last of it came. */
-  #acknowledge(): void {
-    const path = this.#ackPath ?? this.#paths.active;
-    this.#ackAt = Number.POSITIVE_INFINITY;
-    this.#ackBytes = 0;
-    if (!path || this.#toAcknowledge.size === 0) return;
-    const record = new Uint8Array(ACK_BYTES_ON_WIRE * this.#toAcknowledge.size);
-    let at = 0;
-    for (const { receiving } of this.#toAcknowledge) {
-      writeAck(record, at, receiving.id, receiving.expected, receiving.advertise());
-      at += ACK_BYTES_ON_WIRE;
-    }
-    this.#toAcknowledge.clear();
-    path.link.send(record);
   }
 
   #tick(): void {
     this.#cancelTimer = null;
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.#clock.now();
-    if (now >= this.#ackAt) this.#acknowledge();
+    if (now >= this.#acks.dueAt) this.#acks.send(this.#paths.active);
     this.#paths.tick(now);
     this.#update(now);
   }
@@ -385,7 +308,7 @@ export class MultipathLink implements MultipathChannels {
     if (this.#ended) return;
     const { silent } = this.#paths;
     if (!silent) this.#silentSince = null;
-    else this.#silentSince ??= this.#waitingSince ?? now;
+    else this.#silentSince ??= this.#sender.waitingSince ?? now;
     const since = this.#silentSince ?? Number.POSITIVE_INFINITY;
     // Sums are compared, never differences: a timer set for a sum must find it reached.
     if (now >= since + this.#darkMs) {
@@ -410,7 +333,7 @@ export class MultipathLink implements MultipathChannels {
   #schedule(): void {
     if (this.#ended) return;
     const now = this.#clock.now();
-    let at = Math.min(this.#ackAt, this.#closeAt, this.#paths.nextAt(now));
+    let at = Math.min(this.#acks.dueAt, this.#closeAt, this.#paths.nextAt(now));
     if (this.#silentSince !== null) {
       at = Math.min(at, this.#silentSince + this.#darkMs);
       if (this.#state === 'live') at = Math.min(at, this.#silentSince + SEARCH_AFTER_MS);
