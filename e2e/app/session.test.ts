@@ -90,6 +90,16 @@ describe.skipIf(unavailable !== null)('the app on two computers behind two route
     expect(answer.stdout).toBe(page);
     await here.screenshot('home', join(OUTPUT, 'tunnels.png'));
 
+    await there.click('home', 'tunnel-add');
+    await there.click('home', 'tunnel-kind-publish');
+    await there.select('home', 'tunnel-protocol', 'tcp');
+    await there.fill('home', 'tunnel-port', String(WEB_PORT));
+    await there.click('home', 'tunnel-save');
+    await there.waitFor('home', 'tunnel', { extra: '[data-phase="ready"]' });
+    const published = await world.lab.host('here').run('curl', ['-sS', '--max-time', '10', await there.text('home', 'tunnel-address')]);
+    expect(published.stdout, published.stderr).toBe(page);
+    await there.screenshot('home', join(OUTPUT, 'published.png'));
+
     await there.click('home', 'rule-remove');
     await there.waitFor('home', 'rules', { state: 'detached' });
     const refused = await world.lab.host('here').run('curl', ['-s', '--max-time', '10', 'http://127.0.0.1:8080/']);

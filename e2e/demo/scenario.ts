@@ -64,7 +64,7 @@ export class Scenario {
     const { controller = 'port-restricted', controlled = 'port-restricted' } = options.places ?? {};
     const say = options.onStep ?? (() => {});
     const world = await timed(say, 'Server', async () => {
-      const made = await World.create({ there: controlled, here: controller });
+      const made = await World.create({ there: controlled, here: controller }, ['--publish-ports', '30000-30009']);
       return [made, `listens at ${made.serverAddress}; two computers behind ${named(controller)} and ${named(controlled)} routers`];
     });
     try {

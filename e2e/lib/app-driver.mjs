@@ -45,6 +45,9 @@ const commands = {
   async fill({ kind, selector, value, timeoutMs }) {
     await (await pageOf(kind, timeoutMs)).locator(selector).first().fill(value, { timeout: timeoutMs });
   },
+  async select({ kind, selector, value, timeoutMs }) {
+    await (await pageOf(kind, timeoutMs)).locator(selector).first().selectOption(value, { timeout: timeoutMs });
+  },
   async box({ kind, selector, timeoutMs }) {
     return (await pageOf(kind, timeoutMs)).locator(selector).first().boundingBox({ timeout: timeoutMs });
   },

@@ -98,6 +98,10 @@ export class App {
     await this.#ask('fill', { kind, selector: byTestId(testId), value });
   }
 
+  async select(kind: WindowKind, testId: string, value: string): Promise<void> {
+    await this.#ask('select', { kind, selector: byTestId(testId), value });
+  }
+
   async box(kind: WindowKind, testId: string): Promise<{ x: number; y: number; width: number; height: number }> {
     return (await this.#ask('box', { kind, selector: byTestId(testId) })) as { x: number; y: number; width: number; height: number };
   }

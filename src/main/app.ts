@@ -1,15 +1,17 @@
 /** The running app: one peer, its windows, and what the windows may ask of it. */
 import { randomUUID } from 'node:crypto';
 import { BrowserWindow, clipboard } from 'electron';
+import { systemClock } from '../core/clock.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import type { Peer } from '../peer/peer.ts';
 import { formatServer, parseServer } from '../peer/server-address.ts';
 import { HOME_EVENT, ROUTE_EVENT, SESSION_EVENT, SESSION_PORT, STATS_EVENT, TUNNELS_EVENT } from '../shared/channels.ts';
-import type { SettingsChange } from '../shared/ipc.ts';
+import type { HomeState, SettingsChange } from '../shared/ipc.ts';
 import type { WindowKind } from '../shared/schemas.ts';
 import { homeState, settingsOf } from './home.ts';
 import type { HostedServer } from './hosted-server.ts';
 import type { Handlers } from './ipc.ts';
+import { NetworkVerdict } from './network-verdict.ts';
 import { SessionWindow } from './session/session-window.ts';
 import { tunnelCommands } from './tunnels/commands.ts';
 import type { Tunnels } from './tunnels/tunnels.ts';
@@ -34,6 +36,7 @@ export class LiteDeskApp {
   readonly #parts: AppParts;
   readonly #sessions = new Map<string, SessionWindow>();
   readonly #offs: (() => void)[] = [];
+  readonly #network: NetworkVerdict;
   #homeTimer: NodeJS.Timeout | null = null;
   #hostBarTimer: NodeJS.Timeout | null = null;
   #tunnelsTimer: NodeJS.Timeout | null = null;
@@ -41,6 +44,8 @@ export class LiteDeskApp {
   constructor(parts: AppParts) {
     this.#parts = parts;
     const { peer, hostedServer, tunnels } = parts;
+    this.#network = new NetworkVerdict({ peer, clock: systemClock, onChange: () => this.#homeChanged() });
+    this.#offs.push(() => this.#network.close());
     this.#offs.push(
       peer.on('changed', () => this.#homeChanged()),
       peer.on('ask', (info) => this.#parts.windows.open({ kind: 'accept', sessionId: info.sessionId })),
@@ -60,6 +65,11 @@ export class LiteDeskApp {
     );
   }
 
+  #home(): HomeState {
+    const { peer, hostedServer } = this.#parts;
+    return homeState(peer, this.#network.verdict, hostedServer.state);
+  }
+
   /** Opens the main window. */
   showHome(): void {
     this.#parts.windows.open({ kind: 'home' });
@@ -69,7 +79,7 @@ export class LiteDeskApp {
     const { peer, windows, hostedServer, tunnels } = this.#parts;
     return {
       ...tunnelCommands(tunnels),
-      getHome: () => homeState(peer, hostedServer.state),
+      getHome: () => this.#home(),
       copyText: async (_sender, text) => {
         await clipboard.writeText(text);
         return null;
@@ -85,14 +95,6 @@ export class LiteDeskApp {
       connect: (_sender, target) => this.#connect(target),
       forgetPeer: (_sender, id) => {
         peer.forgetPeer(id);
-        return null;
-      },
-      forgetPin: (_sender, id) => {
-        peer.pins.forget(id);
-        return null;
-      },
-      allowOlderLink: (_sender, id) => {
-        peer.pins.allowOlderLink(id);
         return null;
       },
       discoverLan: async () => {
@@ -233,8 +235,7 @@ export class LiteDeskApp {
   #homeChanged(): void {
     this.#homeTimer ??= setTimeout(() => {
       this.#homeTimer = null;
-      const { windows, peer, hostedServer } = this.#parts;
-      windows.send(HOME_EVENT, [homeState(peer, hostedServer.state)]);
+      this.#parts.windows.send(HOME_EVENT, [this.#home()]);
     }, HOME_INTERVAL_MS);
   }
 

@@ -38,11 +38,17 @@ function registrationOf(peer: Peer): RegistrationState {
   }
 }
 
-export function homeState(peer: Peer, hostedServer: HomeState['hostedServer']): HomeState {
+export function homeState(
+  peer: Peer,
+  natVerdict: HomeState['natVerdict'],
+  hostedServer: HomeState['hostedServer'],
+): HomeState {
   return {
     id: peer.id,
     oneTimePassword: peer.oneTimePassword,
     nat: peer.nat,
+    natVerdict,
+    fingerprint: peer.fingerprint,
     registration: registrationOf(peer),
     settings: settingsOf(peer),
     incoming: peer.incoming.filter((entry) => entry.peerId !== ''),

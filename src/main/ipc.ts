@@ -23,9 +23,6 @@ const ALLOWED: Record<CommandName, readonly WindowKind['kind'][]> = {
   // A session window that ended offers to connect again.
   connect: ['home', 'session'],
   forgetPeer: HOME,
-  // A session window that was refused says why, and what to do.
-  forgetPin: SESSION,
-  allowOlderLink: SESSION,
   discoverLan: HOME,
   hostServer: HOME,
   stopHostedServer: HOME,

@@ -233,6 +233,11 @@ export class Peer extends Emitter<PeerEvents> {
     return this.#identity.current.id;
   }
 
+  /** Of this computer's key, as others compare it. */
+  get fingerprint(): string {
+    return fingerprint(Buffer.from(this.#identity.current.publicKey).toString('base64'));
+  }
+
   get settings(): PeerSettings {
     return this.#settings.current;
   }

@@ -8,8 +8,6 @@ export const COMMAND_NAMES = [
   'changeSettings',
   'connect',
   'forgetPeer',
-  'forgetPin',
-  'allowOlderLink',
   'discoverLan',
   'hostServer',
   'stopHostedServer',

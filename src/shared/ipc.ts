@@ -3,11 +3,13 @@
  * implements it, src/main answers it, and both ends validate with the zod schemas of src/shared/schemas.ts.
  */
 import type { ErrorData } from '../core/errors.ts';
+import type { NatVerdict } from '../core/nat/report.ts';
 import type { SessionRoute } from './route.ts';
 import type { AccessRule, Tunnel, TunnelSecrets } from './tunnels.ts';
 import type { TunnelsState } from './tunnels-state.ts';
 
 export type Language = 'en' | 'zh-CN' | 'de';
+export type { NatVerdict } from '../core/nat/report.ts';
 export type NatLabel = 'unknown' | 'asymmetric' | 'symmetric';
 
 /** Why this computer can or cannot be found; the status line is this and nothing else. */
@@ -83,6 +85,10 @@ export interface HomeState {
   id: string;
   oneTimePassword: string;
   nat: NatLabel;
+  /** What a whole test of the network said; null while there is none. */
+  natVerdict: NatVerdict | null;
+  /** Of this computer's key, as others compare it. */
+  fingerprint: string;
   registration: RegistrationState;
   settings: Settings;
   incoming: IncomingSession[];
@@ -178,10 +184,6 @@ export interface LiteDeskApi {
   /** Opens a session window; the answer is its id. */
   connect(target: string): Promise<Result<string>>;
   forgetPeer(id: string): Promise<Result<null>>;
-  /** The next session with this ID begins as if there had been none: whatever key it has is taken. */
-  forgetPin(id: string): Promise<Result<null>>;
-  /** Takes the older link from this ID again, with the key that is known. */
-  allowOlderLink(id: string): Promise<Result<null>>;
   discoverLan(): Promise<Result<LanPeer[]>>;
   hostServer(): Promise<Result<null>>;
   stopHostedServer(): Promise<Result<null>>;

@@ -79,6 +79,8 @@ export const homeSchema = z.object({
   id: name,
   oneTimePassword: name,
   nat: z.enum(['unknown', 'asymmetric', 'symmetric']),
+  natVerdict: z.enum(['open', 'easy', 'usual', 'counting', 'random', 'no-udp', 'no-udp-random', 'unknown']).nullable(),
+  fingerprint: name,
   registration: registrationSchema,
   settings: settingsSchema,
   incoming: z.array(incomingSchema).max(1000),
@@ -207,8 +209,6 @@ export const COMMANDS = {
   changeSettings: { args: z.tuple([settingsChangeSchema]), answer: settingsSchema },
   connect: { args: z.tuple([z.string().min(1).max(MAX_NAME)]), answer: sessionId },
   forgetPeer: { args: z.tuple([name]), answer: nothing },
-  forgetPin: { args: z.tuple([name]), answer: nothing },
-  allowOlderLink: { args: z.tuple([name]), answer: nothing },
   discoverLan: {
     args: none,
     answer: z.array(z.object({ id: text, name: text, platform: text, address: text })).max(1000),

@@ -1,5 +1,4 @@
 /** What the list of tunnels needs from whoever runs them: nothing here knows how a tunnel is carried. */
-import type { ErrorData } from '../../core/errors.ts';
 import type { AccessRule, StoredSecrets, Tunnel } from '../../shared/tunnels.ts';
 import type { TunnelStatus } from '../../shared/tunnels-state.ts';
 
@@ -36,7 +35,3 @@ export const STOPPED: Omit<TunnelStatus, 'id'> = {
 const { rates: _rates, phase: _phase, ...nothing } = STOPPED;
 /** Of a tunnel that is to run and cannot yet. */
 export const NOTHING: Omit<RunningStatus, 'phase'> = nothing;
-
-export function failed(error: ErrorData): RunningStatus {
-  return { ...NOTHING, phase: 'failed', error };
-}

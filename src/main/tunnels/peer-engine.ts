@@ -1,23 +1,23 @@
 /** Carries the app's tunnels with the connections of its peer. */
-import type { ErrorData } from '../../core/errors.ts';
 import { formatHostPort } from '../../net/index.ts';
 import type { Peer } from '../../peer/peer.ts';
 import { type Credentials, TunnelManager, type TunnelStatus } from '../../peer/tunnel/manager.ts';
 import type { TunnelSpec } from '../../peer/tunnel/spec.ts';
-import type { AccessRule, StoredSecrets, Tunnel } from '../../shared/tunnels.ts';
-import { failed, NOTHING, type RunningStatus, type RunningTunnel, type TunnelEngine } from './engine.ts';
+import type { AccessRule, PublishTunnel, StoredSecrets, Tunnel } from '../../shared/tunnels.ts';
+import { NOTHING, type RunningStatus, type RunningTunnel, type TunnelEngine } from './engine.ts';
+import { PublishedTunnel, serviceOf } from './published-tunnel.ts';
 
 /** Codes after which only a password helps. */
 const PASSWORD_CODES = new Set(['LOGIN_WRONG_PASSWORD', 'LOGIN_PASSWORD_REQUIRED']);
 
 export class PeerEngine implements TunnelEngine {
-  readonly #peer: Pick<Peer, 'connect' | 'settings'>;
+  readonly #peer: Pick<Peer, 'connect' | 'settings' | 'publisher'>;
   readonly #manager: TunnelManager;
   /** What the user gave for tunnels to that peer, or what is kept of it; the newest counts. */
   readonly #given = new Map<string, Credentials>();
 
   /** @param onSignedIn a password let us in: `passwordHash` is what is to be kept of it. */
-  constructor(peer: Pick<Peer, 'connect' | 'settings'>, onSignedIn: (peer: string, passwordHash: string) => void) {
+  constructor(peer: Pick<Peer, 'connect' | 'settings' | 'publisher'>, onSignedIn: (peer: string, passwordHash: string) => void) {
     this.#peer = peer;
     this.#manager = new TunnelManager({ peer, credentials: (id) => this.#credentials(id) });
     this.#manager.on('link', ({ peer: id, state }) => {
@@ -30,8 +30,8 @@ export class PeerEngine implements TunnelEngine {
   }
 
   start(tunnel: Tunnel, secrets: StoredSecrets, onChange: () => void): RunningTunnel {
+    if (tunnel.kind === 'publish') return new PublishedTunnel(this.#peer.publisher([serviceOf(tunnel)]), onChange);
     const spec = specOf(tunnel, secrets);
-    if (!spec) return { status: failed(NOT_CARRIED), stop: () => Promise.resolve() };
     const { peerPassword: password, peerPasswordHash: passwordHash } = secrets;
     if (password !== undefined) this.#given.set(spec.peer, { password });
     else if (passwordHash !== undefined && !this.#given.has(spec.peer)) this.#given.set(spec.peer, { passwordHash });
@@ -46,9 +46,9 @@ export class PeerEngine implements TunnelEngine {
     // With a new password a peer that was given up may let us in.
     manager.retry(spec.peer);
     return {
-      get status() {
+      get status(): RunningStatus {
         const status = manager.get(spec.id);
-        return status ? runningStatus(status) : failed(NOT_CARRIED);
+        return status ? runningStatus(status) : { ...NOTHING, phase: 'starting' };
       },
       stop: async () => {
         off();
@@ -68,9 +68,7 @@ export class PeerEngine implements TunnelEngine {
   }
 }
 
-/** Null for kinds that a peer alone does not carry. */
-function specOf(tunnel: Tunnel, secrets: StoredSecrets): TunnelSpec | null {
-  if (tunnel.kind === 'publish') return null;
+function specOf(tunnel: Exclude<Tunnel, PublishTunnel>, secrets: StoredSecrets): TunnelSpec {
   const common = {
     id: tunnel.id,
     name: tunnel.name,
@@ -126,10 +124,3 @@ function shownAddress(listening: { host: string; port: number }): string {
   const any = listening.host === '::' || listening.host === '0.0.0.0';
   return formatHostPort({ ...listening, host: any ? '127.0.0.1' : listening.host });
 }
-
-const NOT_CARRIED: ErrorData = {
-  code: 'TUNNELS_UNAVAILABLE',
-  stage: 'session',
-  message: 'This version cannot carry this kind of tunnel yet.',
-  hint: 'Update LiteDesk.',
-};

@@ -62,6 +62,8 @@ function home(scene: string, language: Language): HomeState {
     id: '123456789',
     oneTimePassword: 'k7mq4xh2',
     nat: 'asymmetric',
+    natVerdict: 'usual',
+    fingerprint: '3F2A-91C0-77BE-04D1',
     registration: { state: 'ready', server: 'desk.example.org', transport: 'udp', latencyMs: 18 },
     settings: {
       server: 'desk.example.org',
@@ -104,6 +106,7 @@ function home(scene: string, language: Language): HomeState {
         id: '',
         oneTimePassword: '',
         nat: 'unknown',
+        natVerdict: null,
         registration: { state: 'no-server' },
         settings: { ...base.settings, server: '', key: '', hasPermanentPassword: false, plaintextPeers: [] },
         recentPeers: [],
@@ -122,12 +125,14 @@ function home(scene: string, language: Language): HomeState {
       return {
         ...base,
         nat: 'symmetric',
+        natVerdict: 'no-udp-random',
         registration: { state: 'offline', server: 'desk.example.org', error: OFFLINE, retryInMs: 8000 },
       };
     case 'registering':
       return {
         ...base,
         nat: 'unknown',
+        natVerdict: null,
         registration: { state: 'registering', server: 'desk.example.org', attempt: 3 },
       };
     case 'off':
@@ -284,8 +289,6 @@ export function makeMock(
       setHome({ recentPeers: homeState.recentPeers.filter((peer) => peer.id !== id) });
       return called(`forgetPeer ${id}`);
     },
-    forgetPin: (id) => called(`forgetPin ${id}`),
-    allowOlderLink: (id) => called(`allowOlderLink ${id}`),
     discoverLan: () =>
       ok([
         { id: '77001122', name: 'workshop', platform: 'Linux', address: '192.168.1.31' },

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import type { HomeState, NatLabel } from '../../shared/ipc.ts';
+import type { HomeState, NatLabel, NatVerdict } from '../../shared/ipc.ts';
 import { api } from '../api.ts';
 import type { PlainKey } from '../i18n/translate.ts';
 import { useI18n } from '../i18n/use-i18n.ts';
@@ -18,11 +18,22 @@ const NAT: Readonly<Record<NatLabel, { text: PlainKey; hint: PlainKey }>> = {
   symmetric: { text: 'nat.symmetric', hint: 'nat.symmetricHint' },
 };
 
+/** A whole test says more than the label of the wire. */
+const VERDICT: Readonly<Record<Exclude<NatVerdict, 'unknown'>, { text: PlainKey; hint: PlainKey }>> = {
+  open: { text: 'nat.open', hint: 'nat.openHint' },
+  easy: { text: 'nat.asymmetric', hint: 'nat.easyHint' },
+  usual: { text: 'nat.asymmetric', hint: 'nat.usualHint' },
+  counting: { text: 'nat.counting', hint: 'nat.countingHint' },
+  random: { text: 'nat.symmetric', hint: 'nat.randomHint' },
+  'no-udp': { text: 'nat.noUdp', hint: 'nat.noUdpHint' },
+  'no-udp-random': { text: 'nat.relayed', hint: 'nat.relayedHint' },
+};
+
 /** Who this computer is, and whether others get in. */
 export function IdentityCard({ home, run }: { home: HomeState; run: Run }) {
   const { t } = useI18n();
   const shared = home.settings.shareEnabled;
-  const nat = NAT[home.nat];
+  const nat = home.natVerdict === null || home.natVerdict === 'unknown' ? NAT[home.nat] : VERDICT[home.natVerdict];
   // Without an id nobody can use one; the status line says why there is none.
   const sharedHint = home.id === '' ? undefined : t('home.shareHint');
   const hint = shared ? sharedHint : t('home.shareOffHint');
@@ -52,6 +63,9 @@ export function IdentityCard({ home, run }: { home: HomeState; run: Run }) {
             data-testid="home-copy-id"
           />
         </div>
+        <p className={styles.fingerprint} title={t('home.fingerprintHint')}>
+          {t('home.fingerprint')} <code data-testid="home-fingerprint">{home.fingerprint}</code>
+        </p>
       </div>
 
       {shared && home.oneTimePassword !== '' && <OneTimePassword password={home.oneTimePassword} run={run} />}
@@ -71,7 +85,7 @@ export function IdentityCard({ home, run }: { home: HomeState; run: Run }) {
         <div>
           <p className={styles.fact}>
             <span className="visually-hidden">{t('nat.label')}: </span>
-            <span data-testid="home-nat" data-nat={home.nat}>
+            <span data-testid="home-nat" data-nat={home.nat} data-verdict={home.natVerdict}>
               {t(nat.text)}
             </span>
           </p>

@@ -172,8 +172,6 @@ export const de: Wording<typeof en> = {
   'session.reconnectingTitle': 'Verbindung verloren',
   'session.reconnectingIn': 'Neuer Versuch in {seconds} s…',
   'session.reconnectingNow': 'Verbindung wird wiederhergestellt…',
-  'session.trustNewKey': 'Er wurde neu eingerichtet: neuen Schlüssel annehmen',
-  'session.trustOlderLink': 'Dort läuft ein älteres Programm: ältere Verbindung annehmen',
   'session.closedTitle': 'Die Sitzung ist beendet',
   'session.failedTitle': 'Die Verbindung kam nicht zustande',
   'session.stage': 'Abschnitt',

@@ -167,8 +167,6 @@ export const en = {
   'session.reconnectingTitle': 'Connection lost',
   'session.reconnectingIn': 'Connecting again in {seconds} s…',
   'session.reconnectingNow': 'Connecting again…',
-  'session.trustNewKey': 'It was set up anew: take its new key',
-  'session.trustOlderLink': 'It has an older program: take the older link',
   'session.closedTitle': 'The session has ended',
   'session.failedTitle': 'The connection did not work',
   'session.stage': 'Stage',

@@ -165,8 +165,6 @@ export const zhCN: Wording<typeof en> = {
   'session.reconnectingTitle': '连接已断开',
   'session.reconnectingIn': '{seconds} 秒后重新连接…',
   'session.reconnectingNow': '正在重新连接…',
-  'session.trustNewKey': '对方已重新安装：接受新密钥',
-  'session.trustOlderLink': '对方使用旧版程序：接受旧式连接',
   'session.closedTitle': '会话已结束',
   'session.failedTitle': '连接失败',
   'session.stage': '阶段',

@@ -3,7 +3,6 @@ import type { ErrorData } from '../errors.ts';
 import type { SessionState } from '../../shared/ipc.ts';
 import { api, settle } from '../api.ts';
 import { formatId } from '../home/format-id.ts';
-import type { PlainKey } from '../i18n/translate.ts';
 import { useI18n } from '../i18n/use-i18n.ts';
 import { Button } from '../ui/button.tsx';
 import { Panel } from './panel.tsx';
@@ -14,12 +13,6 @@ interface ClosedPanelProps {
   session: Extract<SessionState, { state: 'closed' }>;
 }
 
-/** What the user may decide where a computer is not what it was before. */
-const TRUST: Readonly<Record<string, { command: 'forgetPin' | 'allowOlderLink'; label: PlainKey }>> = {
-  HANDSHAKE_KEY_CHANGED: { command: 'forgetPin', label: 'session.trustNewKey' },
-  HANDSHAKE_DOWNGRADE_REFUSED: { command: 'allowOlderLink', label: 'session.trustOlderLink' },
-};
-
 export function ClosedPanel({ sessionId, session }: ClosedPanelProps) {
   const { t, errorText } = useI18n();
   const [again, setAgain] = useState<ErrorData | null>(null);
@@ -29,13 +22,6 @@ export function ClosedPanel({ sessionId, session }: ClosedPanelProps) {
   const connectAgain = async () => {
     const result = await settle(api().connect(session.peerId));
     if (result.ok) close();
-    else setAgain(result.error);
-  };
-  const trust = error === null ? undefined : TRUST[error.code];
-  const trustAnew = async () => {
-    if (trust === undefined) return;
-    const result = await settle(api()[trust.command](session.peerId));
-    if (result.ok) await connectAgain();
     else setAgain(result.error);
   };
   return (
@@ -73,11 +59,6 @@ export function ClosedPanel({ sessionId, session }: ClosedPanelProps) {
         <Button onClick={close} data-testid="session-close">
           {t('session.closeWindow')}
         </Button>
-        {session.peerId !== '' && trust !== undefined && (
-          <Button look="danger" onClick={() => void trustAnew()} data-testid="session-trust">
-            {t(trust.label)}
-          </Button>
-        )}
         {session.peerId !== '' && (
           <Button look="primary" autoFocus onClick={() => void connectAgain()} data-testid="session-again">
             {t('session.again')}

@@ -15,18 +15,20 @@ const SHOWN_MOVES = 4;
 
 interface RoutePanelProps {
   route: SessionRoute;
+  /** As the session measures it; the ways that rest have measured for themselves. */
+  rttMs: number | null;
   /** How the other computer is called. */
   there: string;
   onClose: () => void;
 }
 
 /** The way that the session takes: a picture, why, what else was tried, and how it moved. */
-export function RoutePanel({ route, there, onClose }: RoutePanelProps) {
+export function RoutePanel({ route, rttMs, there, onClose }: RoutePanelProps) {
   const { t, language } = useI18n();
   const titleId = useId();
   const panel = useRef<HTMLDivElement>(null);
   useEffect(() => panel.current?.focus(), []);
-  const view = routeView(route);
+  const view = routeView(route, rttMs);
   const attempts = attemptsOf(route, SHOWN_ATTEMPTS);
   const moves = route.changes.slice(-SHOWN_MOVES).reverse();
   const time = new Intl.DateTimeFormat(language, { timeStyle: 'medium' });

@@ -16,16 +16,18 @@ export interface RouteView {
   searching: boolean;
 }
 
-export function routeView(route: SessionRoute): RouteView {
+/** @param rttMs of the way that is taken, as the session measures it. */
+export function routeView(route: SessionRoute, rttMs: number | null = null): RouteView {
   const taken = route.path === 'relay' ? 'relay' : 'direct';
   const best = [...route.paths].sort((a, b) => Number(b.active) - Number(a.active));
   const direct = best.find(({ kind }) => kind !== 'relay') ?? null;
   const relay = best.find(({ kind }) => kind === 'relay') ?? null;
+  const timeOf = (path: SessionRoute['paths'][number]) => (path.active ? (rttMs ?? path.rttMs) : path.rttMs);
   return {
     taken,
     sameNetwork: direct?.kind === 'lan' && taken === 'direct',
-    direct: direct && { kind: direct.kind, rttMs: direct.rttMs },
-    relay: relay && { rttMs: relay.rttMs },
+    direct: direct && { kind: direct.kind, rttMs: timeOf(direct) },
+    relay: relay && { rttMs: timeOf(relay) },
     searching: taken === 'relay' && direct === null && !failures(route).length,
   };
 }

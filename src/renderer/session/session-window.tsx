@@ -86,7 +86,7 @@ export function SessionWindow({ sessionId }: { sessionId: string }) {
         />
       )}
       {info !== null && route !== null && routeShown && (
-        <RoutePanel route={route} there={name} onClose={() => setRouteShown(false)} />
+        <RoutePanel route={route} rttMs={stats?.rttMs ?? null} there={name} onClose={() => setRouteShown(false)} />
       )}
       {info !== null && !info.encrypted && (
         <p className={styles.danger} role="alert" data-testid="session-plaintext-banner">

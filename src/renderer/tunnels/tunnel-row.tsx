@@ -77,7 +77,7 @@ export function TunnelRow({ entry, viewers, nameOfPeer, run, onEdit, onRemove }:
           </div>
         )}
       </div>
-      {status.phase === 'ready' && (
+      {status.phase === 'ready' && tunnel.kind !== 'publish' && (
         <div className={styles.rates}>
           <RateGraph rates={status.rates} label={t('tunnels.rates', { in: rateIn, out: rateOut })} />
           <p className={styles.rateNumbers} aria-hidden="true">
@@ -132,9 +132,12 @@ function StatusLine({ entry, nameOfPeer }: Pick<TunnelRowProps, 'entry' | 'nameO
       {status.phase === 'ready' && (
         <>
           {status.path !== null && <span data-testid="tunnel-path">{t(PATH_WORDS[status.path])}</span>}
-          <span data-testid="tunnel-streams" data-count={status.streams}>
-            {streamWords(status.streams, t)}
-          </span>
+          {/* What comes to the server is counted there. */}
+          {tunnel.kind !== 'publish' && (
+            <span data-testid="tunnel-streams" data-count={status.streams}>
+              {streamWords(status.streams, t)}
+            </span>
+          )}
           {!status.encrypted && <span className={styles.alarm}>{t('tunnels.plain')}</span>}
         </>
       )}
