@@ -7,9 +7,10 @@ const FILE = join(import.meta.dirname, '..', 'docs', 'benchmarks.md');
 /** In the order of the document. */
 const MARKS = {
   traversal: '<!-- from here on written by `npm run bench:traversal -- --write` -->',
+  tunnel: '<!-- from here on written by `npm run bench:tunnel -- --write` -->',
   server: '<!-- from here on written by `npm run bench:server -- --write` -->',
 } as const;
-const PARTS = ['main', 'traversal', 'server'] as const;
+const PARTS = ['main', 'traversal', 'tunnel', 'server'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** Replaces one part of docs/benchmarks.md. */
@@ -26,8 +27,8 @@ export function writeSection(part: Part, text: string): void {
 
 function read(): Record<Part, string> {
   const text = existsSync(FILE) ? readFileSync(FILE, 'utf8') : '# Benchmarks\n';
-  const parts: Record<Part, string> = { main: text, traversal: '', server: '' };
-  for (const name of ['server', 'traversal'] as const) {
+  const parts: Record<Part, string> = { main: text, traversal: '', tunnel: '', server: '' };
+  for (const name of ['server', 'tunnel', 'traversal'] as const) {
     const at = parts.main.indexOf(MARKS[name]);
     if (at < 0) continue;
     parts[name] = parts.main.slice(at + MARKS[name].length);

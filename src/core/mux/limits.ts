@@ -26,8 +26,17 @@ export const CONGESTED_MS = 2_000;
 export const TURN_BYTES = 16 * 1024;
 /** Larger frames than any version sends break the rules: a receiver must not be made to hold more at once. */
 export const MAX_FRAME_BYTES = 64 * 1024 + 16;
-/** The link is fed while less than this waits in it; what is beside it (the screen, the mouse) waits no longer than that. */
-export const WRITE_AHEAD_BYTES = 128 * 1024;
+/**
+ * What the link itself is told to take: more than any frame has, since a channel of a native link keeps the small window that
+ * strangers get for whoever takes no more than 256 KiB.
+ */
+export const MAX_LINK_PAYLOAD_BYTES = 512 * 1024;
+/**
+ * The link is fed while less than this waits in it; what is beside it (the screen, the mouse, other streams) waits no longer
+ * than that. More for a link that runs empty before it is looked at again, less for one that is slow: 32 KiB are 0.25 s at
+ * 1 Mbit/s, 1 MiB is 10 ms at 1 Gbit/s.
+ */
+export const WRITE_AHEAD_BYTES = { first: 128 * 1024, min: 32 * 1024, max: 1024 * 1024 } as const;
 /** How soon a link is looked at again that is full, but has not said that it will tell. */
 export const WRITE_POLL_MS = 1;
 
@@ -68,7 +77,6 @@ export interface MuxLimits {
   readonly opensPerSecond: number;
   /** 0: the link below knows by itself when it is dead. */
   readonly deadMs: number;
-  readonly writeAheadBytes: number;
 }
 
 export const DEFAULT_LIMITS: MuxLimits = {
@@ -76,5 +84,4 @@ export const DEFAULT_LIMITS: MuxLimits = {
   openBurst: OPEN_BURST,
   opensPerSecond: OPENS_PER_SECOND,
   deadMs: DEAD_MS,
-  writeAheadBytes: WRITE_AHEAD_BYTES,
 };

@@ -65,7 +65,7 @@ export class Mux extends Emitter<MuxEvents> {
     this.#onStream = options.onStream ?? null;
     this.#nextId = options.role === 'connecting' ? 1 : 2;
     this.#opens = new OpenLimiter(this.#clock.now(), this.#limits);
-    this.#writer = new FairWriter(this.#link, this.#clock, this.#limits.writeAheadBytes, () =>
+    this.#writer = new FairWriter(this.#link, this.#clock, () =>
       this.#violation(null, 'it makes us answer, but does not read the answers'),
     );
     this.#pulse = new Pulse(this.#clock, this.#limits.deadMs, {
@@ -91,7 +91,7 @@ export class Mux extends Emitter<MuxEvents> {
       consumed: (bytes) => this.#consumed(bytes),
       over: (stream) => this.#over(stream),
     };
-    this.#link.setMaxPayload(limits.MAX_FRAME_BYTES);
+    this.#link.setMaxPayload(limits.MAX_LINK_PAYLOAD_BYTES);
     this.#writer.control(encodeFrame({ type: 'hello', version: MUX_VERSION }));
     this.#link.setHandlers({
       onFrame: (payload) => this.#onPayload(payload),

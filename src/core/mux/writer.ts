@@ -1,7 +1,10 @@
 import type { Clock } from '../clock.ts';
 import type { Link } from '../link.ts';
-import { LINK_CREDIT, MAX_CONTROL_FRAMES, TURN_BYTES, WRITE_POLL_MS } from './limits.ts';
+import { LINK_CREDIT, MAX_CONTROL_FRAMES, TURN_BYTES, WRITE_AHEAD_BYTES, WRITE_POLL_MS } from './limits.ts';
 import type { StreamEnd } from './stream.ts';
+
+/** Slowly down, since a link that looks slow may only have rested; at a look a millisecond half of it in 23 ms. */
+const SHRINK = 0.97;
 
 /**
  * Feeds the link: frames about streams first, then one turn of each stream that has data and credit, in a circle. Only a
@@ -10,22 +13,21 @@ import type { StreamEnd } from './stream.ts';
 export class FairWriter {
   readonly #link: Link;
   readonly #clock: Clock;
-  readonly #writeAhead: number;
   readonly #onFlood: () => void;
   readonly #control: Uint8Array[] = [];
   #controlHead = 0;
   /** In the order of their turns. */
   readonly #ring = new Set<StreamEnd>();
+  #ahead: number = WRITE_AHEAD_BYTES.first;
   #credit = LINK_CREDIT;
   #full = false;
   #pumping = false;
   #stopped = false;
   #cancelPoll: (() => void) | null = null;
 
-  constructor(link: Link, clock: Clock, writeAheadBytes: number, onFlood: () => void) {
+  constructor(link: Link, clock: Clock, onFlood: () => void) {
     this.#link = link;
     this.#clock = clock;
-    this.#writeAhead = writeAheadBytes;
     this.#onFlood = onFlood;
   }
 
@@ -89,13 +91,22 @@ export class FairWriter {
 
   #hasRoom(): boolean {
     if (this.#full || this.#link.closed) return false;
-    if (this.#link.bufferedBytes < this.#writeAhead) return true;
+    if (this.#link.bufferedBytes < this.#ahead) return true;
     // The link takes more and so will not tell when it has less.
     this.#cancelPoll ??= this.#clock.setTimer(WRITE_POLL_MS, () => {
       this.#cancelPoll = null;
+      this.#adapt();
       this.pump();
     });
     return false;
+  }
+
+  /** The link was fed up to the mark; what is left now tells how fast it is. */
+  #adapt(): void {
+    const left = this.#link.bufferedBytes;
+    const { min, max } = WRITE_AHEAD_BYTES;
+    if (left < this.#ahead / 8) this.#ahead = Math.min(max, this.#ahead * 2);
+    else if (left > this.#ahead / 2) this.#ahead = Math.max(min, this.#ahead * SHRINK);
   }
 
   #nextControl(): Uint8Array | null {
