@@ -7,7 +7,7 @@ import { startNginx } from '../lib/nginx.ts';
 import { PASSWORD } from '../lib/world.ts';
 import { labUnavailable } from '../natlab/index.ts';
 import { DNS_ANSWER, programsUnavailable, SERVICE_PORTS, type Services, startServices } from './services.ts';
-import { TunnelWorld } from './tunnel-world.ts';
+import { listeningPorts, TunnelWorld } from './tunnel-world.ts';
 
 const unavailable = labUnavailable() ?? programsUnavailable();
 if (unavailable !== null) console.warn(`SKIPPED, published services: ${unavailable}`);
@@ -143,6 +143,25 @@ describe.skipIf(unavailable !== null)('services behind a NAT on the public side 
     expect(await pages()).toBe('1111');
     expect(publisher.events.slice(before - 2).map(({ event }) => event)).toContain('unpublished');
     await publisher.stop();
+  });
+
+  test('a file says what a host publishes, and what it offers to others by name', async () => {
+    const file = join(world.world.lab.directory, 'tunnels.json');
+    const publish = [{ service: `site=http:${at(SERVICE_PORTS.http)}@file.home.test` }, { service: `web=tcp:${at(SERVICE_PORTS.http)}`, to: 'peers' }];
+    writeFileSync(file, JSON.stringify({ publish }));
+    const rules = ['--allow', 'service:web', '--allow', 'service:names', '--offer', `names=udp:${at(SERVICE_PORTS.dns)}`, '--offer', `closed=tcp:${at(SERVICE_PORTS.ssh)}`];
+    const host = await world.world.startHost('b', ['--tunnels', file, ...rules]);
+    expect(await host.process.waitFor('published')).toMatchObject({ name: 'site', url: 'https://file.home.test/' });
+    const forward = world.start('forward', host.id, ['0:web', 'udp:0:names', '0:closed', '0:missing']);
+    const ports = await listeningPorts(forward, 4);
+    expect(await curl(`http://127.0.0.1:${ports.get('service:web')}/`)).toBe('hello\n');
+    expect((await world.shell(`dig @127.0.0.1 -p ${ports.get('service:names')} desk.test +short`)).stdout).toBe(`${DNS_ANSWER}\n`);
+    for (const name of ['closed', 'missing']) {
+      const from = forward.events.length;
+      expect(await curl(`http://127.0.0.1:${ports.get(`service:${name}`)}/`)).toContain('curl: (5');
+      expect(await forward.waitFor('failure', { from })).toMatchObject({ code: 'TUNNEL_NOT_ALLOWED' });
+    }
+    for (const process of [forward, host.process]) expect((await process.stop()).code).toBe(0);
   });
 
   /** A page that says the last digit of its port. */

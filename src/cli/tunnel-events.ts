@@ -3,6 +3,7 @@ import { LiteDeskError } from '../core/errors.ts';
 import type { Connected } from '../peer/peer.ts';
 import type { StreamsState } from '../peer/tunnel/peer-streams.ts';
 import type { TunnelManager } from '../peer/tunnel/manager.ts';
+import type { TunnelSpec } from '../peer/tunnel/spec.ts';
 import { formatHostPort } from '../net/index.ts';
 import type { Output } from './output.ts';
 import { printPathChange } from './path-change.ts';
@@ -11,7 +12,7 @@ import { printPathChange } from './path-change.ts';
 export function printTunnels(manager: TunnelManager, output: Output): Promise<never> {
   manager.on('listening', ({ id, address }) => {
     const spec = manager.get(id)?.spec;
-    const target = spec?.kind === 'forward' ? `${spec.protocol}:${formatHostPort({ host: spec.targetHost, port: spec.targetPort })}` : 'proxy';
+    const target = targetOf(spec);
     output.event(
       { event: 'listening', address: address.host, port: address.port, target, peer: spec?.peer ?? '' },
       `Listening on ${formatHostPort(address)} for ${target === 'proxy' ? `HTTP and SOCKS5 through ${spec?.peer}` : `${target} at ${spec?.peer}`}`,
@@ -54,6 +55,11 @@ function printLink(peer: string, state: StreamsState, output: Output, known: Wea
     );
   else if (state.state === 'stock')
     output.note(`${peer} does not run LiteDesk: each connection logs in on its own, and its bytes are NOT ENCRYPTED on the way.`);
+}
+
+function targetOf(spec: TunnelSpec | undefined): string {
+  if (spec?.kind === 'service') return `service:${spec.service}`;
+  return spec?.kind === 'forward' ? `${spec.protocol}:${formatHostPort({ host: spec.targetHost, port: spec.targetPort })}` : 'proxy';
 }
 
 function printConnected(connection: Connected, output: Output, stock: boolean): void {

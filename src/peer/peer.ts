@@ -35,6 +35,7 @@ import { IdentityStore } from './identity.ts';
 import { KnownPeers } from './known-peers.ts';
 import { Mediator } from './mediator.ts';
 import type { MediatorState } from './mediator.ts';
+import { OfferedServices } from './publish/offered-services.ts';
 import { Publisher } from './publish/publisher.ts';
 import type { ServiceSpec } from './publish/service-spec.ts';
 import { registered } from './registered.ts';
@@ -180,9 +181,11 @@ export class Peer extends Emitter<PeerEvents> {
   readonly #nativeSessions = new NativeSessions();
   readonly #gate = new AdmissionGate();
   readonly #outgoing = new Map<ControllerSession, MultipathLink | null>();
+  readonly #offered = new OfferedServices();
   readonly #tunnels = new TunnelHost({
     audit: (line) => this.emit('tunnel-stream', line),
     log: (line) => this.#log(line),
+    openService: (name, stream) => this.#offered.take(name, stream),
   });
   #mediator: Mediator | null = null;
   #acceptor: Acceptor | null = null;
@@ -322,6 +325,7 @@ export class Peer extends Emitter<PeerEvents> {
     this.#started = false;
     this.#stopping.abort();
     this.#stopProbe();
+    this.#offered.set([]);
     for (const { session } of [...this.#incoming.values()]) session.disconnect();
     for (const session of this.#outgoing.keys()) session.close();
     const ends = [...this.#outgoing.values()].map((link) => link?.ended());
@@ -377,6 +381,11 @@ export class Peer extends Emitter<PeerEvents> {
 
   closeIncoming(sessionId: string): void {
     this.#incoming.get(sessionId)?.session.disconnect();
+  }
+
+  /** Offers these services to other computers by name, in place of those before; the rules say who may use them. */
+  offer(services: readonly ServiceSpec[]): void {
+    this.#offered.set(services);
   }
 
   /** Keeps these services published at our server once it is started; whoever asks for it stops it. */

@@ -372,7 +372,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxPublishedPerPeer: 2_048,
   publishedOpensPerSecond: 200,
   publishedPeerBps: 0,
-  maxPublishedHeldBytes: 512 * 1024 * 1024,
+  maxPublishedHeldBytes: 256 * 1024 * 1024,
   publishedOpenMs: 20_000,
   publishedAnswerMs: 60_000,
   publishedIdleMs: 600_000,

@@ -1,17 +1,17 @@
-/** `litedesk forward ID [udp:][ADDR:]PORT:HOST:PORT…`: listens here, dials from the other peer. */
+/** `litedesk forward ID [udp:][ADDR:]PORT:HOST:PORT…`, or `PORT:SERVICE`: listens here, dials from the other peer. */
 import { parseArgs } from 'node:util';
-import { forwardSpecSchema, MAX_TUNNELS, type ForwardSpec } from '../../peer/tunnel/spec.ts';
+import { forwardSpecSchema, MAX_TUNNELS, serviceSpecSchema, type ForwardSpec, type ServiceTunnelSpec } from '../../peer/tunnel/spec.ts';
 import { formatHostPort } from '../../net/index.ts';
 import { openViewer } from '../../peer/tunnel/viewer.ts';
 import { UsageError } from '../output.ts';
 import type { CommandIo } from '../output.ts';
 import { runTunnels, TUNNEL_HELP, TUNNEL_OPTIONS } from '../run-tunnels.ts';
 
-const HELP = `Usage: litedesk forward ID [udp:][ADDR:]PORT:HOST:PORT… [OPTIONS]
+const HELP = `Usage: litedesk forward ID [udp:][ADDR:]PORT:HOST:PORT|SERVICE… [OPTIONS]
 
 Listens on PORT of this computer (on 127.0.0.1 unless ADDR says otherwise; port 0 takes one that is free), and connects each
-connection with HOST:PORT as the other computer sees it. What may be reached there is decided there:
-\`litedesk host --allow tcp:HOST:PORT\`.
+connection with HOST:PORT as the other computer sees it, or with SERVICE, which it offers by that name. What may be reached
+there is decided there: \`litedesk host --allow tcp:HOST:PORT\`, or \`--offer SERVICE=tcp:HOST:PORT --allow service:SERVICE\`.
 
   --open rdp|vnc                       start the viewer of this computer on the (only) port
 ${TUNNEL_HELP}
@@ -47,22 +47,32 @@ function isAny(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
+/** What listens here: protocol, address, port. */
+const LISTEN = String.raw`^(udp:|tcp:)?(?:(\[[^\]]+\]|[^:[\]]+):)?(\d{1,5}):`;
+const TO_PLACE = new RegExp(String.raw`${LISTEN}(\[[^\]]+\]|[^:[\]]+):(\d{1,5})$`);
+/** Not a number: ADDR:PORT:NAME would else be taken for PORT:HOST:PORT, or the other way round. */
+const TO_SERVICE = new RegExp(String.raw`${LISTEN}((?!\d+$)[A-Za-z0-9][\w.-]*)$`);
+
 /** Reads one forward of the command line. Throws UsageError. */
-export function parseForward(text: string, peer: string, id: string): ForwardSpec {
-  const match = /^(udp:|tcp:)?(?:(\[[^\]]+\]|[^:[\]]+):)?(\d{1,5}):(\[[^\]]+\]|[^:[\]]+):(\d{1,5})$/.exec(text);
-  if (!match) throw new UsageError(`"${text}" is not of the form [udp:][ADDR:]PORT:HOST:PORT.`);
-  const [, protocol, address, listenPort, host, port] = match;
-  const bare = (part: string | undefined): string => (part ?? '').replace(/^\[|\]$/g, '');
-  const spec = forwardSpecSchema.safeParse({
+export function parseForward(text: string, peer: string, id: string): ForwardSpec | ServiceTunnelSpec {
+  const toService = TO_SERVICE.exec(text);
+  const match = toService ?? TO_PLACE.exec(text);
+  if (!match) throw new UsageError(`"${text}" is not of the form [udp:][ADDR:]PORT:HOST:PORT or [udp:][ADDR:]PORT:SERVICE.`);
+  const [, protocol, address, listenPort, target, port] = match;
+  const common = {
     id,
     peer,
-    kind: 'forward',
     protocol: protocol === 'udp:' ? 'udp' : 'tcp',
     ...(address === undefined ? {} : { listenHost: address === '*' ? '::' : bare(address) }),
     listenPort: Number(listenPort),
-    targetHost: bare(host),
-    targetPort: Number(port),
-  });
+  };
+  const spec = toService
+    ? serviceSpecSchema.safeParse({ ...common, kind: 'service', service: target })
+    : forwardSpecSchema.safeParse({ ...common, kind: 'forward', targetHost: bare(target), targetPort: Number(port) });
   if (!spec.success) throw new UsageError(`"${text}": ${spec.error.issues[0]?.path.join('.')} ${spec.error.issues[0]?.message}.`);
   return spec.data;
+}
+
+function bare(part: string | undefined): string {
+  return (part ?? '').replace(/^\[|\]$/g, '');
 }

@@ -9,8 +9,10 @@ import { COMMON_OPTIONS, defaultDataDir, noServerGiven, passwordFrom, serverFrom
 import { Output, UsageError } from '../output.ts';
 import type { CommandIo } from '../output.ts';
 import { printPathChange } from '../path-change.ts';
+import { checkNames, NO_OPTIONS, readService } from '../service-options.ts';
 import { printTunnels } from '../tunnel-events.ts';
 import { readTunnelsFile } from '../tunnels-file.ts';
+import { printPublisher } from './publish.ts';
 
 const STANDING: Readonly<Record<ControllerStanding, string>> = {
   known: 'known',
@@ -19,10 +21,15 @@ const STANDING: Readonly<Record<ControllerStanding, string>> = {
   changed: 'NOT THE COMPUTER THAT HAD THIS ID BEFORE',
 };
 
-const HELP = `Usage: litedesk host [--server ADDRESS] [--key KEY] [--password PW] [--data DIR] [--no-port-mapping] [--json]
+const HELP = `Usage: litedesk host [OPTIONS]
 
 Others may connect to this machine; there is no picture, since this command has no window. Without a password one is
-made up and printed. With --no-port-mapping the router is not asked to open ports. The common options are those of \`litedesk --help\`.
+made up and printed. The common options are those of \`litedesk --help\`.
+
+  --allow RULE              what others may reach from here, repeatable: tcp:HOST:PORT[-PORT][@PEER], udp:…, service:NAME[@PEER], any
+  --offer NAME=tcp:HOST:PORT   a service that others reach by its name where a rule lets them, repeatable (also udp:)
+  --tunnels FILE            tunnels that come up with the host, and services that it publishes or offers
+  --no-port-mapping         do not ask the router to open ports
 `;
 
 /** Runs until interrupted. Exit codes: 0 ended by a signal, 1 failure, 2 usage. */
@@ -32,6 +39,7 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
     options: {
       ...COMMON_OPTIONS,
       allow: { type: 'string', multiple: true },
+      offer: { type: 'string', multiple: true },
       tunnels: { type: 'string' },
       'direct-port': { type: 'string' },
       'no-port-mapping': { type: 'boolean' },
@@ -43,6 +51,8 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
   }
   const tunnelRules = values.allow?.map(readRule);
   const file = values.tunnels === undefined ? null : readTunnelsFile(values.tunnels);
+  const offered = [...(values.offer ?? []).map((text) => readService(text, NO_OPTIONS)), ...(file?.offered ?? [])];
+  checkNames(offered);
   const output = new Output(io, values.json === true);
   const dataDir = values.data ?? defaultDataDir(io.env);
   const server = serverFrom(values.server, values.key, io.env);
@@ -91,6 +101,8 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
     output.event({ event: 'stream', ...line }, describeStream(line)),
   );
   const manager = file && new TunnelManager({ peer, credentials: (id) => ({ password: file.passwords[id] }) });
+  peer.offer(offered);
+  const publisher = file && file.published.length > 0 ? peer.publisher(file.published) : null;
   if (password === undefined && values.json !== true)
     io.stdout.write(`One-time password: ${peer.oneTimePassword}\n`);
   peer.start();
@@ -99,10 +111,15 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
     printTunnels(manager, output).catch((error: Error) => output.note(error.message));
     for (const spec of file.tunnels) manager.add(spec);
   }
+  if (publisher) {
+    printPublisher(publisher, output);
+    publisher.start();
+  }
   await new Promise<void>((resolve) => {
     if (io.signal.aborted) resolve();
     else io.signal.addEventListener('abort', () => resolve(), { once: true });
   });
+  await publisher?.stop();
   await manager?.close();
   await peer.stop();
   return 0;

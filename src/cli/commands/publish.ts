@@ -1,11 +1,13 @@
 /** `litedesk publish`: services of this computer on the public side of its server. */
 import { parseArgs } from 'node:util';
+import { LiteDeskError } from '../../core/errors.ts';
 import { Peer } from '../../peer/peer.ts';
 import type { Publisher } from '../../peer/publish/publisher.ts';
-import { MAX_SERVICES, parseService, type HealthCheck, type ServiceSpec } from '../../peer/publish/service-spec.ts';
+import { MAX_SERVICES } from '../../peer/publish/service-spec.ts';
 import { COMMON_OPTIONS, defaultDataDir, noServerGiven, numberOption, serverFrom } from '../options.ts';
 import { Output, UsageError } from '../output.ts';
 import type { CommandIo } from '../output.ts';
+import { checkNames, DEFAULT_HEALTH_INTERVAL_S, megabitsToKbps, readBasicAuth, readHealth, readService } from '../service-options.ts';
 
 const HELP = `Usage: litedesk publish [NAME=]KIND:HOST:PORT[,HOST:PORT…][@WHERE]… [OPTIONS]
 
@@ -29,6 +31,8 @@ Options (for all services of the command):
 The common options are those of \`litedesk --help\`.
 `;
 
+const HOPELESS: readonly string[] = ['PUBLISH_NOT_OFFERED', 'PUBLISH_NEEDS_KEY', 'PUBLISH_NOT_ALLOWED', 'HANDSHAKE_BAD_SIGNATURE'];
+
 /** Runs until interrupted. Exit codes: 0 ended by a signal, 1 failure, 2 usage. */
 export async function publishCommand(argv: string[], io: CommandIo): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -50,20 +54,17 @@ export async function publishCommand(argv: string[], io: CommandIo): Promise<num
   }
   const options = {
     allow: (values.allow ?? []).flatMap((entry) => entry.split(',')),
-    basicAuth: basicAuthOf(values['basic-auth'] ?? io.env.LITEDESK_BASIC_AUTH),
-    health: healthOf(values.health, values['health-interval']),
+    basicAuth: readBasicAuth(values['basic-auth'] ?? io.env.LITEDESK_BASIC_AUTH ?? ''),
+    health: readHealth(
+      values.health ?? '',
+      numberOption('health-interval', values['health-interval'], { min: 0.1, max: 3600 }) ?? DEFAULT_HEALTH_INTERVAL_S,
+    ),
     maxConnections: Math.floor(numberOption('max-connections', values['max-connections'], { min: 1, max: 1_000_000 }) ?? 0),
-    bandwidthKbps: Math.ceil((numberOption('bandwidth', values.bandwidth, { min: 0.001, max: 100_000 }) ?? 0) * 1000),
+    bandwidthKbps: megabitsToKbps(numberOption('bandwidth', values.bandwidth, { min: 0.001, max: 100_000 }) ?? 0),
   };
   if (positionals.length === 0 || positionals.length > MAX_SERVICES)
     throw new UsageError(`Give 1 to ${MAX_SERVICES} services, like tcp:localhost:22.`);
-  const services = positionals.map((text) => {
-    try {
-      return parseService(text, options);
-    } catch (error) {
-      throw new UsageError(`${(error as Error).message} ${(error as { hint?: string }).hint ?? ''}`);
-    }
-  });
+  const services = positionals.map((text) => readService(text, options));
   checkNames(services);
   const output = new Output(io, values.json === true);
   const server = serverFrom(values.server, values.key, io.env);
@@ -79,14 +80,33 @@ export async function publishCommand(argv: string[], io: CommandIo): Promise<num
   }
   const publisher = peer.publisher(services);
   printPublisher(publisher, output);
+  const failed = hopeless(publisher);
   publisher.start();
-  await new Promise<void>((resolve) => {
-    if (io.signal.aborted) resolve();
-    else io.signal.addEventListener('abort', () => resolve(), { once: true });
+  try {
+    await Promise.race([interrupted(io.signal), failed]);
+    return 0;
+  } finally {
+    await publisher.stop();
+    await peer.stop();
+  }
+}
+
+function interrupted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  await publisher.stop();
-  await peer.stop();
-  return 0;
+}
+
+/** Rejects with what does not heal by itself, as long as nothing was published: later a server may only be set up anew. */
+function hopeless(publisher: Publisher): Promise<never> {
+  let wasPublished = false;
+  publisher.on('published', () => (wasPublished = true));
+  return new Promise((_, reject) => {
+    publisher.on('offline', ({ error }) => {
+      if (!wasPublished && HOPELESS.includes(error.code)) reject(new LiteDeskError(error));
+    });
+  });
 }
 
 /** Prints what becomes of the services. */
@@ -106,26 +126,4 @@ export function printPublisher(publisher: Publisher, output: Output): void {
       `Offline: ${error.message} ${error.hint} Trying again in ${(retryInMs / 1000).toFixed(1)} s.`,
     ),
   );
-}
-
-function checkNames(services: readonly ServiceSpec[]): void {
-  const names = new Set<string>();
-  for (const { name } of services) {
-    if (names.has(name)) throw new UsageError(`Two services are called "${name}"; write NAME= before one of them.`);
-    names.add(name);
-  }
-}
-
-function basicAuthOf(text: string | undefined): ServiceSpec['basicAuth'] {
-  if (text === undefined || text === '') return null;
-  const colon = text.indexOf(':');
-  if (colon < 1 || colon > 100 || colon === text.length - 1) throw new UsageError('--basic-auth takes USER:PASSWORD.');
-  return { user: text.slice(0, colon), password: text.slice(colon + 1) };
-}
-
-function healthOf(text: string | undefined, interval: string | undefined): HealthCheck | null {
-  const intervalMs = 1000 * (numberOption('health-interval', interval, { min: 0.1, max: 3600 }) ?? 10);
-  if (text === undefined) return null;
-  if (text !== 'tcp' && !/^\/[\x21-\x7e]*$/.test(text)) throw new UsageError('--health takes tcp, or a path like /healthz.');
-  return { path: text === 'tcp' ? null : text, intervalMs };
 }

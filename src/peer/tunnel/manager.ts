@@ -8,7 +8,7 @@ import { Emitter } from '../../core/emitter.ts';
 import type { ErrorData } from '../../core/errors.ts';
 import { LiteDeskError } from '../../core/errors.ts';
 import type { StreamTarget } from '../../core/mux/index.ts';
-import { MAX_TUNNELS, type TunnelSpec } from './spec.ts';
+import { type ForwardSpec, MAX_TUNNELS, type ServiceTunnelSpec, type TunnelSpec } from './spec.ts';
 import type { PathChoice } from '../connect-options.ts';
 import type { Connected, Peer } from '../peer.ts';
 import type { ConnectionInfo, Connections } from './connections.ts';
@@ -175,9 +175,7 @@ export class TunnelManager extends Emitter<TunnelManagerEvents> {
     const listener =
       spec.kind === 'proxy'
         ? new Proxy({ address, onFailure, open: shared.open, ...(spec.auth ? { auth: spec.auth } : {}) })
-        : spec.protocol === 'udp'
-          ? new UdpForward({ ...shared, target: { kind: 'udp', host: spec.targetHost, port: spec.targetPort } })
-          : new TcpForward({ ...shared, target: { kind: 'tcp', host: spec.targetHost, port: spec.targetPort } });
+        : new (spec.protocol === 'udp' ? UdpForward : TcpForward)({ ...shared, target: targetOf(spec) });
     tunnel.listener = listener;
     listener.listen().then(
       (where) => {
@@ -278,4 +276,9 @@ export class TunnelManager extends Emitter<TunnelManagerEvents> {
       bytesOut,
     };
   }
+}
+
+function targetOf(spec: ForwardSpec | ServiceTunnelSpec): ForwardOptions['target'] {
+  if (spec.kind === 'service') return { kind: 'service', name: spec.service };
+  return { kind: spec.protocol, host: spec.targetHost, port: spec.targetPort };
 }

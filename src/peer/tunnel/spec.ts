@@ -1,5 +1,6 @@
 /** A tunnel as the manager runs it, and as it stands in a file for `litedesk host --tunnels`. */
 import { z } from 'zod';
+import { isServiceName } from '../../core/publish/index.ts';
 
 /** Tunnels of one computer. */
 export const MAX_TUNNELS = 200;
@@ -35,6 +36,14 @@ export const forwardSpecSchema = z.strictObject({
   targetPort: port,
 });
 
+/** As forward, to something that the other computer offers by name. */
+export const serviceSpecSchema = z.strictObject({
+  ...common,
+  kind: z.literal('service'),
+  protocol: z.enum(['tcp', 'udp']).default('tcp'),
+  service: z.string().refine(isServiceName, 'letters, digits, dots and dashes'),
+});
+
 export const proxySpecSchema = z.strictObject({
   ...common,
   kind: z.literal('proxy'),
@@ -42,8 +51,9 @@ export const proxySpecSchema = z.strictObject({
   auth: z.strictObject({ user: z.string().min(1).max(255), password: z.string().min(1).max(255) }).optional(),
 });
 
-export const tunnelSpecSchema = z.discriminatedUnion('kind', [forwardSpecSchema, proxySpecSchema]);
+export const tunnelSpecSchema = z.discriminatedUnion('kind', [forwardSpecSchema, serviceSpecSchema, proxySpecSchema]);
 
 export type TunnelSpec = z.infer<typeof tunnelSpecSchema>;
 export type ForwardSpec = z.infer<typeof forwardSpecSchema>;
+export type ServiceTunnelSpec = z.infer<typeof serviceSpecSchema>;
 export type ProxySpec = z.infer<typeof proxySpecSchema>;

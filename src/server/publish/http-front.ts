@@ -48,13 +48,14 @@ export class HttpFront {
     socket.on('error', () => socket.destroy());
     const { headers } = request;
     const hasBody = headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
-    if (!isWebSocket(request) || hasBody) return this.onGarbage(socket, origin);
+    if (hasBody) return this.onGarbage(socket, origin);
     // Until the service agrees it is a request like any other, with an answer like any other.
     const response = new ServerResponse(request);
     response.shouldKeepAlive = false;
     response.assignSocket(socket);
     response.once('finish', () => socket.end());
-    void this.#serve(request, response, origin, { socket, head });
+    // What another protocol is asked for gets its answer in this one.
+    void this.#serve(request, response, origin, isWebSocket(request) ? { socket, head } : null);
   };
 
   readonly onGarbage = (socket: Parameters<typeof refuseGarbage>[0], origin: { readonly host: string } | null): void => {
