@@ -35,6 +35,14 @@ describe('pins', () => {
     expect(pins.host('s', '123')).toEqual({ key: Buffer.from(KEY), native: false });
   });
 
+  test('take another key when the user says so, and nothing less for it', () => {
+    for (const native of [true, false]) {
+      pins.rememberHost('s', `${native}`, { key: KEY, native });
+      pins.replaceHostKey('s', `${native}`, OTHER);
+      expect(pins.host('s', `${native}`)).toEqual({ key: Buffer.from(OTHER), native });
+    }
+  });
+
   test('can be set before the first session, from the key that the host shows', () => {
     pins.setHost('s', '123', Buffer.from(KEY).toString('base64'));
     expect(pins.host('s', '123')).toEqual({ key: Buffer.from(KEY), native: true });

@@ -87,6 +87,13 @@ export class PinStore {
     this.#put(file, 'hosts', { server: serverName(server), id, key, native: true, ...this.#times(null) });
   }
 
+  /** The user says that a host has this key now. How much is taken from it stays as it was. */
+  replaceHostKey(server: string, id: string, key: Uint8Array): void {
+    const file = this.#read();
+    const native = find(file.hosts, server, id)?.native ?? false;
+    this.#put(file, 'hosts', { server: serverName(server), id, key: text(key), native, ...this.#times(null) });
+  }
+
   /** Takes the older link from this host again, with the key that is known. Answers false for an id that is not pinned. */
   allowOlderLink(id: string): boolean {
     const file = this.#read();

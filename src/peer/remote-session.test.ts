@@ -49,7 +49,8 @@ function setUp() {
     settings: { recentPeers: [], plaintextPeers: [] },
     server: { host: 'desk.example.org', port: 21_116, key: '' },
     pins: {
-      setHost: (server: string, id: string, key: string) => pinned.push(`${server} ${id} ${key}`),
+      replaceHostKey: (server: string, id: string, key: Uint8Array) =>
+        pinned.push(`${server} ${id} ${Buffer.from(key).toString('base64')}`),
       allowOlderLink: (id: string) => pinned.push(`${id} may be older`),
     },
     rememberPeer: (entry: { id: string; passwordHash?: string }) => remembered.push(entry),

@@ -109,7 +109,7 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
     this.#doubted = null;
     const server = parsed.server ?? peer.server;
     if (doubted.key === null) peer.pins.allowOlderLink(parsed.id);
-    else if (server) peer.pins.setHost(server.host, parsed.id, Buffer.from(doubted.key).toString('base64'));
+    else if (server) peer.pins.replaceHostKey(server.host, parsed.id, doubted.key);
     void this.#connect();
   }
 
