@@ -5,6 +5,7 @@
  * that it makes itself: the window is `bandwidth × (shortest round trip + QUEUE_MS)`. Random loss does not slow it down;
  * loss that answers to the window (an overrun buffer) does. Bytes are those on the way, headers included.
  */
+import { BaseRoundTrip } from './base-round-trip.ts';
 import { FULL_SEGMENT } from './constants.ts';
 import { MAX_ACK_DELAY_MS } from './recovery.ts';
 
@@ -62,9 +63,8 @@ const SEARCH_LOSS = 0.1;
 const SEARCH_LOSS_SAMPLE = 4 * FULL_SEGMENT;
 /** The rate makes up for so much loss at most. */
 const MAX_LOSS_ALLOWANCE = 0.1;
-const MIN_RTT_LIFE_MS = 10_000;
-/** A sample this close to the shortest round trip shows that it still holds. */
-const MIN_RTT_SLACK_MS = 1;
+/** A queue that outlives so many rounds of holding back may be that of others. */
+const SUSPECT_ROUNDS = 6;
 
 type Mode = 'startup' | 'down' | 'cruise' | 'up';
 
@@ -81,11 +81,9 @@ export class Congestion {
   #rounds = 0;
   #lossShare = 0;
   #suspended = false;
-  // Shortest round trip.
-  #minRtt = Infinity;
-  #minRttAt = 0;
-  #probeRttUntil = -Infinity;
-  #probedRtt = Infinity;
+  readonly #base = new BaseRoundTrip(queueLimitMs);
+  /** Shortest round trip of the last round. */
+  #recentRtt = 0;
   #queueMs = 0;
   /** Rounds in a row that had a queue. */
   #queuedRounds = 0;
@@ -134,11 +132,11 @@ export class Congestion {
 
   /** Shortest round trip seen lately, in ms; Infinity before the first. */
   get minRttMs(): number {
-    return this.#minRtt;
+    return this.#base.shortest;
   }
 
   get #rtt(): number {
-    return Math.max(0.1, this.#minRtt === Infinity ? this.#assumedRtt : this.#minRtt);
+    return Math.max(0.1, this.#base.shortest === Infinity ? this.#assumedRtt : this.#base.shortest);
   }
 
   get #gain(): number {
@@ -172,24 +170,7 @@ export class Congestion {
   onRtt(nowMs: number, rttMs: number): void {
     this.#packetRtt = Math.min(this.#packetRtt, rttMs);
     this.#roundMinRtt = Math.min(this.#roundMinRtt, rttMs);
-    if (nowMs < this.#probeRttUntil) {
-      this.#probedRtt = Math.min(this.#probedRtt, rttMs);
-      return;
-    }
-    if (this.#probedRtt < Infinity) {
-      this.#minRtt = Math.min(this.#probedRtt, rttMs);
-      this.#minRttAt = nowMs;
-      this.#probedRtt = Infinity;
-    } else if (rttMs < this.#minRtt) {
-      this.#minRtt = rttMs;
-      this.#minRttAt = nowMs;
-    } else if (rttMs <= this.#minRtt + MIN_RTT_SLACK_MS) this.#minRttAt = nowMs;
-    else if (nowMs - this.#minRttAt > MIN_RTT_LIFE_MS) {
-      // The path may have changed: let our own queue drain for two round trips, then believe what is measured.
-      this.#minRttAt = nowMs;
-      this.#probedRtt = rttMs;
-      this.#probeRttUntil = nowMs + 2 * rttMs;
-    }
+    this.#base.sample(nowMs, rttMs);
   }
 
   /** A segment has arrived that was sent at `sentAt` as transmission `order`; 0 and -1 when that is not known. */
@@ -247,8 +228,7 @@ export class Congestion {
     // Bytes cannot have arrived faster than they left, whatever a batch of acks looks like.
     const elapsed = Math.max(nowMs - this.#roundStart, this.#newestSentAt - this.#roundSentAt, 0.05);
     const sample = this.#roundBytes / elapsed;
-    if (this.#roundMinRtt < Infinity) this.#queueMs = Math.max(0, this.#roundMinRtt - this.#minRtt);
-    this.#queuedRounds = this.#queued ? this.#queuedRounds + 1 : 0;
+    this.#judgeQueue(nowMs);
     if (!this.#roundLimited || sample > this.#bandwidth) this.#takeRate(sample);
     const lost = Math.max(0, this.#roundLost);
     const total = lost + this.#roundBytes;
@@ -258,6 +238,17 @@ export class Congestion {
     this.#adaptCeiling(overrun);
     this.#nextMode(sample, overrun);
     if (this.#mode !== 'startup') this.#window = this.#target(nowMs);
+  }
+
+  #judgeQueue(nowMs: number): void {
+    if (this.#roundMinRtt === Infinity) return;
+    this.#recentRtt = this.#roundMinRtt;
+    // Of a queue that is not ours we would only make room for those whose it is.
+    this.#queueMs = this.#base.sharing(nowMs) ? 0 : Math.max(0, this.#roundMinRtt - this.#rtt);
+    this.#queuedRounds = this.#queued ? this.#queuedRounds + 1 : 0;
+    if (this.#queuedRounds < SUSPECT_ROUNDS) return;
+    this.#queuedRounds = 0;
+    this.#base.probe(nowMs, this.#roundMinRtt);
   }
 
   #takeRate(sample: number): void {
@@ -277,7 +268,7 @@ export class Congestion {
   }
 
   get #queueLimitMs(): number {
-    return Math.min(Math.max(this.#rtt * QUEUE_SHARE, QUEUE_MIN_MS), QUEUE_MAX_MS);
+    return queueLimitMs(this.#rtt);
   }
 
   /** Ends a search in the middle of a round: until its end the queue would go on growing. */
@@ -290,7 +281,7 @@ export class Congestion {
     if (this.#mode === 'up' && this.#roundLost > SEARCH_LOSS_SAMPLE && lost > SEARCH_LOSS + 2 * this.#lossShare) this.#enter('down');
     const queueMs = this.#watchedRtt - this.#rtt;
     const rate = this.#bandwidth || this.#roundBytes / Math.max(1, nowMs - this.#roundStart - this.#rtt);
-    if (queueMs > this.#queueLimitMs && queueMs * rate > CRUISE_QUEUE_BYTES) {
+    if (!this.#base.sharing(nowMs) && queueMs > this.#queueLimitMs && queueMs * rate > CRUISE_QUEUE_BYTES) {
       if (this.#bandwidth === 0) this.#takeRate(rate);
       this.#queueMs = queueMs;
       this.#enter('down');
@@ -335,10 +326,14 @@ export class Congestion {
   }
 
   #target(nowMs: number): number {
-    const draining = nowMs < this.#probeRttUntil;
-    const target = draining
-      ? (this.#bandwidth * this.#rtt) / 2
-      : this.#bandwidth * this.#rtt + Math.min(this.#bandwidth * (QUEUE_MS + MAX_ACK_DELAY_MS), MAX_QUEUE_BYTES);
+    const rtt = this.#base.sharing(nowMs) ? Math.max(this.#rtt, this.#recentRtt) : this.#rtt;
+    const room = Math.min(this.#bandwidth * (QUEUE_MS + MAX_ACK_DELAY_MS), MAX_QUEUE_BYTES);
+    const target = this.#base.probing(nowMs) ? (this.#bandwidth * rtt) / 2 : this.#bandwidth * rtt + room;
     return Math.max(MIN_WINDOW, Math.min(target, this.#ceiling));
   }
+}
+
+/** What of a queue ends a search for more, at that shortest round trip. */
+function queueLimitMs(rttMs: number): number {
+  return Math.min(Math.max(rttMs * QUEUE_SHARE, QUEUE_MIN_MS), QUEUE_MAX_MS);
 }
