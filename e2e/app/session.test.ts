@@ -113,4 +113,13 @@ describe.skipIf(unavailable !== null)('the app on two computers behind two route
     await scenario.there.click('host-bar', 'hostbar-disconnect');
     await scenario.here.waitFor('session', 'session-closed');
   });
+
+  test('without its window it is still there for others, and comes back when it is started again', async () => {
+    const { here, there } = scenario;
+    await there.closeWindow('home');
+    await here.click('session', 'session-again');
+    await here.waitFor('session', 'password-input');
+    await there.startAgain();
+    expect(await there.text('home', 'home-password')).toMatch(/^\S{6,}$/);
+  });
 });

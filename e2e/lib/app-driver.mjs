@@ -1,5 +1,7 @@
 // Runs beside the app on a host of the lab and drives it with Playwright: a browser's debugging port can only be reached
 // inside its own network namespace. One JSON command a line on stdin, one JSON answer a line on stdout.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { _electron } from 'playwright-core';
 
@@ -28,6 +30,17 @@ const commands = {
     app.process().stdout?.on('data', keep);
     app.process().stderr?.on('data', keep);
     return { pid: app.process().pid };
+  },
+  /** Closes the window as its user does. */
+  async closeWindow({ kind, timeoutMs }) {
+    const window = await app.browserWindow(await pageOf(kind, timeoutMs));
+    await window.evaluate((each) => each.close());
+  },
+  /** Starts the program once more, as somebody who does not see it does; resolves when that process has ended. */
+  async startAgain({ executable, args, env, cwd }) {
+    const again = spawn(executable, args, { cwd, env: { ...process.env, ...env }, stdio: 'ignore' });
+    const [code] = await once(again, 'exit');
+    return code;
   },
   log: () => log,
   async text({ kind, selector, timeoutMs }) {

@@ -40,13 +40,22 @@ export function prepareApp(): ElectronFound {
   return { ...answer, version: existsSync(versionFile) ? readFileSync(versionFile, 'utf8').trim() : 'of unknown version' };
 }
 
+interface Program {
+  readonly executable: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly env: Record<string, string>;
+}
+
 /** A running LiteDesk app on a host of the lab, on a screen of its own, driven through its windows. */
 export class App {
   readonly #driver: ChildProcess;
+  readonly #program: Program;
   readonly #pending = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   #serial = 0;
 
-  private constructor(host: LabHost) {
+  private constructor(host: LabHost, program: Program) {
+    this.#program = program;
     this.#driver = host.spawn(process.execPath, [join(import.meta.dirname, 'app-driver.mjs')], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
@@ -65,15 +74,25 @@ export class App {
 
   /** Starts the app with its data in `dataDir`. */
   static async launch(options: { host: LabHost; screen: Screen; electron: ElectronFound; dataDir: string }): Promise<App> {
-    const app = new App(options.host);
-    await app.#ask('launch', {
+    const program = {
       executable: options.electron.executable,
       cwd: ROOT,
-      args: ['-r', PLAYWRIGHT_LOADER, ...CHROMIUM_ARGS, ROOT, '--data', options.dataDir],
+      args: [...CHROMIUM_ARGS, ROOT, '--data', options.dataDir],
       env: { ...options.screen.env, LANG: 'en_US.UTF-8', LANGUAGE: 'en' },
-      timeoutMs: 60_000,
-    });
+    };
+    const app = new App(options.host, program);
+    await app.#ask('launch', { ...program, args: ['-r', PLAYWRIGHT_LOADER, ...program.args], timeoutMs: 60_000 });
     return app;
+  }
+
+  /** Closes a window as its user does. */
+  async closeWindow(kind: WindowKind): Promise<void> {
+    await this.#ask('closeWindow', { kind });
+  }
+
+  /** Starts the program once more with the same data, and waits until that process has handed over and ended. */
+  async startAgain(): Promise<void> {
+    await this.#ask('startAgain', this.#program);
   }
 
   text(kind: WindowKind, testId: string, timeoutMs = 30_000): Promise<string> {

@@ -29,6 +29,7 @@ export interface AppParts {
   readonly windows: Windows;
   readonly hostedServer: HostedServer;
   readonly tunnels: Tunnels;
+  readonly quit: () => void;
   readonly log: (line: string) => void;
 }
 
@@ -109,6 +110,10 @@ export class LiteDeskApp {
       },
       stopHostedServer: async () => {
         await hostedServer.stop();
+        return null;
+      },
+      quit: () => {
+        this.#parts.quit();
         return null;
       },
       answerIncoming: (_sender, sessionId, accept) => {

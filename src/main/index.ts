@@ -5,12 +5,14 @@ import { app, ipcMain, session } from 'electron';
 import { Peer } from '../peer/peer.ts';
 import { SESSION_PORT } from '../shared/channels.ts';
 import { LiteDeskApp } from './app.ts';
+import { Background } from './background.ts';
 import { createDesktop } from './desktop.ts';
 import { HostedServer } from './hosted-server.ts';
 import { answerCommands } from './ipc.ts';
 import { readOptions } from './options.ts';
 import { registerPageScheme, servePages } from './pages.ts';
 import { printIdentity } from './print-identity.ts';
+import { AppTray } from './tray.ts';
 import { createTunnels } from './tunnels/create.ts';
 import { denyPermissions, lockDown } from './security.ts';
 import { Windows } from './windows.ts';
@@ -44,12 +46,13 @@ async function main(): Promise<void> {
   denyPermissions(session.defaultSession, ['fullscreen', 'keyboardLock', 'pointerLock']);
 
   const preloadDir = join(import.meta.dirname, '..', 'preload');
-  const windows = new Windows({ preloadDir, icon: join(app.getAppPath(), 'resources', 'icon.png') });
+  const icon = join(app.getAppPath(), 'resources', 'icon.png');
+  const windows = new Windows({ preloadDir, icon });
   const desktop = await createDesktop({ preloadDir, log });
   const peer = await Peer.open({ dataDir: options.dataDir, desktop: desktop.host, log });
   const hostedServer = new HostedServer(join(options.dataDir, 'server'), log);
   const tunnels = createTunnels(peer);
-  const litedesk = new LiteDeskApp({ peer, windows, hostedServer, tunnels, log });
+  const litedesk = new LiteDeskApp({ peer, windows, hostedServer, tunnels, quit: () => app.quit(), log });
 
   answerCommands(windows, litedesk.handlers(), log);
   ipcMain.on(SESSION_PORT, (event, sessionId: unknown) => {
@@ -58,13 +61,24 @@ async function main(): Promise<void> {
   });
   app.on('second-instance', () => litedesk.showHome());
   app.on('activate', () => litedesk.showHome());
-  windows.onLastClosed(() => app.quit());
+  const background = new Background({
+    peer,
+    tunnels,
+    hostedServer,
+    showHome: () => litedesk.showHome(),
+    quit: () => app.quit(),
+    makeTray: (onAction) => new AppTray({ icon, onAction }),
+  });
+  windows.onLastClosed(() => background.lastWindowClosed());
+  // Electron would end the program by itself.
+  app.on('window-all-closed', () => {});
 
   let stopping = false;
   app.on('before-quit', (event) => {
     if (stopping) return;
     stopping = true;
     event.preventDefault();
+    background.close();
     const timeout = new Promise((resolve) => setTimeout(resolve, STOP_TIMEOUT_MS));
     void Promise.race([litedesk.stop().then(() => desktop.close()), timeout]).finally(() => app.exit(0));
   });

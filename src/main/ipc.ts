@@ -26,6 +26,7 @@ const ALLOWED: Record<CommandName, readonly WindowKind['kind'][]> = {
   discoverLan: HOME,
   hostServer: HOME,
   stopHostedServer: HOME,
+  quit: HOME,
   answerIncoming: ['accept', 'home'],
   closeIncoming: ['home', 'accept', 'host-bar'],
   getTunnels: HOME,

@@ -11,6 +11,7 @@ export const COMMAND_NAMES = [
   'discoverLan',
   'hostServer',
   'stopHostedServer',
+  'quit',
   'answerIncoming',
   'closeIncoming',
   'getTunnels',

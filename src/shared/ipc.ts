@@ -187,6 +187,8 @@ export interface LiteDeskApi {
   discoverLan(): Promise<Result<LanPeer[]>>;
   hostServer(): Promise<Result<null>>;
   stopHostedServer(): Promise<Result<null>>;
+  /** Ends the program, which outlives its windows. */
+  quit(): Promise<Result<null>>;
 
   // tunnels
   getTunnels(): Promise<Result<TunnelsState>>;

@@ -215,6 +215,7 @@ export const COMMANDS = {
   },
   hostServer: { args: none, answer: nothing },
   stopHostedServer: { args: none, answer: nothing },
+  quit: { args: none, answer: nothing },
   answerIncoming: { args: z.tuple([sessionId, z.boolean()]), answer: nothing },
   closeIncoming: { args: z.tuple([sessionId]), answer: nothing },
   getTunnels: { args: none, answer: tunnelsStateSchema },

@@ -303,6 +303,7 @@ export function makeMock(
       setHome({ hostedServer: null });
       return called('stopHostedServer');
     },
+    quit: () => called('quit'),
     answerIncoming: (_id, accept) => called(`answerIncoming ${accept}`),
     closeIncoming: (id) => {
       setHome({ incoming: homeState.incoming.filter((each) => each.sessionId !== id) });

@@ -80,7 +80,12 @@ function HomePage({ home, run }: { home: HomeState; run: Run }) {
       <div className={styles.side}>
         <IncomingCard incoming={home.incoming} run={run} />
         <IdentityCard home={home} run={run} />
-        <p className={styles.version}>{t('home.version', { version: home.version })}</p>
+        <p className={styles.version}>
+          {t('home.version', { version: home.version })}
+          <button type="button" className={styles.quit} onClick={() => void run(api().quit())} data-testid="home-quit">
+            {t('home.quit')}
+          </button>
+        </p>
       </div>
       <div className={styles.main}>
         <ConnectCard run={run} />
