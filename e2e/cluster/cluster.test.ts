@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { redisUnavailable } from '../../src/server/cluster/test-redis.ts';
 import { buildCli, CliProcess } from '../lib/cli-process.ts';
-import { eventOf, PASSWORD } from '../lib/world.ts';
+import { eventOf, finalPath, PASSWORD } from '../lib/world.ts';
 import { labUnavailable } from '../natlab/index.ts';
 import { ClusterWorld } from './cluster-world.ts';
 import type { PhaseReport } from './load.ts';
@@ -61,13 +61,13 @@ describe.skipIf(unavailable !== null)('three nodes, two relays and Redis', () =>
     const host = new CliProcess(lab.host('b'), ['host', '--data', join(lab.directory, 'b'), '--password', PASSWORD, ...at('node1')]);
     const id = String((await host.waitFor('registered'))['id']);
     let run = 0;
-    const connect = (from: string, node: string): Promise<ReturnType<typeof eventOf>> =>
-      new CliProcess(lab.host(from), ['connect', id, '--data', join(lab.directory, `${from}${++run}`), '--password', PASSWORD, ...at(node)])
+    const connect = (from: string, node: string): Promise<ReturnType<typeof eventOf> & { finalPath: string }> =>
+      new CliProcess(lab.host(from), ['connect', id, '--data', join(lab.directory, `${from}${++run}`), '--password', PASSWORD, '--hold', '2', ...at(node)])
         .finished()
-        .then((result) => eventOf(result, 'connected'));
+        .then((result) => ({ ...eventOf(result, 'connected'), finalPath: finalPath(result) }));
     const direct = await connect('a', 'node3');
     expect(direct).toMatchObject({ encrypted: true, peerVerified: true });
-    expect(direct['path']).not.toBe('relay');
+    expect(direct.finalPath).not.toBe('relay');
     expect(await connect('c', 'node2')).toMatchObject({ path: 'relay', encrypted: true, peerVerified: true });
     await world.kill('node1');
     await world.start('node1');

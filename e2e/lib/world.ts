@@ -92,6 +92,19 @@ export class World {
   }
 }
 
+/** The path that a finished connection took in the end; native peers start by the relay and move on. */
+export function finalPath(result: CliResult): string {
+  const moves = result.events.filter(({ event }) => event === 'path-changed');
+  return String(moves.at(-1)?.['to'] ?? eventOf(result, 'connected')['path']);
+}
+
+/** Waits until a running connection goes a direct way, and gives that. */
+export async function directPath(connection: CliProcess): Promise<string> {
+  const { path } = await connection.waitFor('connected');
+  if (path !== 'relay') return String(path);
+  return String((await connection.waitFor('path-changed', { where: ({ to }) => to !== 'relay' }))['to']);
+}
+
 /** The one event of that name; fails loudly with everything said when there is none. */
 export function eventOf(result: CliResult, event: string): CliEvent {
   const found = result.events.find((candidate) => candidate.event === event);

@@ -18,6 +18,10 @@ export interface EarlyRelayOptions {
   readonly signal: AbortSignal;
 }
 
+function portOf(link: NetLink | null): number {
+  return Number(link?.remoteAddress.split(':').at(-1) ?? 0);
+}
+
 export class EarlyRelay {
   readonly uuid = randomUUID();
   readonly #options: EarlyRelayOptions;
@@ -47,7 +51,8 @@ export class EarlyRelay {
     const relay = relayAddress(relayServer, this.#options.server);
     const link = await this.#link.catch(() => null);
     const own = relayAddress('', this.#options.server);
-    const there = [formatHostPort(own), link?.remoteAddress].includes(formatHostPort(relay));
+    // Another port of the same computer is another door of the same relay, where the host may have met this link already.
+    const there = relay.host === own.host || link?.remoteAddress === formatHostPort({ ...relay, port: portOf(link) });
     if (link && !link.closed && there) return link;
     link?.destroy();
     return await this.#join(relayServer, ticket);

@@ -29,6 +29,8 @@ const UDP_FAILURES_UNTIL_TCP = 1;
 const TCP_RETRY_MS = 3_000;
 /** A server that says it does not register over TCP is asked again only after this time. */
 const TCP_NOT_SUPPORTED_RETRY_MS = 60_000;
+/** From the end of a TCP registration to the heartbeat that makes sure of the one over UDP. */
+const AFTER_TCP_MS = 500;
 /** Silence on a TCP registration until it counts as dead: 1.5 × the keep-alive, 60 s where the server names none. */
 const DEFAULT_KEEP_ALIVE_MS = 60_000;
 /** Unanswered messages until the name is looked up again and the socket made anew (§5.2). */
@@ -215,7 +217,11 @@ export class Mediator extends Emitter<MediatorEvents> {
       onReady: (latencyMs) => {
         this.#udpReady = true;
         this.#udpFailures = 0;
-        this.#stopTcp();
+        if (this.#tcp) {
+          this.#stopTcp();
+          // What was on its way over TCP may have registered us after this answer left, and its end would leave us offline.
+          this.#after(AFTER_TCP_MS, () => this.#udp?.poke());
+        }
         this.#setState({ state: 'ready', transport: 'udp', latencyMs });
       },
       onTrying: (failures) => this.#onUdpSilent(failures, null),
