@@ -1,4 +1,4 @@
-import { fingerprint } from '../core/crypto/fingerprint.ts';
+import { keyFingerprint } from '../core/crypto/fingerprint.ts';
 import { LiteDeskError } from '../core/errors.ts';
 
 function make(code: string, message: string, hint: string, cause?: unknown): LiteDeskError {
@@ -77,11 +77,17 @@ export const handshakeErrors = {
   keyChanged: (id: string, pinned: Uint8Array, offered: Uint8Array): HostKeyChangedError => {
     const error = make(
       'HANDSHAKE_KEY_CHANGED',
-      `${id} is not the computer that was connected before: its key was ${shown(pinned)}, now the server names ${shown(offered)}.`,
+      `${id} is not the computer that was connected before: its key was ${keyFingerprint(pinned)}, now the server names ${keyFingerprint(offered)}.`,
       `If it was set up anew, compare with what "litedesk pins" shows there, then run "litedesk pins forget ${id}" here; otherwise somebody is between you.`,
     );
     return new HostKeyChangedError(error, pinned, offered);
   },
+  fingerprintDiffers: (id: string, wanted: string, offered: Uint8Array): LiteDeskError =>
+    make(
+      'HANDSHAKE_FINGERPRINT_DIFFERS',
+      `The key of ${id} has the fingerprint ${keyFingerprint(offered)}, not ${wanted}.`,
+      'Read the fingerprint off the other computer again ("litedesk pins" shows it there); if it is right, somebody is between you.',
+    ),
   nativeWithheld: (id: string): LiteDeskError =>
     make(
       'HANDSHAKE_DOWNGRADE_REFUSED',
@@ -123,11 +129,6 @@ export const handshakeErrors = {
       cause,
     ),
 };
-
-/** A key of 32 bytes, as people compare it. */
-function shown(key: Uint8Array): string {
-  return fingerprint(Buffer.from(key).toString('base64'));
-}
 
 /** An id from the network, fit for a message: bounded and without control characters. */
 function printable(text: string): string {

@@ -30,6 +30,8 @@ export interface SecureControllerOptions extends SecureCommonOptions {
   /** The host's signing key (32 bytes) as the server vouched for it, or null when it gave none that verifies. */
   hostKey: Uint8Array | null;
   pinned?: PinnedHost | null;
+  /** The key must have this fingerprint (core/crypto/fingerprint.ts), as somebody read it off the host. */
+  fingerprint?: string;
   /** Takes nothing less than the native link, also from a host that is met for the first time. */
   nativeOnly?: boolean;
   /** Takes the native link where the host offers it. Absent: always the stock key exchange. */

@@ -6,6 +6,7 @@ import {
   SESSION_KEY_BYTES,
   sealSessionKey,
 } from '../core/crypto/box.ts';
+import { keyFingerprint } from '../core/crypto/fingerprint.ts';
 import { constantTimeEqual } from '../core/crypto/password.ts';
 import { systemRandom } from '../core/crypto/random.ts';
 import { SealedStream } from '../core/crypto/sealed-stream.ts';
@@ -34,7 +35,7 @@ export async function secureAsController(
   link: NetLink,
   options: SecureControllerOptions,
 ): Promise<SecuredLink> {
-  const { peerId, pinned, native, nativeOnly = false } = options;
+  const { peerId, pinned, native, nativeOnly = false, fingerprint } = options;
   const fail = (error: LiteDeskError): never => {
     link.destroy(error);
     throw error;
@@ -42,8 +43,11 @@ export async function secureAsController(
   if (pinned && options.hostKey && !constantTimeEqual(pinned.key, options.hostKey))
     fail(handshakeErrors.keyChanged(peerId, pinned.key, options.hostKey));
   const hostKey = pinned?.key ?? options.hostKey;
+  if (fingerprint && hostKey && keyFingerprint(hostKey) !== fingerprint)
+    fail(handshakeErrors.fingerprintDiffers(peerId, fingerprint, hostKey));
   // Leave for plain text was given for what this computer may have been, not for a way around what it is known to be.
-  const allowPlaintext = options.allowPlaintext && !pinned?.native && !native?.join && !nativeOnly;
+  const allowPlaintext =
+    options.allowPlaintext && !pinned?.native && !native?.join && !nativeOnly && !fingerprint;
   if (!hostKey) {
     if (!allowPlaintext) return fail(handshakeErrors.noKey(peerId));
     throwIfAborted(link, options.signal);

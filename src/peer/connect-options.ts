@@ -29,6 +29,8 @@ export interface ConnectPeerOptions {
   readonly allowPlaintext: boolean;
   /** Nothing less than a native link. */
   readonly nativeOnly: boolean;
+  /** The fingerprint that the peer's key must have. */
+  readonly fingerprint?: string;
   /** What is remembered of this peer. */
   readonly pinned: PinnedHost | null;
   /** Who we prove to be on a native link; null: only the stock key exchange. */

@@ -48,6 +48,7 @@ const HANDSHAKE_TIMEOUT_MS = 10_000;
 const FATAL_HANDSHAKES: ReadonlySet<string> = new Set([
   'HANDSHAKE_NO_KEY',
   'HANDSHAKE_KEY_CHANGED',
+  'HANDSHAKE_FINGERPRINT_DIFFERS',
   'HANDSHAKE_DOWNGRADE_REFUSED',
   'HANDSHAKE_NATIVE_UNSUPPORTED',
   'HANDSHAKE_NATIVE_MISSING',
@@ -487,7 +488,7 @@ class Connector {
   async #secure(link: NetLink, hostKey: Uint8Array | null, signal: AbortSignal): Promise<SecuredLink> {
     this.#progress('handshake', link.remoteAddress);
     try {
-      const { identity, peerId, allowPlaintext, pinned, nativeOnly } = this.#options;
+      const { identity, peerId, allowPlaintext, pinned, nativeOnly, fingerprint } = this.#options;
       const founder = this.#founder;
       return await founder.found(link, (held) =>
         secureAsController(held, {
@@ -496,6 +497,7 @@ class Connector {
           allowPlaintext,
           pinned,
           nativeOnly,
+          ...(fingerprint ? { fingerprint } : {}),
           // Known only when the host's offer is answered: another path may have made the session meanwhile.
           ...(identity ? { native: { identity, get join() { return founder.ticket ?? undefined; } } } : {}),
           timeoutMs: HANDSHAKE_TIMEOUT_MS,

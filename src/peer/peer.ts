@@ -125,6 +125,8 @@ export interface ConnectOptions {
   readonly allowPlaintext?: boolean;
   /** Only LiteDesk hosts, over native links: no password is proven in the way of stock links, which can be guessed with. */
   readonly nativeOnly?: boolean;
+  /** The host's key must have this fingerprint, as `litedesk pins` shows it there. */
+  readonly fingerprint?: string;
   /** Default `desktop`. */
   readonly kind?: 'desktop' | 'tunnel' | 'port-forward';
   /** Target of kind `port-forward`. */
@@ -412,7 +414,7 @@ export class Peer extends Emitter<PeerEvents> {
     const name = parsed.kind === 'id' ? parsed.id : formatHostPort(parsed);
     const nativeOnly = options.nativeOnly === true;
     const allowPlaintext =
-      !nativeOnly && (options.allowPlaintext === true || this.settings.plaintextPeers.includes(name));
+      !nativeOnly && !options.fingerprint && (options.allowPlaintext === true || this.settings.plaintextPeers.includes(name));
     const foreign = parsed.kind === 'id' && Boolean(parsed.server);
     const server = parsed.kind === 'id' ? (parsed.server ?? this.server) : null;
     const byId = (more: Pick<ConnectPeerOptions, 'signal' | 'onProgress' | 'join'>): Promise<PeerConnection> =>
@@ -427,6 +429,7 @@ export class Peer extends Emitter<PeerEvents> {
         connType: options.kind === 'port-forward' ? hbb.ConnType.PORT_FORWARD : hbb.ConnType.DEFAULT_CONN,
         allowPlaintext,
         nativeOnly,
+        ...(options.fingerprint ? { fingerprint: options.fingerprint } : {}),
         pinned: this.#known.host(server, name),
         identity: this.#identity.current,
         onNat: (nat) => this.#settings.change({ natType: nat }),

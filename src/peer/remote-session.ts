@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { systemClock } from '../core/clock.ts';
 import type { Clock } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
-import { fingerprint } from '../core/crypto/fingerprint.ts';
+import { keyFingerprint } from '../core/crypto/fingerprint.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import type { ErrorData } from '../core/errors.ts';
 import type { ControllerSession } from '../core/session/index.ts';
@@ -178,7 +178,7 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
     const question = { state: 'key-question', peerId, error: data } as const;
     if (error instanceof HostKeyChangedError) {
       this.#doubted = { key: error.offered };
-      this.#setState({ ...question, known: fingerprintOf(error.pinned), offered: fingerprintOf(error.offered) });
+      this.#setState({ ...question, known: keyFingerprint(error.pinned), offered: keyFingerprint(error.offered) });
     } else if (data.code === 'HANDSHAKE_DOWNGRADE_REFUSED') {
       this.#doubted = { key: null };
       this.#setState({ ...question, known: '', offered: '' });
@@ -250,10 +250,6 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
     this.#setState({ state: 'reconnecting', peerId, error, retryInMs: delayMs });
     this.#cancelRetry = this.#clock.setTimer(delayMs, () => void this.#connect());
   }
-}
-
-function fingerprintOf(key: Uint8Array): string {
-  return fingerprint(Buffer.from(key).toString('base64'));
 }
 
 function brokenLink(reason: string): ErrorData {

@@ -10,9 +10,15 @@ it.each([
   { host: 'desk.example.org', port: 21116, key: 'a text of one’s own & more' },
   { host: 'desk.example.org', port: 21116, key: '' },
   { host: 'desk.example.org', port: 443, key, single: true, tls: true, token: 'Zx-_9' },
+  { host: 'desk.example.org', port: 21116, key, peer: { id: '123456789', key: `${'+/'.repeat(21)}8=` } },
   { host: 'desk.example.org', port: 21116, key, extra: { relay: 'r.example:21117', 'für später': 'a&b=c #1' } },
 ])('reads what it wrote: $host:$port', (invitation) => {
   expect(parseInvitation(` ${formatInvitation(invitation)}\n`)).toEqual(invitation);
+});
+
+it('takes no half of a computer: an id without its key says nothing', () => {
+  const line = formatInvitation({ host: 'desk.example.org', port: 21116, key, extra: { peer: '123456789', peerKey: 'short' } });
+  expect(parseInvitation(line)).toEqual({ host: 'desk.example.org', port: 21116, key });
 });
 
 it('survives a mail program that breaks lines', () => {

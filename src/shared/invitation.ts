@@ -2,7 +2,7 @@
  * The one line that a server's operator hands out: `litedesk://host[:port]?key=KEY#CHECKSUM`. CHECKSUM is the first 8
  * hex digits of SHA-256 over everything before the `#`, so that a line cut short or mistyped says so. `&single=1`: all is
  * on that one port; `&tls=1`: over TLS; `&ws=1`: over WebSocket only; `&token=…`: lets a computer enrol at a server that
- * does not take everybody. Parameters that are not known are kept, for a newer version that does.
+ * does not take everybody; `&peer=ID&peerKey=KEY`: a computer at that server, and the key by which it is known. Parameters that are not known are kept, for a newer version that does.
  */
 import { createHash } from 'node:crypto';
 import { LiteDeskError } from '../core/errors.ts';
@@ -22,6 +22,8 @@ export interface Invitation {
   readonly ws?: boolean;
   /** Lets a new computer enrol (core/crypto/enrolment.ts). A secret, as long as it is good. */
   readonly token?: string;
+  /** A computer that is found through this server; its key in base64 of 32 bytes, as `litedesk pins` shows it. */
+  readonly peer?: { readonly id: string; readonly key: string };
   /** What this version does not know, by name. */
   readonly extra?: Readonly<Record<string, string>>;
 }
@@ -31,7 +33,7 @@ export const DEFAULT_RENDEZVOUS_PORT = 21116;
 const MAX_LENGTH = 2_048;
 const SCHEME = 'litedesk://';
 const FLAGS = ['single', 'tls', 'ws'] as const;
-const KNOWN: ReadonlySet<string> = new Set(['key', 'token', ...FLAGS]);
+const KNOWN: ReadonlySet<string> = new Set(['key', 'token', 'peer', 'peerKey', ...FLAGS]);
 /** Parameters that are kept; more is no invitation. */
 const MAX_PARAMETERS = 20;
 
@@ -39,11 +41,15 @@ const MAX_PARAMETERS = 20;
 export function formatInvitation(invitation: Invitation): string {
   const host = invitation.host.includes(':') ? `[${invitation.host}]` : invitation.host;
   const port = invitation.port === DEFAULT_RENDEZVOUS_PORT ? '' : `:${invitation.port}`;
-  const key = invitation.key.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
   const flags = FLAGS.map((flag) => (invitation[flag] ? `&${flag}=1` : '')).join('');
-  const others = Object.entries({ ...(invitation.token ? { token: invitation.token } : {}), ...invitation.extra });
+  const { token, peer } = invitation;
+  const others = Object.entries({
+    ...(token ? { token } : {}),
+    ...(peer ? { peer: peer.id, peerKey: shortKey(peer.key) } : {}),
+    ...invitation.extra,
+  });
   const rest = others.map(([name, value]) => `&${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join('');
-  const shownKey = isKey(invitation.key) ? key : encodeURIComponent(invitation.key);
+  const shownKey = isKey(invitation.key) ? shortKey(invitation.key) : encodeURIComponent(invitation.key);
   const body = `${SCHEME}${host}${port}?key=${shownKey}${flags}${rest}`;
   return `${body}#${checksum(body)}`;
 }
@@ -81,6 +87,7 @@ export function parseInvitation(text: string): Invitation {
   const parameters = parametersOf(match[4] ?? '');
   const flags = Object.fromEntries(FLAGS.filter((flag) => parameters.get(flag) === '1').map((flag) => [flag, true]));
   const token = parameters.get('token');
+  const peer = { id: parameters.get('peer') ?? '', key: keyOf(parameters.get('peerKey') ?? '') };
   const extra = Object.fromEntries([...parameters].filter(([name]) => !KNOWN.has(name)));
   return {
     host: match[1] ?? match[2] ?? '',
@@ -88,6 +95,7 @@ export function parseInvitation(text: string): Invitation {
     key: keyOf(parameters.get('key') ?? ''),
     ...flags,
     ...(token ? { token } : {}),
+    ...(peer.id !== '' && isKey(peer.key) ? { peer } : {}),
     ...(Object.keys(extra).length > 0 ? { extra } : {}),
   };
 }
@@ -113,6 +121,11 @@ function parametersOf(query: string): Map<string, string> {
 function keyOf(key: string): string {
   const standard = key.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '');
   return isKey(`${standard}=`) ? `${standard}=` : key;
+}
+
+/** For a line: without characters that mean something there. */
+function shortKey(key: string): string {
+  return key.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
 }
 
 function isKey(key: string): boolean {

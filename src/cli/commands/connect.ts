@@ -1,6 +1,6 @@
 /** `litedesk connect ID`: connects, logs in, measures the round trip, stays for a while, closes. */
 import { parseArgs } from 'node:util';
-import { fingerprint } from '../../core/crypto/index.ts';
+import { keyFingerprint, readFingerprint } from '../../core/crypto/index.ts';
 import { LiteDeskError } from '../../core/errors.ts';
 import type { PathChoice } from '../../peer/connect-options.ts';
 import { type Connected, Peer } from '../../peer/peer.ts';
@@ -19,6 +19,7 @@ const HELP = `Usage: litedesk connect ID|ADDRESS[:PORT] [OPTIONS]
   --path auto|lan|tcp|udp|ipv6|relay   take this path only
   --ping N                             send N round-trip probes
   --hold SECONDS                       stay connected for so long
+  --fingerprint 3F2A-91C0-77BE-04D1    only the computer whose key has it; "litedesk pins" shows it there
   --native-only                        only a LiteDesk host, over its protected link
   --allow-plaintext                    accept an unencrypted connection (by address there is no other)
   --no-port-mapping                    do not ask the router to open ports
@@ -38,6 +39,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
       hold: { type: 'string' },
       'allow-plaintext': { type: 'boolean' },
       'native-only': { type: 'boolean' },
+      fingerprint: { type: 'string' },
       'no-port-mapping': { type: 'boolean' },
     },
   });
@@ -52,6 +54,8 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
   const pings = numberOption('ping', values.ping, { min: 0, max: 1_000_000 }) ?? 0;
   const holdMs = (numberOption('hold', values.hold, { min: 0, max: 31_536_000 }) ?? 0) * 1_000;
   const output = new Output(io, values.json === true);
+  const fingerprint = values.fingerprint === undefined ? undefined : readFingerprint(values.fingerprint);
+  if (fingerprint === null) throw new UsageError('--fingerprint takes 16 hex digits, as "litedesk pins" shows them.');
   const server = serverFrom(values.server, values.key, io.env);
   const password = await passwordFrom(values, io);
   const peer = await Peer.open({
@@ -68,6 +72,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
       password,
       allowPlaintext: values['allow-plaintext'] === true,
       nativeOnly: values['native-only'] === true,
+      ...(fingerprint ? { fingerprint } : {}),
       video: false,
     });
     const { session } = connection;
@@ -193,6 +198,5 @@ function protectionOf({ firstLink: { native, peerKey }, session }: Connected): {
   hostProven: boolean;
   fingerprint: string;
 } {
-  const key = peerKey ? Buffer.from(peerKey).toString('base64') : '';
-  return { native: native !== null, hostProven: session.hostProven, fingerprint: fingerprint(key) };
+  return { native: native !== null, hostProven: session.hostProven, fingerprint: peerKey ? keyFingerprint(peerKey) : '' };
 }

@@ -25,3 +25,14 @@ export function formatKeyId(id: Uint8Array): string {
 export function fingerprint(key: string): string {
   return key === '' ? '' : formatKeyId(keyId(key));
 }
+
+/** The fingerprint of a key of 32 bytes. */
+export function keyFingerprint(key: Uint8Array): string {
+  return fingerprint(Buffer.from(key).toString('base64'));
+}
+
+/** A fingerprint as people may type it, in the form in which it is shown; null for anything else. */
+export function readFingerprint(text: string): string | null {
+  const digits = text.replace(/[\s-]/g, '').toUpperCase();
+  return new RegExp(`^[0-9A-F]{${2 * KEY_ID_BYTES}}$`).test(digits) ? (digits.match(/.{4}/g)?.join('-') ?? null) : null;
+}

@@ -1,12 +1,18 @@
 /** Attacks on the two messages of a native handshake, by somebody on the wire; docs/threat-model.md names them. */
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { boxKeyPair, initCrypto, signCombined, systemRandom } from '../../core/crypto/index.ts';
+import {
+  boxKeyPair,
+  initCrypto,
+  keyFingerprint,
+  signCombined,
+  systemRandom,
+} from '../../core/crypto/index.ts';
 
 import { makeOffer } from '../../core/native/handshake.ts';
 
 import { encodeMessage, hbb } from '../../core/wire/index.ts';
 import { answering, forgeAnswer, forgeOffer, offering, offerSignedBy } from './forgery.ts';
-import { endMeetings, HOST_ID, outcome, testKeys } from './mitm.ts';
+import { endMeetings, linked, HOST_ID, outcome, testKeys } from './mitm.ts';
 
 beforeAll(() => initCrypto());
 afterEach(endMeetings);
@@ -68,6 +74,22 @@ describe('the offer', () => {
     const known = await outcome({ between, controller: { hostKey: null, ...pinned(false) } });
     expect(known.ends[0]).toBe('HANDSHAKE_BAD_SIGNATURE');
     expect((await outcome({ between, controller: { hostKey: null } })).ends[0]).toBe('HANDSHAKE_NO_KEY');
+  });
+
+  test('an evil server vouches for another key than the fingerprint that somebody was told', async () => {
+    const { attacker, host } = testKeys();
+    const native = makeOffer(systemRandom).offer;
+    const fingerprint = keyFingerprint(host.publicKey);
+    for (const hostKey of [attacker.publicKey, null]) {
+      const between = offering(() => offerSignedBy(attacker.secretKey, HOST_ID, native));
+      const { meeting, ends } = await outcome({
+        between,
+        controller: { hostKey, fingerprint, allowPlaintext: true },
+      });
+      expect(ends[0]).toBe(hostKey ? 'HANDSHAKE_FINGERPRINT_DIFFERS' : 'HANDSHAKE_NO_KEY');
+      expect(meeting.mitm.fromController).toEqual([]);
+    }
+    await linked({ controller: { fingerprint } });
   });
 
   test('wrong id: the right key, but another computer of the same owner', async () => {
