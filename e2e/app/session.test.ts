@@ -50,6 +50,16 @@ describe.skipIf(unavailable !== null)('the app on two computers behind two route
         copyFileSync(join(OUTPUT, `${name}.png`), join(import.meta.dirname, '..', '..', 'docs', 'images', `${name}.png`));
   });
 
+  test('a network that goes away and comes back: the window says so, and the session goes on', async () => {
+    const { here, world } = scenario;
+    world.lab.cut('all');
+    await here.waitFor('session', 'session-reconnecting');
+    await here.screenshot('session', join(OUTPUT, 'reconnecting.png'));
+    world.lab.cut([]);
+    await here.waitFor('session', 'session-reconnecting', { state: 'detached' });
+    await scenario.typeThere('back again');
+  });
+
   test('the way of the session is shown, with what else was tried', async () => {
     const { here } = scenario;
     await here.click('session', 'session-route');

@@ -21,8 +21,10 @@ export interface LivePaths {
   readonly remoteAddress: string;
   /** All that stand; with a stock peer one, without a round trip. */
   readonly paths: readonly PathInfo[];
-  /** Returns the function that takes the listener off again. */
+  /** Both return the function that takes the listener off again. */
   onPathChange(listener: (change: PathChange) => void): () => void;
+  /** True: every way is gone or silent, and another one is looked for; what is sent waits. */
+  onSearching(listener: (searching: boolean) => void): () => void;
 }
 
 /** Asks for another introduction whose paths join the session. */
@@ -89,5 +91,9 @@ export class OutgoingLink implements LivePaths {
 
   onPathChange(listener: (change: PathChange) => void): () => void {
     return this.multipath?.onPathChange(listener) ?? (() => {});
+  }
+
+  onSearching(listener: (searching: boolean) => void): () => void {
+    return this.multipath?.onStateChange((state) => listener(state === 'searching')) ?? (() => {});
   }
 }

@@ -510,6 +510,7 @@ export class Peer extends Emitter<PeerEvents> {
         return outgoing.paths;
       },
       onPathChange: (listener) => outgoing.onPathChange(listener),
+      onSearching: (listener) => outgoing.onSearching(listener),
       encrypted: link.encrypted,
       peerVerified: link.peerVerified,
       elapsedMs: connection.elapsedMs,

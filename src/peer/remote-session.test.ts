@@ -43,6 +43,11 @@ function setUp() {
   const sessions: FakeSession[] = [];
   const answers: (Error | null)[] = [];
   const pinned: string[] = [];
+  let search: (searching: boolean) => void = () => {};
+  const onSearching = (listener: typeof search): (() => void) => {
+    search = listener;
+    return () => {};
+  };
   let progress: ConnectOptions['onProgress'];
   const remembered: { id: string; passwordHash?: string }[] = [];
   const peer = {
@@ -61,7 +66,7 @@ function setUp() {
       if (error) return Promise.reject(error);
       const session = new FakeSession();
       sessions.push(session);
-      const connected = { session: session as unknown as ControllerSession, peerId: '123456789', path: 'udp', encrypted: true, peerVerified: true };
+      const connected = { session: session as unknown as ControllerSession, peerId: '123456789', path: 'udp', encrypted: true, peerVerified: true, onSearching };
       return Promise.resolve(connected as unknown as Connected);
     },
   } as unknown as RemoteSessionOptions['peer'];
@@ -77,7 +82,7 @@ function setUp() {
     return session;
   };
   const codes = (): string[] => last().codes;
-  return { clock, remote, states, sessions, answers, pinned, codes, remembered, settle, last, progress: () => progress };
+  return { clock, remote, states, sessions, answers, pinned, codes, remembered, settle, last, progress: () => progress, search: (searching: boolean) => search(searching) };
 }
 
 describe('RemoteSession', () => {
@@ -170,6 +175,27 @@ describe('RemoteSession', () => {
     expect(t.remote.state).toMatchObject({ state: 'key-question', offered: '' });
     t.remote.trustKey();
     expect(t.pinned).toEqual(['123456789 may be older']);
+  });
+
+  it('says that nothing comes through, and goes on when something does', async () => {
+    const t = setUp();
+    t.remote.start();
+    await t.settle();
+    t.last().say('opened', INFO);
+    t.search(true);
+    t.search(false);
+    t.clock.advance(5_000);
+    expect(t.remote.state.state).toBe('open');
+    t.search(true);
+    t.clock.advance(1_000);
+    expect(t.remote.state).toMatchObject({ state: 'reconnecting', error: { code: 'SESSION_SILENT' } });
+    t.search(false);
+    expect(t.remote.state).toMatchObject({ state: 'open', info: { hostname: 'desk' } });
+    expect(t.clock.pending).toBe(0);
+    t.search(true);
+    t.last().say('closed', { reason: 'Closed manually by the peer', retry: false });
+    expect(t.remote.state.state).toBe('closed');
+    expect(t.clock.pending).toBe(0);
   });
 
   it('gives up after a time', async () => {

@@ -19,6 +19,8 @@ import { parseTarget } from './target.ts';
 /** First pause before a reconnect; it doubles up to the last one and starts again after a success. */
 const RETRY_FIRST_MS = 1_000;
 const RETRY_LAST_MS = 16_000;
+/** Shorter silences are not worth a word. */
+const SILENCE_MS = 1_000;
 /** After so long without success the window says so instead of trying for ever. */
 const GIVE_UP_AFTER_MS = 5 * 60_000;
 
@@ -53,6 +55,7 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
   #opened = false;
   #brokenSince: number | null = null;
   #cancelRetry: () => void = () => {};
+  #cancelSilence: () => void = () => {};
   #decoding: ConnectOptions['decoding'];
   /** What the user is asked to trust: a new key, or (null) a link without protection by the known one. */
   #doubted: { readonly key: Uint8Array | null } | null = null;
@@ -126,8 +129,10 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
   close(): void {
     this.#abort.abort();
     this.#cancelRetry();
-    this.#session?.close();
+    const session = this.#session;
     this.#session = null;
+    this.#cancelSilence();
+    session?.close();
     this.#setState({ state: 'closed', peerId: this.#state.peerId, error: null, reason: '' });
   }
 
@@ -224,13 +229,32 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
         },
       });
     });
+    this.#watchSilence(connection);
     session.on('closed', ({ reason, retry, error }) => {
       if (this.#session === session) this.#session = null;
+      this.#cancelSilence();
       if (this.#abort.signal.aborted) return;
       if (retry && this.#opened) this.#retry(error ?? brokenLink(reason));
       else this.#setState({ state: 'closed', peerId, error: error ?? null, reason });
     });
     session.start();
+  }
+
+  /** The link waits for another way: the window says so, until the session goes on as if nothing had been. */
+  #watchSilence(connection: Connected): void {
+    connection.onSearching((searching) => {
+      this.#cancelSilence();
+      const open = this.#state;
+      if (this.#session !== connection.session || !searching || open.state !== 'open') return;
+      const stop = this.#clock.setTimer(SILENCE_MS, () =>
+        this.#setState({ state: 'reconnecting', peerId: open.peerId, error: silentLink(), retryInMs: 0 }),
+      );
+      this.#cancelSilence = () => {
+        stop();
+        this.#cancelSilence = () => {};
+        if (this.#session === connection.session && this.#state.state === 'reconnecting') this.#setState(open);
+      };
+    });
   }
 
   #wasRemembered(peerId: string): boolean {
@@ -250,6 +274,15 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
     this.#setState({ state: 'reconnecting', peerId, error, retryInMs: delayMs });
     this.#cancelRetry = this.#clock.setTimer(delayMs, () => void this.#connect());
   }
+}
+
+function silentLink(): ErrorData {
+  return {
+    code: 'SESSION_SILENT',
+    stage: 'session',
+    message: 'Nothing comes through at the moment; another way is looked for.',
+    hint: 'The session goes on by itself; check your network if this takes long.',
+  };
 }
 
 function brokenLink(reason: string): ErrorData {

@@ -64,6 +64,7 @@ function world(options: Partial<PeerStreamsOptions> = {}, streams = true) {
       firstLink: near as unknown as SecuredLink,
       paths: [],
       onPathChange: () => () => {},
+    onSearching: () => () => {},
       peerId: target,
       path: 'lan',
       localAddress: '',

@@ -169,7 +169,7 @@ async function stockHost(answer: hbb.ILoginResponse) {
     link,
     firstLink: link,
     paths: [],
-    onPathChange: () => () => {},
+    onPathChange: () => () => {}, onSearching: () => () => {},
     peerId: '123',
     path: 'tcp',
     localAddress: '',

@@ -70,6 +70,7 @@ export const deRoute: Wording<typeof enRoute> = {
   'nat.noUdpHint': 'Direkte Verbindungen gehen über TCP, wo das andere Netz es zulässt, sonst über das Relay.',
   'nat.relayed': 'Die meisten Verbindungen gehen über das Relay',
   'nat.relayedHint': 'Dieses Netz lässt kein UDP durch, und sein Router wählt zufällige Ports.',
+  'session.silent': 'Zurzeit kommt nichts durch. Ein anderer Weg wird gesucht; die Sitzung geht von selbst weiter.',
   'home.quit': 'LiteDesk beenden',
   'home.fingerprint': 'Fingerabdruck',
   'home.fingerprintHint': 'Andere vergleichen ihn, um sicher zu sein, dass sie diesen Computer erreichen.',

@@ -67,6 +67,7 @@ export const enRoute = {
   'nat.noUdpHint': 'Direct connections go over TCP where the other network allows it, else over the relay.',
   'nat.relayed': 'Most connections go over the relay',
   'nat.relayedHint': 'This network lets no UDP through, and its router picks ports at random.',
+  'session.silent': 'Nothing comes through at the moment. Another way is being looked for; the session goes on by itself.',
   'home.quit': 'Quit LiteDesk',
   'home.fingerprint': 'Fingerprint',
   'home.fingerprintHint': 'Others compare it to be sure that they reach this computer.',

@@ -67,6 +67,7 @@ export const zhCNRoute: Wording<typeof enRoute> = {
   'nat.noUdpHint': '在对方网络允许时通过 TCP 直连，否则经由中继。',
   'nat.relayed': '大多数连接经由中继',
   'nat.relayedHint': '此网络不允许 UDP，且路由器随机选择端口。',
+  'session.silent': '目前没有数据通过。正在寻找其他路径，会话会自动继续。',
   'home.quit': '退出 LiteDesk',
   'home.fingerprint': '指纹',
   'home.fingerprintHint': '其他人可核对指纹，以确认连接的是本机。',

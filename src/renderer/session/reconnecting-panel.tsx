@@ -16,9 +16,15 @@ export function ReconnectingPanel({ sessionId, session }: ReconnectingPanelProps
   const left = useCountdown(session.retryInMs);
   return (
     <Panel title={t('session.reconnectingTitle')} icon="renew" data-testid="session-reconnecting">
-      <p className={styles.panelText} role="status" lang="en">
-        {session.error.message}
-      </p>
+      {session.error.code === 'SESSION_SILENT' ? (
+        <p className={styles.panelText} role="status">
+          {t('session.silent')}
+        </p>
+      ) : (
+        <p className={styles.panelText} role="status" lang="en">
+          {session.error.message}
+        </p>
+      )}
       <div className={styles.progress} aria-hidden="true" />
       <p className={styles.panelText}>
         {left > 0 ? t('session.reconnectingIn', { seconds: left }) : t('session.reconnectingNow')}
