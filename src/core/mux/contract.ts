@@ -38,7 +38,7 @@ export interface MuxStream {
   /** Bytes in all, as received and as written. */
   readonly bytesIn: number;
   readonly bytesOut: number;
-  /** Installs the receiver; what came earlier is there to be read. A later call replaces it. */
+  /** Installs the receiver; what came earlier is there to be read. A later call replaces it; it is told of an end that was, too. */
   setHandlers(handlers: StreamHandlers): void;
   /** The next bytes, or null when there are none now. Reading gives the other end credit for more. */
   read(): Uint8Array | null;

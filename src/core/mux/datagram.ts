@@ -1,7 +1,7 @@
 /** Datagrams on a stream: each behind its length, u16 big-endian. */
 
-/** What UDP over IPv4 can carry. */
-export const MAX_DATAGRAM_BYTES = 65_507;
+/** What UDP over IPv6 can carry; over IPv4 it is 20 bytes less. */
+export const MAX_DATAGRAM_BYTES = 65_527;
 const HEADER_BYTES = 2;
 
 /** The bytes of one datagram on the stream. Throws RangeError beyond MAX_DATAGRAM_BYTES. */

@@ -43,6 +43,14 @@ test('both sides open streams whose numbers never meet', () => {
   expect(pair.far.open(WEB).id).toBe(4);
 });
 
+test('who takes a stream over after its end learns of it', () => {
+  const { near, offered } = muxPair();
+  const first = new StreamLog(near.open(WEB));
+  offered[0]!.reset('refused');
+  expect(first.error?.code).toBe('refused');
+  expect(new StreamLog(first.stream).error?.code).toBe('refused');
+});
+
 test('a reset tells its reason and drops what was not read', () => {
   const { near, far, offered } = muxPair();
   const a = new StreamLog(near.open(WEB));

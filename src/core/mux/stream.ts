@@ -85,6 +85,8 @@ export class StreamEnd implements MuxStream {
 
   setHandlers(handlers: StreamHandlers): void {
     this.#handlers = handlers;
+    // Who takes the stream over must learn of its end, too.
+    this.#told = false;
     if (this.#openedAddress !== null) handlers.onOpened?.(this.#openedAddress);
     if (this.#in.length > 0 || this.#remoteFinished) handlers.onReadable?.();
     this.#tellClosed();

@@ -161,8 +161,8 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
       connection.session.close();
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof LiteDeskError)) throw error;
-      reason = error.toData();
+      // Anything else is the system's, too many open files for example, and passes.
+      reason = error instanceof LiteDeskError ? error.toData() : lost(error instanceof Error ? error.message : String(error));
       if (reason.code === 'STREAMS_NOT_OFFERED') {
         this.#setState({ state: 'stock' });
         for (const waiter of [...this.#waiting]) waiter.resolve(null);
@@ -213,8 +213,13 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
     });
     const { session, link } = connection;
     return await new Promise((resolve, reject) => {
-      const fail = (error: unknown): void => {
+      const onAbort = (): void => fail(signal.reason);
+      const settle = (): void => {
         cancel();
+        signal.removeEventListener('abort', onAbort);
+      };
+      const fail = (error: unknown): void => {
+        settle();
         // First: closing the session is reported, too, and says less.
         reject(error as Error);
         session.close();
@@ -224,7 +229,7 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
       const cancel = this.#clock.setTimer(LOGIN_TIMEOUT_MS, () => fail(needed ? new LiteDeskError(needed) : loginUnanswered()));
       // Within the event: the first frame of the mux may stand right behind the one that opened the session.
       opened = (): void => {
-        cancel();
+        settle();
         const channel = streamsLink(link);
         const limits = channel ? { limits: { deadMs: 0 } } : {};
         resolve({ connection, mux: new Mux({ link: channel ?? link, clock: this.#clock, role: 'connecting', ...limits }) });
@@ -237,7 +242,7 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
         else needed = error;
       });
       session.on('closed', ({ error, reason }) => fail(error ? new LiteDeskError(error) : new LiteDeskError(lost(reason))));
-      signal.addEventListener('abort', () => fail(signal.reason), { once: true });
+      signal.addEventListener('abort', onAbort, { once: true });
       session.start();
     });
   }

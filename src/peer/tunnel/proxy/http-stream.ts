@@ -1,14 +1,26 @@
 import { StreamDuplex } from '../../../net/stream-duplex.ts';
 
-/** A stream with the methods that Node's HTTP client calls on sockets, which mean nothing here. */
+/** A stream with the methods that Node's HTTP client calls on sockets; of these only the timeout of a kept one means something. */
 export class StreamSocket extends StreamDuplex {
+  #timer: NodeJS.Timeout | undefined;
+
+  /** Tells with `timeout` when so much time has passed since this call; 0 calls it off. */
+  setTimeout(ms: number, onTimeout?: () => void): this {
+    clearTimeout(this.#timer);
+    if (onTimeout) this.once('timeout', onTimeout);
+    if (ms > 0 && !this.destroyed) this.#timer = setTimeout(() => this.emit('timeout'), ms).unref();
+    return this;
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    clearTimeout(this.#timer);
+    super._destroy(error, done);
+  }
+
   setKeepAlive(): this {
     return this;
   }
   setNoDelay(): this {
-    return this;
-  }
-  setTimeout(): this {
     return this;
   }
   ref(): this {
