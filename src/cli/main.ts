@@ -94,6 +94,9 @@ async function run(argv: string[]): Promise<number> {
   }
 }
 
+// `litedesk … | head`: whoever read has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
 run(process.argv.slice(2)).then(
   (code) => {
     // Standard output may be a pipe: what was written must leave before the process does.
