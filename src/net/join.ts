@@ -1,12 +1,9 @@
 import type { Socket } from 'node:net';
-import { pipeline, type Transform } from 'node:stream';
+import type { Duplex, Transform } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { StreamResetError } from '../core/mux/index.ts';
 import { systemCode } from './errors.ts';
 import type { StreamDuplex } from './stream-duplex.ts';
-
-/** A pipeline that has a socket at both of its ends listens more than ten times. */
-export const PIPELINE_LISTENERS = 32;
 
 export interface JoinOptions {
   /** Both are over, with the reason when they did not end in order. */
@@ -17,26 +14,51 @@ export interface JoinOptions {
 
 /**
  * Joins a socket and a stream both ways, each direction ending on its own. A reset of either is a reset of the other, so that
- * nobody takes a broken transfer for a complete one.
+ * nobody takes a broken transfer for a complete one. Not a pipeline: it destroys what it takes for left over when the last
+ * byte was handed on, and with it what is still on its way out.
  */
 export function join(socket: Socket, duplex: StreamDuplex, { done, through }: JoinOptions = {}): void {
   socket.allowHalfOpen = true;
-  socket.setMaxListeners(PIPELINE_LISTENERS);
-  // Before the pipeline destroys them: destroying a socket alone would end it as if all was well.
-  socket.once('error', (error) => duplex.destroy(new StreamResetError('target-reset', systemCode(error), 'local')));
-  duplex.once('error', () => breakSocket(socket));
-  const over = (error: Error | null | undefined): void => {
-    const reason = duplex.stream.closed?.error ?? (error instanceof StreamResetError ? error : null);
-    if (error && !socket.destroyed) breakSocket(socket);
-    done?.(reason ?? (error ? new StreamResetError('target-reset', systemCode(error), 'local') : null));
+  const between = [pour(socket, duplex, through), pour(duplex, socket, through)];
+  let failure: StreamResetError | null = null;
+  let open = 2;
+  const closed = (ended: boolean, reason: () => StreamResetError): void => {
+    if (!ended && !failure) {
+      failure = reason();
+      for (const transform of between) transform?.destroy();
+      breakSocket(socket);
+      duplex.destroy(failure);
+    }
+    if (--open === 0) done?.(failure);
   };
-  if (through) pipeline(socket, through(), duplex, through(), socket, over);
-  else pipeline(socket, duplex, socket, over);
+  const socketClosed = (): void =>
+    closed(socket.readableEnded && socket.writableFinished, () =>
+      socket.errored
+        ? new StreamResetError('target-reset', systemCode(socket.errored), 'local')
+        : new StreamResetError('cancelled', 'the connection was closed', 'local'),
+    );
+  const duplexClosed = (): void =>
+    closed(duplex.readableEnded && duplex.writableFinished, () =>
+      duplex.errored instanceof StreamResetError ? duplex.errored : new StreamResetError('cancelled', duplex.errored?.message ?? '', 'local'),
+    );
+  for (const [stream, onClose] of [[socket, socketClosed], [duplex, duplexClosed]] as const) {
+    stream.on('error', () => {});
+    if (stream.closed) queueMicrotask(onClose);
+    else stream.once('close', onClose);
+  }
 }
 
 /** Ends a socket so that the other side knows that something is missing. */
 export function breakSocket(socket: Socket): void {
+  if (socket.destroyed) return;
   // Inside TLS there is no reset, but no close_notify either.
   if (socket instanceof TLSSocket) socket.destroy();
   else socket.resetAndDestroy();
+}
+
+function pour(from: Duplex, to: Duplex, through: (() => Transform) | undefined): Transform | null {
+  const transform = through?.() ?? null;
+  if (transform) from.pipe(transform).on('error', () => {}).pipe(to);
+  else from.pipe(to);
+  return transform;
 }

@@ -43,8 +43,8 @@ export class StreamDuplex extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     if (error instanceof StreamResetError) this.stream.reset(error.code, error.message);
-    // Finished both ways: what was written last may still be on its way out.
-    else if (error || !this.writableFinished || !this.readableEnded) this.stream.reset('cancelled', error?.message ?? '');
+    // Finished both ways: what was written last may still be on its way out, whatever becomes of us.
+    else if (!this.writableFinished || !this.readableEnded) this.stream.reset('cancelled', error?.message ?? '');
     this.#drained();
     done(error);
   }

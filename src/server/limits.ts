@@ -221,7 +221,10 @@ export interface ServerLimits {
   readonly publishHoldMs: number;
   /** Ports and names that are kept so; the oldest go first. */
   readonly maxPublishHolds: number;
-  /** Connections from outside to published services: in all, from one address, and to the services of one computer. */
+  /**
+   * Connections from outside to published services: in all, from one address, and to the services of one computer. Those of
+   * one address that are never read hold 256 KiB each, and must not use up what the computer's link may hold (64 MiB).
+   */
   readonly maxPublished: number;
   readonly maxPublishedPerAddress: number;
   readonly maxPublishedPerPeer: number;
@@ -368,7 +371,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   publishHoldMs: 60_000,
   maxPublishHolds: 10_000,
   maxPublished: 10_000,
-  maxPublishedPerAddress: 512,
+  maxPublishedPerAddress: 200,
   maxPublishedPerPeer: 2_048,
   publishedOpensPerSecond: 200,
   publishedPeerBps: 0,

@@ -4,9 +4,12 @@ import { pipeline } from 'node:stream';
 import { LiteDeskError } from '../../core/errors.ts';
 import { systemClock } from '../../core/clock.ts';
 import type { Connected, ConnectOptions, Peer } from '../peer.ts';
-import { breakSocket, PIPELINE_LISTENERS } from '../../net/join.ts';
+import { breakSocket } from '../../net/join.ts';
 import { loginUnanswered } from './errors.ts';
 import { LOGIN_TIMEOUT_MS } from './limits.ts';
+
+/** A pipeline that has a socket at both of its ends listens more than ten times. */
+const PIPELINE_LISTENERS = 32;
 
 export interface StockForwardOptions {
   readonly peer: Pick<Peer, 'connect'>;
