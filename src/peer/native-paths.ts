@@ -85,25 +85,25 @@ async function natTestPorts(server: ServerAddress | null, signal: AbortSignal): 
 /** The ports that a gateway opens for one session. */
 class SessionPorts implements PathPortMapper {
   readonly #mapper: PortMapper;
-  readonly #open = new Set<number>();
+  readonly #open = new Map<string, () => void>();
 
   constructor(mapper: PortMapper) {
     this.#mapper = mapper;
   }
 
-  async map(protocol: 'udp', internalPort: number, signal: AbortSignal): Promise<HostPort> {
-    this.#open.add(internalPort);
+  async map(protocol: 'udp' | 'tcp', internalPort: number, signal: AbortSignal): Promise<HostPort> {
+    this.#open.set(`${protocol} ${internalPort}`, () => this.unmap(protocol, internalPort));
     const { externalAddress, externalPort, doubleNat } = await this.#mapper.map(protocol, internalPort, signal);
     if (doubleNat) throw new Error('a second NAT stands outside the gateway');
     return { host: externalAddress, port: externalPort };
   }
 
-  unmap(protocol: 'udp', internalPort: number): void {
-    this.#open.delete(internalPort);
+  unmap(protocol: 'udp' | 'tcp', internalPort: number): void {
+    this.#open.delete(`${protocol} ${internalPort}`);
     void this.#mapper.unmap(protocol, internalPort).catch(() => {});
   }
 
   close(): void {
-    for (const port of [...this.#open]) this.unmap('udp', port);
+    for (const unmap of [...this.#open.values()]) unmap();
   }
 }

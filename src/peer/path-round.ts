@@ -9,7 +9,7 @@ import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { type Candidate, familyOf, scopeOf } from '../core/nat/candidates.ts';
 import { PATH_LIMITS } from '../core/nat/limits.ts';
 import { type Network, UNKNOWN_NETWORK } from '../core/nat/network.ts';
-import type { Offer } from '../core/nat/offer.ts';
+import type { ChangingPorts, Offer } from '../core/nat/offer.ts';
 import { type PlannedWay, planWays, type Way, whyNotDirect } from '../core/nat/plan.ts';
 import type { PathRole } from '../core/nat/probe-packet.ts';
 import type { SprayAllowance } from '../core/nat/spray.ts';
@@ -42,8 +42,8 @@ const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
 
 /** What opens ports at a gateway (net/portmap); null where there is none or it is not wanted. */
 export interface PathPortMapper {
-  map(protocol: 'udp', internalPort: number, signal: AbortSignal): Promise<HostPort>;
-  unmap(protocol: 'udp', internalPort: number): void;
+  map(protocol: 'udp' | 'tcp', internalPort: number, signal: AbortSignal): Promise<HostPort>;
+  unmap(protocol: 'udp' | 'tcp', internalPort: number): void;
 }
 
 export interface PathRoundOptions {
@@ -82,7 +82,8 @@ export class PathRound {
   #waitingForTcp: HostPort[] = [];
   #offered = false;
   #birthday = false;
-  #unmap: () => void = () => {};
+  readonly #unmaps: (() => void)[] = [];
+  #predicted: ChangingPorts | null = null;
   #done: (found: boolean) => void = () => {};
   /** True: a path was found and joined the session. */
   readonly result: Promise<boolean>;
@@ -118,6 +119,10 @@ export class PathRound {
     for (const { protocol, address } of fresh)
       if (protocol === 'udp') punch.addRemote(address);
       else this.#dial([address]);
+    if (offer.tcpPorts) {
+      this.#predicted = offer.tcpPorts;
+      this.#tcp?.dialPredicted(offer.tcpPorts.last, offer.tcpPorts.step);
+    }
     if (offer.wantsSpray && offer.udpPorts) this.#spray(offer.udpPorts.last.host);
     this.#plan();
   }
@@ -139,7 +144,7 @@ export class PathRound {
     this.#after(TCP_AFTER_MS, () => void this.#runTcp(servers));
     // The host begins when it hears of the round.
     if (role === 'controller') this.#offer();
-    this.#map(punch);
+    this.#map('udp', punch.localPort(4) ?? 0);
     void punch.observe().then((seen) => {
       this.#seen = seen;
       this.#candidates.push(...seen.candidates);
@@ -183,6 +188,8 @@ export class PathRound {
     this.#candidates.push(...seen.candidates);
     this.#offer(true);
     tcp.dial(this.#waitingForTcp);
+    if (this.#predicted) tcp.dialPredicted(this.#predicted.last, this.#predicted.step);
+    this.#map('tcp', tcp.localPort);
   }
 
   async #takeTcp(socket: Socket, remote: HostPort): Promise<void> {
@@ -217,7 +224,7 @@ export class PathRound {
     const network = this.#seen ? this.#mine() : null;
     if (again && candidates.length === 0 && !network && !wantsSpray) return;
     this.#candidates = [];
-    this.#options.send({ round: this.round, candidates, network, udpPorts: this.#seen?.ports ?? null, wantsSpray });
+    this.#options.send({ round: this.round, candidates, network, udpPorts: this.#seen?.ports ?? null, tcpPorts: this.#seenTcp?.counting ?? null, wantsSpray });
   }
 
   #mine(): Network {
@@ -265,14 +272,13 @@ export class PathRound {
     else this.#waitingForTcp.push(...remotes);
   }
 
-  #map(punch: NativePunch): void {
+  #map(protocol: 'udp' | 'tcp', port: number): void {
     const { mapper } = this.#options;
-    const port = punch.localPort(4);
-    if (!mapper || port === null || localAddresses().some((host) => familyOf(host) === 4 && scopeOf(host) === 'public')) return;
-    this.#unmap = () => mapper.unmap('udp', port);
-    mapper.map('udp', port, this.#abort.signal).then(
+    if (!mapper || port === 0 || localAddresses().some((host) => familyOf(host) === 4 && scopeOf(host) === 'public')) return;
+    this.#unmaps.push(() => mapper.unmap(protocol, port));
+    mapper.map(protocol, port, this.#abort.signal).then(
       (address) => {
-        this.#candidates.push({ origin: 'mapped', protocol: 'udp', address });
+        this.#candidates.push({ origin: 'mapped', protocol, address });
         this.#offer(true);
       },
       () => {
@@ -304,17 +310,30 @@ export class PathRound {
   #end(found: boolean, outcome: PathAttempt['outcome'] = 'failed'): void {
     if (this.#abort.signal.aborted) return;
     if (!found) {
-      const why = this.#theirs ? whyNotDirect(this.#mine(), this.#theirs, { samePublicAddress: this.#samePublicAddress() }) : 'the other side did not take part';
-      const silence = `no pair of addresses worked within ${PATH_LIMITS.roundMs / 1000} s`;
+      const why = this.#whyNot();
       for (const { way } of this.#ways().filter(({ way }) => way.startsWith('udp') || way.startsWith('tcp')))
-        this.#record(way, outcome, outcome === 'cancelled' ? 'another path was first' : (why ?? silence));
+        this.#record(way, outcome, outcome === 'cancelled' ? 'another path was first' : why);
     }
     // With a path found the port stays open: it may be the one that the path uses. The session's end closes it.
-    if (!found) this.#unmap();
+    if (!found) for (const unmap of this.#unmaps) unmap();
     for (const cancel of this.#cancels) cancel();
     this.#abort.abort();
     this.#punch?.close();
     this.#done(found);
+  }
+
+  /** Why this round found nothing, by what is known and what was seen. */
+  #whyNot(): string {
+    if (!this.#theirs) return 'the other side did not take part';
+    const mine = this.#mine();
+    const samePublicAddress = this.#samePublicAddress();
+    const why = whyNotDirect(mine, this.#theirs, { samePublicAddress });
+    if (why !== null) return why;
+    const within = `within ${PATH_LIMITS.roundMs / 1000} s`;
+    if (samePublicAddress) return `both are behind one public address, and what was sent to it did not come back in ${within}`;
+    if (mine.udp === 'blocked' || this.#theirs.udp === 'blocked')
+      return `one network lets no datagrams through, and no TCP connection came about ${within}`;
+    return `no pair of addresses worked ${within}`;
   }
 
   #after(delayMs: number, fn: () => void): void {

@@ -74,6 +74,11 @@ export class PathTcp {
     return { tcp: tcpClassOf(behaviour), mappings, candidates, counting };
   }
 
+  /** The port that the other side may reach; 0: none. */
+  get localPort(): number {
+    return this.#localPort;
+  }
+
   /** Dials what was not dialled before, and listens from then on. */
   dial(remotes: readonly HostPort[]): void {
     const { signal } = this.#options;

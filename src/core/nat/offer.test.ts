@@ -11,7 +11,7 @@ const PUBLIC = ['198.51.100.7'];
 
 function offer(hosts: readonly string[], more: Partial<Offer> = {}): Offer {
   const candidates = hosts.map((host): Candidate => ({ origin: 'local', protocol: 'udp', address: { host, port: 5000 } }));
-  return { round: 1, candidates, network: null, udpPorts: null, wantsSpray: false, ...more };
+  return { round: 1, candidates, network: null, udpPorts: null, tcpPorts: null, wantsSpray: false, ...more };
 }
 
 const hostsOf = (bytes: Uint8Array, own: readonly string[]): string[] | undefined => decodeOffer(bytes, own)?.candidates.map(({ address }) => address.host);
@@ -21,6 +21,7 @@ test('what is offered is what arrives', () => {
     round: 7,
     network: { ...UNKNOWN_NETWORK, udp: 'symmetric-sequential', tcp: 'stable', hairpin: 'no', ipv6: 'yes' },
     udpPorts: { last: { host: '203.0.113.9', port: 40_001 }, step: -2 },
+    tcpPorts: { last: { host: '203.0.113.9', port: 1_234 }, step: 1 },
     wantsSpray: true,
   });
   expect(decodeOffer(encodeOffer(sent), HOME)).toEqual(sent);

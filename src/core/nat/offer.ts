@@ -7,8 +7,8 @@ import { PATH_LIMITS } from './limits.ts';
 import { type Network, TCP_CLASSES, UDP_CLASSES, UNKNOWN_NETWORK } from './network.ts';
 import type { Fact } from './observation.ts';
 
-/** How a NAT that changes its UDP port with the destination gives them out. */
-export interface UdpPorts {
+/** How a NAT that changes its port with the destination gives them out. */
+export interface ChangingPorts {
   /** As the server saw it last. */
   readonly last: HostPort;
   /** Of each new mapping; 0: at random. */
@@ -20,7 +20,8 @@ export interface Offer {
   readonly candidates: readonly Candidate[];
   /** Null: not known yet. */
   readonly network: Network | null;
-  readonly udpPorts: UdpPorts | null;
+  readonly udpPorts: ChangingPorts | null;
+  readonly tcpPorts: ChangingPorts | null;
   /** Datagrams to many ports of `udpPorts.last` are wanted. */
   readonly wantsSpray: boolean;
 }
@@ -29,14 +30,15 @@ const FACTS: readonly Fact[] = ['not-tested', 'no', 'yes'];
 /** Steps beyond this are no counting. */
 const MAX_STEP = 64;
 
-export function encodeOffer({ round, candidates, network, udpPorts, wantsSpray }: Offer): Uint8Array {
+export function encodeOffer({ round, candidates, network, udpPorts, tcpPorts, wantsSpray }: Offer): Uint8Array {
   return encodeAs<hbb.IPathsMessage>(hbb.PathsMessage, {
     offer: {
       round,
       candidates: offerable(candidates).map(encodeCandidate),
       wantsSpray,
       ...(network ? { network: { udp: network.udp, tcp: network.tcp, hairpin: FACTS.indexOf(network.hairpin) } } : {}),
-      ...(udpPorts ? { udpPorts: { last: mangleAddress(udpPorts.last), step: udpPorts.step } } : {}),
+      ...(udpPorts ? { udpPorts: writePorts(udpPorts) } : {}),
+      ...(tcpPorts ? { tcpPorts: writePorts(tcpPorts) } : {}),
     },
   });
 }
@@ -55,6 +57,7 @@ export function decodeOffer(bytes: Uint8Array, ownHosts: readonly string[]): Off
     candidates,
     network: readNetwork(offer.network, candidates),
     udpPorts: readPorts(offer.udpPorts),
+    tcpPorts: readPorts(offer.tcpPorts),
     wantsSpray: offer.wantsSpray ?? false,
   };
 }
@@ -71,7 +74,11 @@ function readNetwork(network: hbb.IPathNetwork | null | undefined, candidates: r
   };
 }
 
-function readPorts(ports: hbb.IPathPorts | null | undefined): UdpPorts | null {
+function writePorts({ last, step }: ChangingPorts): hbb.IPathPorts {
+  return { last: mangleAddress(last), step };
+}
+
+function readPorts(ports: hbb.IPathPorts | null | undefined): ChangingPorts | null {
   if (!ports?.last) return null;
   const { host: raw, port } = unmangleAddress(ports.last);
   const host = normalizeHost(raw);
