@@ -2,14 +2,14 @@
  * `npm run bench [-- PART…] [-- --write]`: every measurement beside something else in the same run. Parts: link, kcp,
  * connect, session; all by default. `--write` puts the tables into docs/benchmarks.md and docs/nat-matrix.md.
  */
-import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { buildCli } from '../e2e/lib/cli-process.ts';
-import { labUnavailable } from '../e2e/natlab/index.ts';
+import { delayUnavailable, labUnavailable } from '../e2e/natlab/index.ts';
 import { screenUnavailable } from '../e2e/lib/screen.ts';
 import { benchConnect, type ConnectCell } from './connect.ts';
 import { writeSection } from './document.ts';
+import { benchGrid, benchGridDelay } from './grid/index.ts';
 import { benchKcp } from './kcp.ts';
 import { benchLinks } from './link.ts';
 import { benchSeals } from './seal.ts';
@@ -32,6 +32,17 @@ function show(title: string, remark: string, body: string): void {
 
 const MACHINE = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}, Node ${process.versions.node}`;
 process.stdout.write(`${MACHINE}\n`);
+
+const noLab = labUnavailable();
+if (args.includes('grid') || args.includes('grid-delay')) {
+  const missing = args.includes('grid-delay') ? delayUnavailable() : noLab;
+  if (missing !== null) process.stdout.write(`SKIPPED, the grid of networks: ${missing}\n`);
+  else {
+    buildCli();
+    await (args.includes('grid') ? benchGrid : benchGridDelay)(docs, args.includes('--write'));
+  }
+  process.exit(0);
+}
 
 if (parts.includes('link')) {
   const rows = await benchLinks();
@@ -63,7 +74,6 @@ if (parts.includes('kcp')) {
     table(['transport', 'MiB/s', 'MiB per CPU second'], rows.map((row) => [row.name, short(row.mibPerSecond), short(row.mibPerCpuSecond)])),
   );
 }
-const noLab = labUnavailable();
 if (parts.includes('connect')) {
   if (noLab !== null) process.stdout.write(`\nSKIPPED, connect time per path: ${noLab}\n`);
   else {
@@ -71,7 +81,6 @@ if (parts.includes('connect')) {
     const cells = await benchConnect();
     const body = matrix(cells);
     show('Connect time per path', 'Separate processes in the NAT laboratory, links without delay; ms from start to a logged-in session.', body);
-    if (args.includes('--write')) writeMatrix(body);
   }
 }
 if (parts.includes('session')) {
@@ -102,27 +111,6 @@ function matrix(cells: readonly ConnectCell[]): string {
       ...[cell.controller, cell.controlled, cell.paths.join(', ')],
       ...[short(cell.medianMs), short(cell.worstMs), short(cell.plainTcpMs), cell.stock],
     ]),
-  );
-}
-
-function writeMatrix(body: string): void {
-  writeFileSync(
-    join(docs, 'nat-matrix.md'),
-    `# Which NATs are passed, and how
-
-Written by \`npm run bench -- connect --write\`: the server, the controlled peer and the controller are separate processes in
-network namespaces, each behind a Linux gateway of the kind named (e2e/natlab, whose own tests prove that each kind maps and
-filters as its name says). \`path\` is what \`litedesk connect --path auto\` took; more than one means that they race and
-either may win. Times are from the start of the connection to a logged-in session; the stock column is to a secured stream.
-
-${body}
-
-- \`same LAN\`: both behind the same gateway. \`udp-blocked\`: port-restricted for TCP, no UDP at all; peers there register
-  over TCP, which stock servers do not offer.
-- Two port-restricted gateways are passed over TCP by a simultaneous open: both sides dial, neither listens. A listener whose
-  port dialled out before is not reached through Linux connection tracking, which is why two stock clients end on the relay.
-- With a symmetric gateway on either side the public port cannot be known, so the relay is used.
-`,
   );
 }
 

@@ -50,6 +50,7 @@ export class PathManager {
   #failures = 0;
   #cancelNext: (() => void) | null = null;
   #closed = false;
+  #hadDirect = false;
 
   constructor(options: PathManagerOptions) {
     this.#options = options;
@@ -73,8 +74,16 @@ export class PathManager {
 
   /** The session lost a path or moved; looks for a direct one where there is none now, and ends the search where there is. */
   pathsChanged(): void {
-    if (this.#options.hasDirect()) this.#round?.close();
-    else if (this.#options.role === 'controller' && !this.#round && !this.#cancelNext) this.#next(0);
+    const { hasDirect, role } = this.#options;
+    const hadDirect = this.#hadDirect;
+    this.#hadDirect = hasDirect();
+    if (this.#hadDirect) {
+      this.#round?.close();
+      return;
+    }
+    // What worked until now deserves no long pause.
+    if (hadDirect) this.#failures = 0;
+    if (role === 'controller' && !this.#round && (hadDirect || !this.#cancelNext)) this.#next(0);
   }
 
   close(): void {
