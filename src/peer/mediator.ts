@@ -29,8 +29,8 @@ const UDP_FAILURES_UNTIL_TCP = 1;
 const TCP_RETRY_MS = 3_000;
 /** A server that says it does not register over TCP is asked again only after this time. */
 const TCP_NOT_SUPPORTED_RETRY_MS = 60_000;
-/** From the end of a TCP registration to the heartbeat that makes sure of the one over UDP. */
-const AFTER_TCP_MS = 500;
+/** From the end of a TCP registration to the heartbeats that make sure of the one over UDP; what was lost of TCP comes late. */
+const AFTER_TCP_MS = [500, 2_500] as const;
 /** Silence on a TCP registration until it counts as dead: 1.5 × the keep-alive, 60 s where the server names none. */
 const DEFAULT_KEEP_ALIVE_MS = 60_000;
 /** Unanswered messages until the name is looked up again and the socket made anew (§5.2). */
@@ -220,7 +220,7 @@ export class Mediator extends Emitter<MediatorEvents> {
         if (this.#tcp) {
           this.#stopTcp();
           // What was on its way over TCP may have registered us after this answer left, and its end would leave us offline.
-          this.#after(AFTER_TCP_MS, () => this.#udp?.poke());
+          for (const afterMs of AFTER_TCP_MS) this.#after(afterMs, () => this.#udp?.poke());
         }
         this.#setState({ state: 'ready', transport: 'udp', latencyMs });
       },
