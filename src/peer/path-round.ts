@@ -84,6 +84,7 @@ export class PathRound {
   #birthday = false;
   readonly #unmaps: (() => void)[] = [];
   #predicted: ChangingPorts | null = null;
+  #mapped = false;
   #done: (found: boolean) => void = () => {};
   /** True: a path was found and joined the session. */
   readonly result: Promise<boolean>;
@@ -114,6 +115,9 @@ export class PathRound {
     const room = PATH_LIMITS.maxCandidates - this.#theirCandidates.length;
     const fresh = offer.candidates.slice(0, Math.max(0, room));
     this.#theirCandidates.push(...fresh);
+    // Each message tells of its own candidates alone.
+    const mapped = this.#theirCandidates.some(({ origin }) => origin === 'mapped');
+    if (mapped && this.#theirs) this.#theirs = { ...this.#theirs, mappedPort: 'yes' };
     // The ports that come next before anything that would use them up.
     if (offer.udpPorts && offer.udpPorts.step !== 0) punch.addPredicted(offer.udpPorts.last, offer.udpPorts.step);
     for (const { protocol, address } of fresh)
@@ -235,6 +239,7 @@ export class PathRound {
       udp: silent ? 'blocked' : (this.#seen?.udp ?? 'unknown'),
       tcp: this.#seenTcp?.tcp ?? 'unknown',
       ipv6: localAddresses().some((host) => familyOf(host) === 6 && scopeOf(host) === 'public') ? 'yes' : 'no',
+      mappedPort: this.#mapped ? 'yes' : 'not-tested',
     };
   }
 
@@ -278,6 +283,7 @@ export class PathRound {
     this.#unmaps.push(() => mapper.unmap(protocol, port));
     mapper.map(protocol, port, this.#abort.signal).then(
       (address) => {
+        this.#mapped = true;
         this.#candidates.push({ origin: 'mapped', protocol, address });
         this.#offer(true);
       },
