@@ -470,7 +470,7 @@ class Parts {
         relays: () => relays.lines,
         store: () => ({ kind: store.kind, rows: rows(), connected: parts.cluster?.connected ?? true }),
         lobby: () => parts.lobby?.size ?? null,
-        published: () => parts.publishing,
+        published: () => parts.publishing?.numbers ?? null,
       },
     });
     this.#closers.push(() => observer.close());

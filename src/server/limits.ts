@@ -210,7 +210,7 @@ export interface ServerLimits {
   readonly maxLobbyUnsentBytes: number;
   /** Bytes that the lobby holds in all: unfinished messages, and what waits for slow readers. */
   readonly maxLobbyHeldBytes: number;
-  /** Connections of computers that publish services, in all and of one computer: some services each, a few programs. */
+  /** Connections of computers that publish services, in all and of one computer: a program may have one for each service. */
   readonly maxPublishers: number;
   readonly maxPublishersPerPeer: number;
   /** Services that one computer publishes. */
@@ -365,7 +365,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxLobbyUnsentBytes: 1024 * 1024,
   maxLobbyHeldBytes: 128 * 1024 * 1024,
   maxPublishers: 1_000,
-  maxPublishersPerPeer: 8,
+  maxPublishersPerPeer: 64,
   maxServicesPerPeer: 64,
   maxPublishMessages: 1_000,
   publishHoldMs: 60_000,

@@ -6,7 +6,7 @@ import { maskId } from './mask.ts';
 import { isSelfTestId } from './self-test-id.ts';
 import type { ReadyReport } from './ready.ts';
 import { type Detail, type Reason, REASONS } from './reasons.ts';
-import type { PeerLine, Presence, RelayLine, RelaySession, ServerView } from './view.ts';
+import type { PeerLine, Presence, PublishedNumbers, RelayLine, RelaySession, ServerView } from './view.ts';
 
 /** One point of the graphs: Unix ms, computers here, then per second: relayed bytes, introductions, refusals. */
 export type Sample = readonly [at: number, online: number, relayBps: number, introductions: number, refusals: number];
@@ -30,6 +30,7 @@ export interface StatusPicture {
   readonly relays: readonly RelayLine[];
   readonly store: { readonly kind: string; readonly rows: number; readonly connected: boolean };
   readonly lobby: number | null;
+  readonly published: PublishedNumbers | null;
   readonly suppressed: number;
   /** Counts by reason; zeros are left out. */
   readonly reasons: Readonly<Record<string, number>>;
@@ -111,6 +112,7 @@ export class Status {
       relays: view.relays(),
       store: view.store(),
       lobby: view.lobby(),
+      published: view.published(),
       suppressed: view.suppressedLines(),
       reasons: view.counters.snapshot(),
       recent: this.#recent.map((line) => (line.id === undefined ? line : { ...line, id: shown(line.id) })),

@@ -27,6 +27,16 @@ export interface RelayLine {
   readonly pairs: number | null;
 }
 
+export interface PublishedNumbers {
+  /** Connections of computers that publish. */
+  readonly publishers: number;
+  readonly services: number;
+  /** From outside, now. */
+  readonly connections: number;
+  /** Of connections that are over, both directions. */
+  readonly bytes: number;
+}
+
 export interface ServerView {
   readonly counters: Counters;
   readonly version: string;
@@ -49,7 +59,7 @@ export interface ServerView {
   /** Lobby clients; null: off. */
   lobby(): number | null;
   /** Published services; null: off. */
-  published(): { readonly publishers: number; readonly services: number; readonly connections: number; readonly bytes: number } | null;
+  published(): PublishedNumbers | null;
   /** Log lines left out. */
   suppressedLines(): number;
 }

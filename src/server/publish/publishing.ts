@@ -13,6 +13,7 @@ import type { ServerLimits } from '../limits.ts';
 import type { Listener } from '../listener.ts';
 import type { Arrival } from '../one-port/arrival.ts';
 import { Doors, type DoorsOptions } from '../one-port/doors.ts';
+import type { PublishedNumbers } from '../observe/view.ts';
 import type { PeerTable } from '../peer-table.ts';
 import { HttpFront } from './http-front.ts';
 import { refuseGarbage } from './http-answer.ts';
@@ -92,6 +93,11 @@ export class Publishing {
 
   get services(): number {
     return this.#services.places.size;
+  }
+
+  get numbers(): PublishedNumbers {
+    const { publishers, services, connections, bytes } = this;
+    return { publishers, services, connections, bytes };
   }
 
   /** Connections from outside to all services. */

@@ -223,6 +223,7 @@ export function statusPage(data: PageData, parts: Parts): void {
         number(now.connections),
         `${number(now.pending)} ${t('pending')}`,
         now.lobby === null ? '' : `${number(now.lobby)} ${t('lobby')}`,
+        now.published === null ? '' : `${number(now.published.connections)} ${t('toPublished')} (${number(now.published.services)})`,
         now.suppressed > 0 ? `${number(now.suppressed)} ${t('logLost')}` : '',
       ),
     );
