@@ -1,14 +1,17 @@
 /** Throughput of our links over TCP beside plain TCP, in the same process and run, on the loopback. */
 import { pathToFileURL } from 'node:url';
+import { systemClock } from '../src/core/clock.ts';
+import { systemRandom } from '../src/core/crypto/random.ts';
 import { initCrypto, signKeyPair } from '../src/core/crypto/index.ts';
 import type { Link } from '../src/core/link.ts';
+import { MultipathLink } from '../src/core/native/multipath.ts';
 import type { NetLink } from '../src/net/net-link.ts';
 import { secureAsController, secureAsHost } from '../src/net/secure.ts';
 import { TcpLink } from '../src/net/tcp-link.ts';
 import { socketPair } from '../src/net/test-pairs.ts';
 
 export interface LinkBenchResult {
-  name: 'plain TCP' | 'TcpLink' | 'TcpLink, sealed' | 'TcpLink, native';
+  name: 'plain TCP' | 'TcpLink' | 'TcpLink, sealed' | 'TcpLink, native' | 'one path of several, native';
   frameBytes: number;
   /** Of payload, MiB/s, both ends in this one thread. */
   mibPerSecond: number;
@@ -78,7 +81,7 @@ async function overLink(sender: Link, receiver: Link, frameBytes: number, totalB
   });
 }
 
-function linkMeasure(secure: (a: NetLink, b: NetLink) => Promise<[Link, Link]>): Measure {
+function linkMeasure(secure: Secure): Measure {
   return async (frameBytes, totalBytes) => {
     const [socketA, socketB, server] = await socketPair();
     const [a, b] = await secure(new TcpLink(socketA), new TcpLink(socketB));
@@ -91,8 +94,11 @@ function linkMeasure(secure: (a: NetLink, b: NetLink) => Promise<[Link, Link]>):
   };
 }
 
-const sealed = (native: boolean): Measure =>
-  linkMeasure(async (a, b) => {
+type Secure = (a: NetLink, b: NetLink) => Promise<[Link, Link]>;
+
+const sealed =
+  (native: boolean): Secure =>
+  async (a, b) => {
     const keys = signKeyPair();
     const id = '123456789';
     return await Promise.all([
@@ -109,7 +115,15 @@ const sealed = (native: boolean): Measure =>
         native: { findSession: () => null },
       }),
     ]);
-  });
+  };
+
+/** The same native link as the only path of a session. */
+const multipath: Secure = async (a, b) => {
+  const [near, far] = await sealed(true)(a, b);
+  const over = (link: Link, role: 'controller' | 'host'): Link =>
+    new MultipathLink({ clock: systemClock, random: systemRandom, role, first: { link, kind: 'tcp' } });
+  return [over(near, 'controller'), over(far, 'host')];
+};
 
 /** Measures each kind of link once warm. Takes some seconds. */
 export async function benchLinks(options: LinkBenchOptions = {}): Promise<LinkBenchResult[]> {
@@ -118,8 +132,9 @@ export async function benchLinks(options: LinkBenchOptions = {}): Promise<LinkBe
   const kinds: [LinkBenchResult['name'], Measure][] = [
     ['plain TCP', plainTcp],
     ['TcpLink', linkMeasure(async (a, b) => [a, b])],
-    ['TcpLink, sealed', sealed(false)],
-    ['TcpLink, native', sealed(true)],
+    ['TcpLink, sealed', linkMeasure(sealed(false))],
+    ['TcpLink, native', linkMeasure(sealed(true))],
+    ['one path of several, native', linkMeasure(multipath)],
   ];
   const results: LinkBenchResult[] = [];
   for (const frameBytes of frameSizes) {

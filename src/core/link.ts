@@ -56,6 +56,8 @@ export interface Link {
   setHandlers(handlers: LinkHandlers): void;
   /** Queues one frame payload. False: above the high-water mark, wait for onDrain before sending bulk data. */
   send(payload: Uint8Array): boolean;
+  /** As `send`, for a payload in two pieces, where a link can take it so without joining them. */
+  sendParts?(head: Uint8Array, body: Uint8Array): boolean;
   /** Sets the largest payload taken from now on, in bytes; a larger one that is announced breaks the link. */
   setMaxPayload(bytes: number): void;
   /** Stops and restarts reading; used for back-pressure towards the sender. */

@@ -102,6 +102,12 @@ export class SecuredNetLink implements SecuredLink {
     return this.#link.send(this.#cipher ? this.#cipher.seal(payload) : payload);
   }
 
+  sendParts(head: Uint8Array, body: Uint8Array): boolean {
+    if (this.#link.closed) return false;
+    if (this.#cipher?.sealParts) return this.#link.send(this.#cipher.sealParts(head, body));
+    return this.send(Buffer.concat([head, body]));
+  }
+
   setMaxPayload(bytes: number): void {
     this.#link.setMaxPayload(this.#cipher ? bytes + this.#cipher.overheadBytes : bytes);
   }

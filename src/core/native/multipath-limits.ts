@@ -3,7 +3,7 @@
 /** Paths of one session at once: relay, LAN, IPv4, IPv6 and some tries of each. */
 export const MAX_PATHS = 8;
 /** Largest piece of a frame in one record, in bytes: what an urgent record waits for at most, and worth a seal. */
-export const MAX_FRAGMENT_BYTES = 32 * 1024;
+export const MAX_FRAGMENT_BYTES = 64 * 1024;
 /** Smallest piece on a slow path: 8 ms at 1 Mbit/s. */
 export const MIN_FRAGMENT_BYTES = 1024;
 /** Bytes that a receiver lets come in one channel before its reader has taken what is there: 80 MB/s at 100 ms. */
@@ -21,13 +21,15 @@ export const MAX_QUEUED_BYTES = 128 * 1024 * 1024;
 export const IN_FLIGHT_BYTES = { initial: 32 * 1024, min: 6 * 1024, max: 8 * 1024 * 1024 } as const;
 /** Queue that bulk may build up in a path, in milliseconds at its rate: input and picture wait behind it. */
 export const PATH_QUEUE_MS = 50;
+/** The same in bytes, for fast paths: more would only leave the processor's cache before it leaves the machine. */
+export const PATH_QUEUE_BYTES = 512 * 1024;
 /** The shortest round trip of a path is measured anew when it was not seen for so long, in milliseconds. */
 export const MIN_RTT_LIFE_MS = 15_000;
 /** The highest rate of a path is believed for one to two of these, in milliseconds. */
 export const RATE_LIFE_MS = 2_000;
 
 /** A receiver acknowledges after so many bytes, or after so many milliseconds. */
-export const ACK_BYTES = 128 * 1024;
+export const ACK_BYTES = 256 * 1024;
 export const ACK_DELAY_MS = 5;
 /** Answers to probes are awaited for this many of them at once. */
 export const MAX_PROBES = 4;

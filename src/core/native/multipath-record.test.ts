@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { WireError } from '../errors.ts';
 import { forEachSeed } from '../testing/seeds.ts';
-import { CLOSE_CODE, encodeClose, encodeData, encodePing, encodePong, encodeUse, readRecords, writeAck } from './multipath-record.ts';
+import { CLOSE_CODE, encodeClose, dataHeader, encodePing, encodePong, encodeUse, readRecords, writeAck } from './multipath-record.ts';
 import type { RecordHandlers } from './multipath-record.ts';
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -22,9 +22,8 @@ function read(frame: Uint8Array): unknown[] {
 }
 
 test('records byte for byte', () => {
-  const source = Uint8Array.of(0xa0, 0xa1, 0xa2, 0xa3);
-  expect(hex(encodeData(1, 0x01_0203_0405, false, source, 0, 4))).toBe('0101000102030405a0a1a2a3');
-  expect(hex(encodeData(2, 7, true, source, 1, 2))).toBe('0202000000000007a1a2');
+  expect(hex(dataHeader(1, 0x01_0203_0405, false))).toBe('0101000102030405');
+  expect(hex(dataHeader(2, 7, true))).toBe('0202000000000007');
   const ack = new Uint8Array(14);
   writeAck(ack, 0, 1, 0xffff_ffff_ffff, 0x1_0000_0000);
   expect(hex(ack)).toBe('0301ffffffffffff000100000000');
@@ -39,10 +38,11 @@ test('control records stand one after the other, DATA and CLOSE take the rest', 
   writeAck(frame, 0, 2, 5, 70_000);
   frame.set(encodePing(NONCE), 14);
   frame.set(encodeUse(), 23);
-  frame.set(encodeData(0, 9, false, Uint8Array.of(1, 2), 0, 2), 24);
+  frame.set(dataHeader(0, 9, false), 24);
+  frame.set([1, 2], 32);
   expect(read(frame)).toEqual([['ack', 2, 5, 70_000], ['ping', hex(NONCE)], ['use'], ['data', 0, 9, false, '0102']]);
   expect(read(encodeClose(CLOSE_CODE.done, ''))).toEqual([['close', 0, '']]);
-  expect(read(encodeData(0, 0, true, new Uint8Array(0), 0, 0))).toEqual([['data', 0, 0, true, '']]);
+  expect(read(dataHeader(0, 0, true))).toEqual([['data', 0, 0, true, '']]);
 });
 
 test('an unknown type ends the frame and nothing else; a reason is cut to its limit', () => {

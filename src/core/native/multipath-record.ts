@@ -31,21 +31,13 @@ export interface RecordHandlers {
   onClose(code: number, reason: string): void;
 }
 
-/** A DATA record with `length` bytes of `source` from `offset` on. */
-export function encodeData(
-  channel: number,
-  sequence: number,
-  more: boolean,
-  source: Uint8Array,
-  offset: number,
-  length: number,
-): Uint8Array {
-  const record = new Uint8Array(DATA_HEADER_BYTES + length);
-  record[0] = more ? RECORD.dataMore : RECORD.data;
-  record[1] = channel;
-  writeUint48(record, 2, sequence);
-  record.set(offset === 0 && length === source.length ? source : source.subarray(offset, offset + length), DATA_HEADER_BYTES);
-  return record;
+/** What stands before the bytes of a DATA record. */
+export function dataHeader(channel: number, sequence: number, more: boolean): Uint8Array {
+  const header = new Uint8Array(DATA_HEADER_BYTES);
+  header[0] = more ? RECORD.dataMore : RECORD.data;
+  header[1] = channel;
+  writeUint48(header, 2, sequence);
+  return header;
 }
 
 export function writeAck(out: Uint8Array, at: number, channel: number, sequence: number, limit: number): void {

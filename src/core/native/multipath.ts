@@ -49,6 +49,7 @@ export class MultipathLink implements MultipathChannels {
   readonly #sender: Sender;
   readonly #moves: PathMoves;
   readonly #acks = new Acknowledger();
+  readonly #readers = new WeakMap<Path, RecordHandlers>();
   readonly #stateListeners = new Set<(state: LinkState) => void>();
   #state: LinkState = 'live';
   /** Since when no path can be relied on; null: one can. */
@@ -204,7 +205,9 @@ export class MultipathLink implements MultipathChannels {
   #onFrame(path: Path, frame: Uint8Array): void {
     if (this.#ended) return;
     try {
-      readRecords(frame, this.#handlersOf(path));
+      let handlers = this.#readers.get(path);
+      if (!handlers) this.#readers.set(path, (handlers = this.#handlersOf(path)));
+      readRecords(frame, handlers);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       this.#end({ by: 'error', error: multipathErrors.protocol(error.message, error) });
@@ -254,7 +257,7 @@ export class MultipathLink implements MultipathChannels {
     const known = channel.sending.acknowledge(sequence, limit, (sent) => {
       progress = true;
       const carrier = this.#paths.find(sent.pathId);
-      if (carrier && sent.mark) carrier.flow.acknowledged(sent.record.length, sent.mark, now, carrier === path);
+      if (carrier && sent.mark) carrier.flow.acknowledged(sent.length, sent.mark, now, carrier === path);
     });
     if (!known) {
       this.#end({ by: 'error', error: multipathErrors.protocol('what was never sent was acknowledged') });

@@ -8,6 +8,7 @@ import {
   MAX_FRAGMENT_BYTES,
   MIN_FRAGMENT_BYTES,
   MIN_RTT_LIFE_MS,
+  PATH_QUEUE_BYTES,
   PATH_QUEUE_MS,
   RATE_LIFE_MS,
 } from './multipath-limits.ts';
@@ -57,7 +58,7 @@ export class PathFlow {
     const rate = Math.max(this.#rate, this.#olderRate);
     if (rate === 0) return IN_FLIGHT_BYTES.initial;
     const bytes =
-      now < this.#drainUntil ? rate * this.#minRtt * DRAINED : rate * (ROUND_TRIPS * this.#minRtt + PATH_QUEUE_MS);
+      now < this.#drainUntil ? rate * this.#minRtt * DRAINED : rate * ROUND_TRIPS * this.#minRtt + Math.min(rate * PATH_QUEUE_MS, PATH_QUEUE_BYTES);
     return Math.min(IN_FLIGHT_BYTES.max, Math.max(IN_FLIGHT_BYTES.min, bytes));
   }
 

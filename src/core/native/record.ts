@@ -82,6 +82,18 @@ export class RecordStream implements FrameCipher {
     return out;
   }
 
+  sealParts(head: Uint8Array, body: Uint8Array): Uint8Array {
+    const cipher = createCipheriv('aes-256-gcm', this.#send.key, this.#send.nonce);
+    const length = head.length + body.length;
+    const out = new Uint8Array(length + RECORD_TAG_BYTES);
+    out.set(cipher.update(head));
+    out.set(cipher.update(body), head.length);
+    cipher.final();
+    out.set(cipher.getAuthTag(), length);
+    this.#send.used(length);
+    return out;
+  }
+
   open(payload: Uint8Array): Uint8Array {
     if (this.#broken) throw this.#broken;
     const length = payload.length - RECORD_TAG_BYTES;

@@ -4,12 +4,16 @@
  */
 import { Deque } from './deque.ts';
 import { RECORD_COST } from './multipath-limits.ts';
-import { DATA_HEADER_BYTES, encodeData } from './multipath-record.ts';
+import { DATA_HEADER_BYTES, dataHeader } from './multipath-record.ts';
 import type { FlowMark } from './path-flow.ts';
 
 /** A record as it leaves, and by which way it left last. */
 export interface SentRecord {
-  readonly record: Uint8Array;
+  readonly header: Uint8Array;
+  /** A part of the frame that was to be sent: it is not copied, however often it leaves. */
+  readonly bytes: Uint8Array;
+  /** Of both. */
+  readonly length: number;
   /** Path and its state when the record left by it; null until it left, or when that path is given up. */
   pathId: number;
   mark: FlowMark | null;
@@ -70,7 +74,9 @@ export class SendChannel {
     if (room < 0 || (length < left && length < maxBytes)) return null;
     const more = length < left;
     const sent: SentRecord = {
-      record: encodeData(this.id, this.#next, more, frame, this.#offset, length),
+      header: dataHeader(this.id, this.#next, more),
+      bytes: length === frame.length ? frame : frame.subarray(this.#offset, this.#offset + length),
+      length: DATA_HEADER_BYTES + length,
       pathId: -1,
       mark: null,
     };
@@ -82,7 +88,7 @@ export class SendChannel {
       this.#offset = 0;
     }
     this.#kept.push(sent);
-    this.#keptBytes += sent.record.length;
+    this.#keptBytes += sent.length;
     this.#next++;
     this.#cursor = this.#next;
     return sent;
@@ -105,7 +111,7 @@ export class SendChannel {
     if (sequence > this.#next) return false;
     while (this.#base < sequence) {
       const sent = this.#kept.shift() as SentRecord;
-      this.#keptBytes -= sent.record.length;
+      this.#keptBytes -= sent.length;
       this.#base++;
       onGone(sent);
     }

@@ -73,11 +73,11 @@ export class Sender {
         return;
       }
       sent.pathId = path.id;
-      sent.mark = flow.sent(sent.record.length, now);
+      sent.mark = flow.sent(sent.length, now);
       this.#waitingSince ??= now;
       path.usedAt = now;
       watch.owe(now);
-      if (!path.link.send(sent.record)) path.blocked = true;
+      if (!path.send(sent.header, sent.bytes)) path.blocked = true;
     }
   }
 }
