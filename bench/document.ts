@@ -41,6 +41,6 @@ function read(): Record<Part, string> {
 export function writeServerSection(machine: string, text: string): void {
   const share =
     `One node on ${machine}. Server, load and what they are compared with are separate processes on the same cores; every ` +
-    'figure stands beside its comparison from the same run. The open server\'s figures were taken once on a machine of this size.';
+    "figure stands beside its comparison from the same run. The open server's figures were taken once on a machine of this size.";
   writeSection('server', `## Server\n\n${share}\n\n${text}`);
 }

@@ -30,8 +30,8 @@ interface Row {
 const args = process.argv.slice(2);
 const quick = args.includes('--quick');
 const MEGA = 1_000_000;
-const SETTLE_MS = quick ? 4_000 : 5_000;
-const FOR_MS = quick ? 4_000 : 10_000;
+const SETTLE_MS = 4_000;
+const FOR_MS = quick ? 4_000 : 8_000;
 const PORT = 40_000;
 
 /** 100 ms of the bottleneck, as a home router has it; of the slow uplink half a second, as those have it. */
@@ -40,12 +40,17 @@ const UPLINK: Omit<Path, 'rttMs' | 'loss'> = { rateBps: 1 * MEGA, queueBytes: 64
 const PATHS: readonly Path[] = [20, 100].flatMap((rttMs) => [0, 0.01, 0.05].map((loss) => ({ ...HOME, rttMs, loss })));
 const UPLINKS: readonly Path[] = [20, 100].map((rttMs) => ({ ...UPLINK, rttMs, loss: 0 }));
 
+/** The path that two connections share. */
+const SHARED: Path = { ...HOME, rttMs: 40, loss: 0 };
+
 const CARRIERS: readonly { readonly label: string; readonly carrier: Carrier; readonly tcpKind?: TcpKind }[] = [
   { label: 'KCP, LiteDesk', carrier: 'kcp' },
   { label: 'KCP, stock settings', carrier: 'stock' },
   { label: 'TCP, CUBIC', carrier: 'tcp', tcpKind: 'cubic' },
   { label: 'TCP, BBR', carrier: 'tcp', tcpKind: 'bbr' },
 ];
+
+const [OURS] = CARRIERS as [(typeof CARRIERS)[number]];
 
 /** `--path=20/100/1` measures the path of 20 Mbit/s, 100 ms and 1 % alone; `--carrier=KCP` those whose label has that. */
 const onlyPath = args.find((arg) => arg.startsWith('--path='))?.slice(7);
@@ -55,33 +60,49 @@ const isAsked = ({ rateBps, rttMs, loss }: Path): boolean =>
 
 let port = PORT;
 
-async function measure(lab: Lab, path: Path, { label, ...how }: (typeof CARRIERS)[number]): Promise<Row> {
-  const { rateBps, queueBytes, loss, rttMs } = path;
-  await lab.setDelay('a', { up: { rateBps, queueBytes, loss, delayMs: rttMs / 2 } });
+/** One connection from `a` to `b` over what path there is; resolves with what the receiver saw. */
+async function carry(lab: Lab, { label, ...how }: (typeof CARRIERS)[number], atStart: () => Promise<void>): Promise<Report> {
   const [a, b] = [lab.host('a'), lab.host('b')];
   const common = { ...how, port: port++, settleMs: SETTLE_MS, forMs: FOR_MS };
-  const start = (options: EndOptions): [string, string[]] => [
+  const command = (options: EndOptions): [string, string[]] => [
     process.execPath,
     ['--no-warnings', join(import.meta.dirname, 'traversal', 'end.ts'), JSON.stringify(options)],
   ];
-  const receiving = b.run(...start({ ...common, role: 'receive', address: b.address, peer: a.address }), {
+  const receiving = b.run(...command({ ...common, role: 'receive', address: b.address, peer: a.address }), {
     timeoutMs: SETTLE_MS + FOR_MS + 30_000,
   });
   // The receiver listens within this time; a dial that comes earlier would only wait for a repeated SYN.
   await new Promise((resolve) => setTimeout(resolve, 700));
-  await lab.delayStats('a');
-  const sending = a.spawn(...start({ ...common, role: 'send', address: a.address, peer: b.address }), {
+  const sending = a.spawn(...command({ ...common, role: 'send', address: a.address, peer: b.address }), {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-  await lab.delayStats('a');
+  await atStart();
   const { code, stdout, stderr } = await receiving;
-  const { queueDelayMs } = (await lab.delayStats('a')).up;
-  await a.killAll();
   if (sending.exitCode !== null && sending.exitCode !== 0) throw new Error(`the sender of ${label} ended`);
   if (code !== 0) throw new Error(`the receiver of ${label} failed: ${stderr}`);
-  const report = JSON.parse(stdout) as Report;
-  return { path, carrier: label, report, queueP95Ms: queueDelayMs.p95, queueMaxMs: queueDelayMs.max };
+  return JSON.parse(stdout) as Report;
+}
+
+async function shape(lab: Lab, { rateBps, queueBytes, loss, rttMs }: Path): Promise<void> {
+  await lab.setDelay('a', { up: { rateBps, queueBytes, loss, delayMs: rttMs / 2 } });
+}
+
+async function measure(lab: Lab, path: Path, carrier: (typeof CARRIERS)[number]): Promise<Row> {
+  await shape(lab, path);
+  // What the start did to the queue is not counted.
+  const report = await carry(lab, carrier, async () => void (await lab.delayStats('a')));
+  const { queueDelayMs } = (await lab.delayStats('a')).up;
+  await lab.host('a').killAll();
+  return { path, carrier: carrier.label, report, queueP95Ms: queueDelayMs.p95, queueMaxMs: queueDelayMs.max };
+}
+
+/** Two connections at once over one path. */
+async function measureBeside(lab: Lab, other: (typeof CARRIERS)[number]): Promise<readonly [string, Report, Report]> {
+  await shape(lab, SHARED);
+  const [ours, theirs] = await Promise.all([OURS, other].map((carrier) => carry(lab, carrier, () => Promise.resolve())));
+  await lab.host('a').killAll();
+  return [other.label, ours as Report, theirs as Report];
 }
 
 async function measureAll(lab: Lab, path: Path): Promise<Row[]> {
@@ -115,8 +136,11 @@ async function main(): Promise<void> {
   }
   const lab = await createLab({ hosts: { a: 'open', b: 'open' } });
   const rows: Row[] = [];
+  const pairs: (readonly [string, Report, Report])[] = [];
   try {
     for (const path of [...UPLINKS, ...PATHS].filter(isAsked)) rows.push(...(await measureAll(lab, path)));
+    if (onlyPath === undefined)
+      for (const other of CARRIERS.filter(({ carrier }) => carrier !== 'stock')) pairs.push(await measureBeside(lab, other));
   } finally {
     await lab.destroy();
   }
@@ -130,6 +154,13 @@ program, in the system and on the path. "queue" is what datagrams spent in the b
 ${FOR_MS / 1000} s after ${SETTLE_MS / 1000} s of start; rows of one path follow each other in one run.
 
 ${tableOf(rows)}
+
+KCP beside another connection at the same time, ${SHARED.rateBps / MEGA} Mbit/s and ${SHARED.rttMs} ms without loss:
+
+${table(
+  ['beside', 'KCP Mbit/s', 'the other Mbit/s', 'KCP small p50 ms', 'p95 ms'],
+  pairs.map(([label, ours, theirs]) => [label, ...[ours.goodputBps / MEGA, theirs.goodputBps / MEGA, ours.p50Ms, ours.p95Ms].map(short)]),
+)}
 `;
   process.stdout.write(`\n${text}`);
   if (args.includes('--write')) writeSection('traversal', text);

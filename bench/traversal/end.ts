@@ -73,7 +73,9 @@ async function receive(options: EndOptions): Promise<Report> {
       if (now < startNs) return;
       bytes += payload.length;
       if (payload.length === SMALL_FRAME)
-        latencies.push(Number(now - Buffer.from(payload.buffer, payload.byteOffset, 8).readBigUInt64LE()) / 1e6);
+        latencies.push(
+          Number(now - Buffer.from(payload.buffer, payload.byteOffset, 8).readBigUInt64LE()) / 1e6,
+        );
     },
     onClose: () => {},
   });

@@ -9,7 +9,9 @@ const TCP_CONGESTION = 13;
 /** Sets the congestion control of a socket (needs root): Node has no door to it, and a namespace may not set its default. */
 export function setTcpKind(socket: Socket, kind: TcpKind): void {
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
-  const setsockopt = koffi.load('libc.so.6').func('int setsockopt(int fd, int level, int name, void *value, int length)');
+  const setsockopt = koffi
+    .load('libc.so.6')
+    .func('int setsockopt(int fd, int level, int name, void *value, int length)');
   const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
   const name = Buffer.from(kind);
   if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, name.length) !== 0)

@@ -1,7 +1,7 @@
 /** What travels between the two ends of a measurement, and what they report. */
 
-/** Bulk comes in frames of this size, as file transfers and large pictures do. */
-export const BULK_FRAME = 16 * 1024;
+/** Bulk comes in frames of this size: on the slowest path, a thirtieth of a second. */
+export const BULK_FRAME = 4 * 1024;
 /** A small message, as a key or a mouse movement: its first 8 bytes are when it was sent. */
 export const SMALL_FRAME = 32;
 export const SMALL_EVERY_MS = 20;

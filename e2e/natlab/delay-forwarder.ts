@@ -39,7 +39,10 @@ function open(name: string, hostDevice: string, segmentDevice: string, shape: De
 
 function stats({ line }: Direction): DirectionStats {
   const [p50, p95, p99, max] = [0.5, 0.95, 0.99, 1].map((share) => line.queueDelayMs(share));
-  const found = { ...line.counts, queueDelayMs: { p50: p50 ?? 0, p95: p95 ?? 0, p99: p99 ?? 0, max: max ?? 0 } };
+  const found = {
+    ...line.counts,
+    queueDelayMs: { p50: p50 ?? 0, p95: p95 ?? 0, p99: p99 ?? 0, max: max ?? 0 },
+  };
   line.resetCounts();
   return found;
 }

@@ -23,7 +23,12 @@ export interface DelayShape {
 
 export interface DirectionStats extends Readonly<LineCounts> {
   /** Time that frames spent in the queue in front of the bottleneck, in ms. */
-  readonly queueDelayMs: { readonly p50: number; readonly p95: number; readonly p99: number; readonly max: number };
+  readonly queueDelayMs: {
+    readonly p50: number;
+    readonly p95: number;
+    readonly p99: number;
+    readonly max: number;
+  };
 }
 
 /** Since the last time they were asked for. */
@@ -33,7 +38,13 @@ export interface DelayStats {
 }
 
 export type DelayCommand =
-  | { readonly do: 'open'; readonly name: string; readonly hostDevice: string; readonly segmentDevice: string; readonly shape: DelayShape }
+  | {
+      readonly do: 'open';
+      readonly name: string;
+      readonly hostDevice: string;
+      readonly segmentDevice: string;
+      readonly shape: DelayShape;
+    }
   | { readonly do: 'shape'; readonly name: string; readonly shape: DelayShape }
   | { readonly do: 'stats'; readonly name: string };
 
@@ -62,7 +73,12 @@ export class DelayLines {
     this.#segment = segment;
     this.#forwarder = spawn(
       'nsenter',
-      [`--net=/run/netns/${segment}`, process.execPath, '--no-warnings', join(import.meta.dirname, 'delay-forwarder.ts')],
+      [
+        `--net=/run/netns/${segment}`,
+        process.execPath,
+        '--no-warnings',
+        join(import.meta.dirname, 'delay-forwarder.ts'),
+      ],
       { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, PATH: LAB_PATH } },
     );
     const lines = createInterface({ input: this.#forwarder.stdout as NodeJS.ReadableStream });

@@ -177,7 +177,11 @@ export class KcpLink implements NetLink {
   }
 
   #onSent(): void {
-    if (!this.#needDrain || this.#kcp.bufferedBytes > this.#queueLimit(this.#marks.high) / 2 || this.#kcp.bufferedBytes > this.#marks.low)
+    if (
+      !this.#needDrain ||
+      this.#kcp.bufferedBytes > this.#queueLimit(this.#marks.high) / 2 ||
+      this.#kcp.bufferedBytes > this.#marks.low
+    )
       return;
     this.#needDrain = false;
     if (!this.#closing) this.#receiver.drained();
@@ -186,7 +190,10 @@ export class KcpLink implements NetLink {
   /** The mark, or what the path carries in `QUEUE_MS`, whichever is less. */
   #queueLimit(mark: number): number {
     const { bandwidth } = this.#endpoint;
-    return Math.min(mark, bandwidth === 0 ? FIRST_QUEUE_BYTES : Math.max(MIN_QUEUE_BYTES, bandwidth * QUEUE_MS));
+    return Math.min(
+      mark,
+      bandwidth === 0 ? FIRST_QUEUE_BYTES : Math.max(MIN_QUEUE_BYTES, bandwidth * QUEUE_MS),
+    );
   }
 
   #onEnd(end: KcpSocketEnd, cause: Error | undefined): void {

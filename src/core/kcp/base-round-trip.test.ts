@@ -25,7 +25,7 @@ test('a queue that stays is that of others, for a while; then it is looked at ag
   const trip = base();
   trip.probe(1_000, 100);
   samples(trip, 1_000, 1_300, 90);
-  expect([trip.sharing(1_300), trip.shortest]).toEqual([true, 20]);
+  expect([trip.sharing(1_300), trip.shortest, trip.current(1_300)]).toEqual([true, 20, 90]);
   samples(trip, 1_300, 6_300, 90);
   expect(trip.probing(6_300)).toBe(true);
   samples(trip, 6_300, 6_600, 21);

@@ -4,6 +4,10 @@ const LIFE_MS = 10_000;
 const SLACK_MS = 1;
 /** A queue that others fill is taken as theirs for so long, then looked at again. */
 const SHARING_MS = 5_000;
+/** After a computer's sleep its last round trip is as long as that was. */
+const MAX_PROBE_MS = 2_000;
+/** On a busy computer single round trips say little: one of so much time does. */
+const MIN_PROBE_MS = 200;
 
 /**
  * The shortest round trip of the path, and whose the queue is that stands above it. A queue that does not go away while we
@@ -16,6 +20,7 @@ export class BaseRoundTrip {
   #probeUntil = -Infinity;
   #probed = Infinity;
   #sharingUntil = -Infinity;
+  #withOthers = 0;
   /** What counts as no queue at all. */
   readonly #tolerance: (shortest: number) => number;
 
@@ -38,6 +43,11 @@ export class BaseRoundTrip {
     return nowMs < this.#sharingUntil;
   }
 
+  /** The round trip to reckon with: the shortest, or the one with the queue of others in it. */
+  current(nowMs: number): number {
+    return this.sharing(nowMs) ? this.#withOthers : this.#shortest;
+  }
+
   sample(nowMs: number, rttMs: number): void {
     if (this.probing(nowMs)) {
       this.#probed = Math.min(this.#probed, rttMs);
@@ -54,7 +64,7 @@ export class BaseRoundTrip {
   probe(nowMs: number, rttMs: number): void {
     if (this.probing(nowMs)) return;
     this.#probed = rttMs;
-    this.#probeUntil = nowMs + 2 * rttMs;
+    this.#probeUntil = nowMs + Math.min(Math.max(2 * rttMs, MIN_PROBE_MS), MAX_PROBE_MS);
   }
 
   #sharedUntilNow(nowMs: number): boolean {
@@ -64,6 +74,7 @@ export class BaseRoundTrip {
   #endProbe(nowMs: number, probed: number): void {
     this.#probed = Infinity;
     const queued = probed > this.#shortest + this.#tolerance(this.#shortest);
+    this.#withOthers = probed;
     this.#sharingUntil = queued ? nowMs + SHARING_MS : -Infinity;
     // Not seen for long: the path has another length now.
     if (nowMs - this.#confirmedAt > LIFE_MS) this.#shortest = probed;

@@ -63,8 +63,11 @@ const SEARCH_LOSS = 0.1;
 const SEARCH_LOSS_SAMPLE = 4 * FULL_SEGMENT;
 /** The rate makes up for so much loss at most. */
 const MAX_LOSS_ALLOWANCE = 0.1;
-/** A queue that outlives so many rounds of holding back may be that of others. */
+/** A queue that outlives so many rounds of holding back, and so much time, may be that of others. */
 const SUSPECT_ROUNDS = 6;
+const SUSPECT_MS = 400;
+
+const SHARING_ROOM = 1.25;
 
 type Mode = 'startup' | 'down' | 'cruise' | 'up';
 
@@ -82,11 +85,10 @@ export class Congestion {
   #lossShare = 0;
   #suspended = false;
   readonly #base = new BaseRoundTrip(queueLimitMs);
-  /** Shortest round trip of the last round. */
-  #recentRtt = 0;
   #queueMs = 0;
-  /** Rounds in a row that had a queue. */
+  /** Rounds in a row that had a queue, and when the first of them ended. */
   #queuedRounds = 0;
+  #queuedSince = 0;
   // The current round: until a transmission numbered #roundEnd or later is acknowledged.
   #roundEnd = 0;
   #roundStart: number;
@@ -242,11 +244,11 @@ export class Congestion {
 
   #judgeQueue(nowMs: number): void {
     if (this.#roundMinRtt === Infinity) return;
-    this.#recentRtt = this.#roundMinRtt;
     // Of a queue that is not ours we would only make room for those whose it is.
     this.#queueMs = this.#base.sharing(nowMs) ? 0 : Math.max(0, this.#roundMinRtt - this.#rtt);
     this.#queuedRounds = this.#queued ? this.#queuedRounds + 1 : 0;
-    if (this.#queuedRounds < SUSPECT_ROUNDS) return;
+    if (this.#queuedRounds === 1) this.#queuedSince = nowMs;
+    if (this.#queuedRounds < SUSPECT_ROUNDS || nowMs - this.#queuedSince < SUSPECT_MS) return;
     this.#queuedRounds = 0;
     this.#base.probe(nowMs, this.#roundMinRtt);
   }
@@ -276,9 +278,19 @@ export class Congestion {
     this.#watchedRtt = Math.min(this.#watchedRtt, this.#packetRtt);
     if (this.#watched++ === 0) this.#watchedAt = nowMs;
     // All of what waited while this computer was busy comes late, at once.
-    if (this.#watched < QUEUE_SAMPLES || nowMs - this.#watchedAt < QUEUE_SPAN_MS || this.#watchedRtt === Infinity) return;
+    if (
+      this.#watched < QUEUE_SAMPLES ||
+      nowMs - this.#watchedAt < QUEUE_SPAN_MS ||
+      this.#watchedRtt === Infinity
+    )
+      return;
     const lost = this.#roundLost / (this.#roundLost + this.#roundBytes);
-    if (this.#mode === 'up' && this.#roundLost > SEARCH_LOSS_SAMPLE && lost > SEARCH_LOSS + 2 * this.#lossShare) this.#enter('down');
+    if (
+      this.#mode === 'up' &&
+      this.#roundLost > SEARCH_LOSS_SAMPLE &&
+      lost > SEARCH_LOSS + 2 * this.#lossShare
+    )
+      this.#enter('down');
     const queueMs = this.#watchedRtt - this.#rtt;
     const rate = this.#bandwidth || this.#roundBytes / Math.max(1, nowMs - this.#roundStart - this.#rtt);
     if (!this.#base.sharing(nowMs) && queueMs > this.#queueLimitMs && queueMs * rate > CRUISE_QUEUE_BYTES) {
@@ -307,7 +319,8 @@ export class Congestion {
         if (!this.#queued || this.#rounds >= DOWN_ROUNDS) this.#enter('cruise');
         break;
       case 'cruise':
-        if (this.#queuedRounds >= QUEUED_ROUNDS && this.#queueMs > 2 * this.#queueLimitMs) this.#enter('down');
+        if (this.#queuedRounds >= QUEUED_ROUNDS && this.#queueMs > 2 * this.#queueLimitMs)
+          this.#enter('down');
         else if (this.#rounds >= CRUISE_ROUNDS) {
           this.#enter('up');
           this.#searchRate = this.#bandwidth;
@@ -315,7 +328,8 @@ export class Congestion {
         break;
       case 'up':
         // The first round still tells of what was sent before it.
-        if (overrun || this.#queued || (this.#rounds > 1 && sample < this.#searchRate * UP_GROWTH)) this.#enter('down');
+        if (overrun || this.#queued || (this.#rounds > 1 && sample < this.#searchRate * UP_GROWTH))
+          this.#enter('down');
         else if (this.#rounds > 1) this.#searchRate = sample;
     }
   }
@@ -326,7 +340,8 @@ export class Congestion {
   }
 
   #target(nowMs: number): number {
-    const rtt = this.#base.sharing(nowMs) ? Math.max(this.#rtt, this.#recentRtt) : this.#rtt;
+    // Beside others there must be room to find more: their queue comes and goes.
+    const rtt = this.#base.sharing(nowMs) ? SHARING_ROOM * this.#base.current(nowMs) : this.#rtt;
     const room = Math.min(this.#bandwidth * (QUEUE_MS + MAX_ACK_DELAY_MS), MAX_QUEUE_BYTES);
     const target = this.#base.probing(nowMs) ? (this.#bandwidth * rtt) / 2 : this.#bandwidth * rtt + room;
     return Math.max(MIN_WINDOW, Math.min(target, this.#ceiling));

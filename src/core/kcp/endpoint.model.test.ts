@@ -76,13 +76,21 @@ function step(world: World): boolean {
 
 function runUntil(world: World, done: () => boolean, limitMs: number): void {
   while (!done()) {
-    if (!step(world) && !done()) throw new Error(`nothing will happen any more at ${world.now} ms: ${describeWorld(world)}`);
+    if (!step(world) && !done())
+      throw new Error(`nothing will happen any more at ${world.now} ms: ${describeWorld(world)}`);
     if (world.now > limitMs) throw new Error(`not done after ${limitMs} ms: ${describeWorld(world)}`);
   }
 }
 
 function describeWorld({ users }: World): string {
-  return JSON.stringify(users.map(({ end, received }) => [end.driven.state, end.driven.closeReason, received, end.driven.waiting]));
+  return JSON.stringify(
+    users.map(({ end, received }) => [
+      end.driven.state,
+      end.driven.closeReason,
+      received,
+      end.driven.waiting,
+    ]),
+  );
 }
 
 test('what is written arrives once and in order, and both ends agree about the end: 8,000 bad lines', () =>
@@ -99,8 +107,12 @@ test('what is written arrives once and in order, and both ends agree about the e
       const victim = random.pick(world.ends);
       const shapes = [a.out.shape, b.out.shape];
       if (trouble === 'asleep') victim.suspendedUntil = until;
-      else if (trouble === 'damage') a.out.damage = b.out.damage = (datagram) => (random.chance(0.3) ? damage(random, datagram) : datagram);
-      else for (const end of trouble === 'dark' ? world.ends : [victim]) end.out.shape = { ...end.out.shape, loss: 1 };
+      else if (trouble === 'damage')
+        a.out.damage = b.out.damage = (datagram) =>
+          random.chance(0.3) ? damage(random, datagram) : datagram;
+      else
+        for (const end of trouble === 'dark' ? world.ends : [victim])
+          end.out.shape = { ...end.out.shape, loss: 1 };
       runUntil(world, () => world.now >= until || world.users.every((user) => user.settled), PATIENCE_MS);
       a.out.damage = b.out.damage = undefined;
       [a.out.shape, b.out.shape] = shapes as [LineShape, LineShape];
@@ -111,10 +123,14 @@ test('what is written arrives once and in order, and both ends agree about the e
     const other = first === a ? b : a;
     first.driven.close(world.now);
     // As its owner does on reading the end of the stream.
-    runUntil(world, () => {
-      if (other.driven.state === 'peer-closed') other.driven.close(world.now);
-      return world.ends.every((end) => end.driven.state === 'closed');
-    }, world.now + IDLE_MS + 20_000);
+    runUntil(
+      world,
+      () => {
+        if (other.driven.state === 'peer-closed') other.driven.close(world.now);
+        return world.ends.every((end) => end.driven.state === 'closed');
+      },
+      world.now + IDLE_MS + 20_000,
+    );
     expect(first.driven.closeReason).toBe('local');
     for (const end of world.ends) expect(end.idleWakeUps).toBeLessThan(100 + MAX_IDLE_SHARE * end.sent);
   }));
@@ -129,10 +145,17 @@ test('a path that dies costs little, and both ends learn of it: 2,000 deaths', (
     // What was already on its way has arrived after a second.
     const settledAt = world.now + 1_000;
     let before = 0;
-    runUntil(world, () => {
-      if (world.now < settledAt) before = world.ends[0].sent + world.ends[1].sent;
-      return world.users.every((user) => user.settled) || world.ends.every((end) => end.driven.state === 'closed' || end.driven.state === 'opening');
-    }, world.now + 3 * IDLE_MS);
+    runUntil(
+      world,
+      () => {
+        if (world.now < settledAt) before = world.ends[0].sent + world.ends[1].sent;
+        return (
+          world.users.every((user) => user.settled) ||
+          world.ends.every((end) => end.driven.state === 'closed' || end.driven.state === 'opening')
+        );
+      },
+      world.now + 3 * IDLE_MS,
+    );
     const sent = world.ends[0].sent + world.ends[1].sent - before;
     // Two streams that ask every three seconds, the opening's repetitions, and pings.
     if (before > 0) expect(sent).toBeLessThan(400);

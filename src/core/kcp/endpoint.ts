@@ -158,7 +158,8 @@ export class KcpEndpoint {
   abort(): void {
     if (this.#state === 'closed') return;
     for (const a of this.#attempts) this.#control.push(FLAG_RST, a.conv, a.src, a.dst);
-    if (this.#kcp && this.#state !== 'peer-closed') this.#control.push(FLAG_RST, this.#conv, this.#src, this.#dst);
+    if (this.#kcp && this.#state !== 'peer-closed')
+      this.#control.push(FLAG_RST, this.#conv, this.#src, this.#dst);
     this.#end('local');
   }
 

@@ -96,7 +96,13 @@ export class SimulatedUser {
   constructor(
     end: SimulatedEnd<KcpEndpoint>,
     random: SeededRandom,
-    stream: { readonly total: number; readonly expected: number; readonly key: number; readonly peerKey: number; readonly pauses: boolean },
+    stream: {
+      readonly total: number;
+      readonly expected: number;
+      readonly key: number;
+      readonly peerKey: number;
+      readonly pauses: boolean;
+    },
   ) {
     this.end = end;
     this.#random = random;
@@ -146,7 +152,8 @@ export class SimulatedUser {
   #check(chunk: Uint8Array): void {
     if (this.#received + chunk.length > this.#expected) throw new Error('more came than was written');
     for (let i = 0; i < chunk.length; i++)
-      if (chunk[i] !== byteOf(this.#peerKey, this.#received + i)) throw new Error(`byte ${this.#received + i} differs`);
+      if (chunk[i] !== byteOf(this.#peerKey, this.#received + i))
+        throw new Error(`byte ${this.#received + i} differs`);
     this.#received += chunk.length;
   }
 }

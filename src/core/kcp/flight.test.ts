@@ -52,7 +52,14 @@ test('against a plain list of segments: what is oldest, lost, unacknowledged and
         ...[flight.una, flight.next, flight.count, flight.hasLost, flight.pipeBytes, flight.find(next)],
         ...[oldest === NONE ? undefined : flight.sn(oldest), newest === NONE ? undefined : flight.sn(newest)],
       ]).toEqual([
-        ...[model[0]?.sn ?? next, next, model.length, lost.length > 0, sent.length * (1 + SEGMENT_OVERHEAD), NONE],
+        ...[
+          model[0]?.sn ?? next,
+          next,
+          model.length,
+          lost.length > 0,
+          sent.length * (1 + SEGMENT_OVERHEAD),
+          NONE,
+        ],
         ...[sent[0]?.sn, sent.at(-1)?.sn],
       ]);
     }
@@ -60,10 +67,16 @@ test('against a plain list of segments: what is oldest, lost, unacknowledged and
     for (const { sn, byte, sentAt, transmits, lost: isLost } of model) {
       const slot = flight.find(sn);
       flight.copyTo(slot, out, 0);
-      expect([out[0], flight.sentAt(slot), flight.transmits(slot), flight.isLost(slot)]).toEqual([byte, sentAt, transmits, isLost]);
+      expect([out[0], flight.sentAt(slot), flight.transmits(slot), flight.isLost(slot)]).toEqual([
+        byte,
+        sentAt,
+        transmits,
+        isLost,
+      ]);
     }
     const order: number[] = [];
-    for (let slot = flight.oldestSent; slot !== NONE; slot = flight.sentAfter(slot)) order.push(flight.sn(slot));
+    for (let slot = flight.oldestSent; slot !== NONE; slot = flight.sentAfter(slot))
+      order.push(flight.sn(slot));
     expect(order).toEqual(sent.map((segment) => segment.sn));
   }));
 

@@ -296,7 +296,11 @@ export class Kcp {
     const flight = this.#flight;
     this.#recovery.onArrived(nowMs, slot, exact);
     const known = exact || flight.transmits(slot) === 1;
-    this.#congestion.onAcked(flight.wireBytes(slot), known ? flight.sentAt(slot) : 0, known ? flight.order(slot) : -1);
+    this.#congestion.onAcked(
+      flight.wireBytes(slot),
+      known ? flight.sentAt(slot) : 0,
+      known ? flight.order(slot) : -1,
+    );
     flight.acknowledge(slot);
   }
 
@@ -306,7 +310,8 @@ export class Kcp {
   };
 
   #onTimeout(nowMs: number): void {
-    if (this.#recovery.onTime(nowMs, this.#congestion.minRttMs, this.#lose)) this.#free = this.#flight.hasLost;
+    if (this.#recovery.onTime(nowMs, this.#congestion.minRttMs, this.#lose))
+      this.#free = this.#flight.hasLost;
     if (this.#recovery.timeouts > 0) this.#congestion.suspend();
   }
 

@@ -15,7 +15,14 @@ export const STATE_FLAGS = FLAG_SYN | FLAG_ACK | FLAG_FIN | FLAG_RST | FLAG_DATA
 /** Control packets waiting to leave; what overflows is lost like a datagram. */
 const MAX_CONTROL = 64;
 
-export function putHeader(out: Uint8Array, at: number, conv: number, src: number, dst: number, flags: number): void {
+export function putHeader(
+  out: Uint8Array,
+  at: number,
+  conv: number,
+  src: number,
+  dst: number,
+  flags: number,
+): void {
   putU32(out, at, conv);
   putU32(out, at + 4, src);
   putU32(out, at + 8, dst);

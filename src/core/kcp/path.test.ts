@@ -44,8 +44,10 @@ class Bulk {
       this.beside(this.now);
       for (const end of ends) {
         const provoked = end.receive(this.now);
-        if (end === this.sender) while (end.driven.backlogBytes < 200_000 && end.driven.write(this.#chunk) > 0);
-        for (let data = end.driven.read(); data !== undefined; data = end.driven.read()) this.received += data.length;
+        if (end === this.sender)
+          while (end.driven.backlogBytes < 200_000 && end.driven.write(this.#chunk) > 0);
+        for (let data = end.driven.read(); data !== undefined; data = end.driven.read())
+          this.received += data.length;
         end.transmit(this.now, provoked);
       }
       this.now = Math.max(this.now + 0.01, Math.min(...ends.map((end) => end.nextAt(this.now))));
@@ -63,7 +65,8 @@ class Bulk {
       share: ((this.received - received) * 8000) / forMs / (rateBps * DATA_SHARE),
       queueP95Ms: out.queueDelayMs(0.95),
       queueMaxMs: out.queueDelayMs(1),
-      repeatedPerLost: (this.sender.driven.retransmits - repeated) / Math.max(1, out.counts.lost + out.counts.dropped),
+      repeatedPerLost:
+        (this.sender.driven.retransmits - repeated) / Math.max(1, out.counts.lost + out.counts.dropped),
     };
   }
 }
@@ -95,14 +98,20 @@ test('the first seconds on a slow line fill it without a long queue', () => {
 test.each([
   ['1 %', 0.01, 0.93],
   ['5 %', 0.05, 0.85],
-])('%s of random loss costs little more than what is lost, and is not answered with needless repetitions', (_, loss, least) => {
-  for (let seed = 1; seed <= 5; seed++) {
-    const { share, queueP95Ms, repeatedPerLost } = new Bulk({ ...home, delayMs: 50, loss }, seed).measure(3_000, 8_000);
-    expect(share).toBeGreaterThan(least);
-    expect(queueP95Ms).toBeLessThanOrEqual(50);
-    expect(repeatedPerLost).toBeLessThan(1.5);
-  }
-});
+])(
+  '%s of random loss costs little more than what is lost, and is not answered with needless repetitions',
+  (_, loss, least) => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const { share, queueP95Ms, repeatedPerLost } = new Bulk({ ...home, delayMs: 50, loss }, seed).measure(
+        3_000,
+        8_000,
+      );
+      expect(share).toBeGreaterThan(least);
+      expect(queueP95Ms).toBeLessThanOrEqual(50);
+      expect(repeatedPerLost).toBeLessThan(1.5);
+    }
+  },
+);
 
 test('a path that reorders is learned: most of what comes late is not sent twice', () => {
   const shape = { ...home, delayMs: 25, reorder: 0.05, reorderMs: 10 };
@@ -154,6 +163,18 @@ test('10 % loss never leaves the window small for good, whatever the seed', () =
     expect(share).toBeGreaterThan(0.6);
   }
 });
+
+test.each(['sender', 'receiver'] as const)(
+  'after 30 s of sleep of the %s the path is in use again within a second',
+  (who) => {
+    const bulk = new Bulk({ ...home, delayMs: 20 });
+    bulk.run(3_000);
+    bulk[who].suspendedUntil = bulk.now + 30_000;
+    // A sender that was awake asks every three seconds.
+    bulk.run(30_000 + (who === 'receiver' ? 3_000 : 0) + 1_000);
+    expect(bulk.measure(0, 3_000).share).toBeGreaterThan(0.9);
+  },
+);
 
 test('a path that says nothing is asked with single segments, and used in full at once when it is back', () => {
   const shape = { ...home, delayMs: 20 };

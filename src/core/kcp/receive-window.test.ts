@@ -12,11 +12,17 @@ test('segments in any order, twice, too early or too late come out once and in o
     let read = 0;
     for (let turn = 0; read < 2 * KCP_MAX_WINDOW + 1000; turn++) {
       // Around what is missing, sometimes far behind or beyond what the window takes.
-      push(window, random.chance(0.4) ? window.next : Math.max(0, window.next + random.between(-20, 20)), turn);
+      push(
+        window,
+        random.chance(0.4) ? window.next : Math.max(0, window.next + random.between(-20, 20)),
+        turn,
+      );
       if (random.chance(0.01)) push(window, window.next + random.below(3 * KCP_MAX_WINDOW), turn);
       if (random.chance(0.01)) push(window, random.below(window.next + 1), turn);
       if (random.chance(0.3))
-        for (let data = window.read(); data !== undefined; data = window.read()) if (data[0] !== (read & 0xff) || data[1] !== (read++ >> 8) % 256) throw new Error(`segment ${read} differs`);
+        for (let data = window.read(); data !== undefined; data = window.read())
+          if (data[0] !== (read & 0xff) || data[1] !== (read++ >> 8) % 256)
+            throw new Error(`segment ${read} differs`);
       while (window.hasAcks) window.shiftAck(turn);
     }
   }));

@@ -109,7 +109,8 @@ export class ReceiveWindow {
       this.#ackTs[i] = ts;
     }
     // A hole, or a repetition (its ack was lost): the sender waits for word of it.
-    if (ahead !== 0 && (!this.#adaptive || ahead < 0 || ++this.#sinceHole <= HOLE_URGENT)) this.#ackNow = true;
+    if (ahead !== 0 && (!this.#adaptive || ahead < 0 || ++this.#sinceHole <= HOLE_URGENT))
+      this.#ackNow = true;
     if (ahead < 0) return;
     const slot = sn & MASK;
     if (this.#received[slot] !== undefined) return;

@@ -128,7 +128,7 @@ export class Recovery {
     const rto = this.#roundTrip.timeoutMs;
     const srtt = this.#roundTrip.smoothedMs;
     if (!this.#probed && srtt > 0)
-      return this.#progressAt + Math.min(Math.max(2 * srtt, KCP_INTERVAL_MS) + MAX_ACK_DELAY_MS, rto + MAX_ACK_DELAY_MS);
+      return this.#progressAt + Math.min(Math.max(2 * srtt, KCP_INTERVAL_MS), rto) + MAX_ACK_DELAY_MS;
     return this.#progressAt + Math.max(rto, Math.min(rto * this.#backoff, BACKOFF_LIMIT_MS));
   }
 

@@ -2,7 +2,8 @@ import { KCP_INTERVAL_MS, KCP_RTO_INITIAL_MS, KCP_RTO_MIN_MS } from './constants
 
 /** An ack that claims a longer round trip is a lie or useless. */
 const MAX_RTT_MS = 60_000;
-const RTO_MAX_MS = 60_000;
+/** A timeout costs one segment; waiting for a minute after a computer's sleep would cost the session. */
+const RTO_MAX_MS = 5_000;
 
 /** The smoothed round trip and what follows from it for timeouts (RFC 6298, with KCP's smaller floors). */
 export class RoundTrip {

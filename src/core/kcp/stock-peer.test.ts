@@ -4,7 +4,15 @@ import { forEachSeed, type SeededRandom, seededRandom } from '../testing/seeds.t
 import { type LineShape } from '../testing/shaped-line.ts';
 import { StockKcp } from '../testing/stock-kcp.ts';
 import { u32 } from './bytes.ts';
-import { CMD_PUSH, CMD_WINS, ENDPOINT_HEADER, KCP_HEADER, KCP_MSS, KCP_WINDOW, MAX_DATAGRAM } from './constants.ts';
+import {
+  CMD_PUSH,
+  CMD_WINS,
+  ENDPOINT_HEADER,
+  KCP_HEADER,
+  KCP_MSS,
+  KCP_WINDOW,
+  MAX_DATAGRAM,
+} from './constants.ts';
 import { KcpEndpoint } from './endpoint.ts';
 import { type Driven, join } from './fixtures.ts';
 
@@ -48,7 +56,9 @@ class Watched implements Driven {
   }
 }
 
-function segments(datagram: Uint8Array): { conv: number; cmd: number; frg: number; sn: number; una: number; length: number }[] {
+function segments(
+  datagram: Uint8Array,
+): { conv: number; cmd: number; frg: number; sn: number; una: number; length: number }[] {
   if (datagram.length === 0) return [];
   expect(datagram.length).toBeLessThanOrEqual(MAX_DATAGRAM);
   const list = [];
@@ -82,12 +92,17 @@ function exchange(random: SeededRandom, shape: LineShape, total: { ours: number;
         started = true;
         stock.write(new Uint8Array(total.stock));
       }
-      for (let data = ours.endpoint.read(); data !== undefined; data = ours.endpoint.read()) got += data.length;
+      for (let data = ours.endpoint.read(); data !== undefined; data = ours.endpoint.read())
+        got += data.length;
       for (let data = stock.read(); data !== undefined; data = stock.read()) gotStock += data.length;
       end.transmit(now, provoked);
     }
-    now = Math.max(now + 0.01, Math.min(...ends.map((end) => end.nextAt(now)), left > 0 ? now + 5 : Infinity));
-    if (now > 120_000) throw new Error(`stuck at ${got} of ${total.stock} and ${gotStock} of ${total.ours} bytes`);
+    now = Math.max(
+      now + 0.01,
+      Math.min(...ends.map((end) => end.nextAt(now)), left > 0 ? now + 5 : Infinity),
+    );
+    if (now > 120_000)
+      throw new Error(`stuck at ${got} of ${total.stock} and ${gotStock} of ${total.ours} bytes`);
   }
   expect([got, gotStock]).toEqual([total.stock, total.ours]);
   return now;
@@ -96,13 +111,22 @@ function exchange(random: SeededRandom, shape: LineShape, total: { ours: number;
 test('both directions arrive over bad lines: 200 seeds', () =>
   forEachSeed(200, (random) => {
     // A stock peer sends its opening once, so that loss would only test whether it came through.
-    const shape = { delayMs: random.pick([1, 20, 80]), reorder: random.next() * 0.2, reorderMs: 20, duplicate: random.next() * 0.1 };
+    const shape = {
+      delayMs: random.pick([1, 20, 80]),
+      reorder: random.next() * 0.2,
+      reorderMs: 20,
+      duplicate: random.next() * 0.1,
+    };
     exchange(random, shape, { ours: random.below(60_000), stock: random.below(60_000) });
   }));
 
 test('to a stock receiver, which acknowledges once per interval, a line is filled as to our own', () => {
   const rateBps = 20_000_000;
   const total = 10_000_000;
-  const took = exchange(seededRandom(3), { delayMs: 20, rateBps, queueBytes: 250_000 }, { ours: total, stock: 0 });
+  const took = exchange(
+    seededRandom(3),
+    { delayMs: 20, rateBps, queueBytes: 250_000 },
+    { ours: total, stock: 0 },
+  );
   expect((total * 8000) / took / rateBps).toBeGreaterThan(0.85);
 });

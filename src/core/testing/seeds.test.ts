@@ -37,7 +37,12 @@ test('a failure names its seed, whether it comes at once or later', async () => 
 test('the same seed gives the same numbers, within their limits', () => {
   const draw = (seed: number): unknown[] => {
     const random = seededRandom(seed);
-    return Array.from({ length: 50 }, () => [random.below(7), random.between(3, 5), random.chance(0.5), random.pick('abc'.split(''))]);
+    return Array.from({ length: 50 }, () => [
+      random.below(7),
+      random.between(3, 5),
+      random.chance(0.5),
+      random.pick('abc'.split('')),
+    ]);
   };
   expect(draw(1)).toEqual(draw(1));
   expect(draw(1)).not.toEqual(draw(2));

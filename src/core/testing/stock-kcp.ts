@@ -107,7 +107,12 @@ export class StockKcp {
     }
     if (this.#handshake) {
       this.#handshake = false;
-      const flags = { closed: 0, opening: FLAG_SYN, answering: FLAG_SYN | FLAG_ACK, open: FLAG_ACK | FLAG_DATA }[this.#state];
+      const flags = {
+        closed: 0,
+        opening: FLAG_SYN,
+        answering: FLAG_SYN | FLAG_ACK,
+        open: FLAG_ACK | FLAG_DATA,
+      }[this.#state];
       putHeader(out, at, this.#conv, 0, 0, flags);
       return ENDPOINT_HEADER;
     }
@@ -139,13 +144,15 @@ export class StockKcp {
         this.#sample(nowMs - ts);
         this.#flight = this.#flight.filter((segment) => segment.sn !== sn);
         if (newest === undefined || sn > newest[0]) newest = [sn, ts];
-      } else if (cmd === CMD_PUSH) this.#push(sn, ts, datagram.slice(at + KCP_HEADER, at + KCP_HEADER + length));
+      } else if (cmd === CMD_PUSH)
+        this.#push(sn, ts, datagram.slice(at + KCP_HEADER, at + KCP_HEADER + length));
       else if (cmd === CMD_WASK) this.#tell = true;
       this.#una = this.#flight[0]?.sn ?? this.#next;
       at += KCP_HEADER + length;
     }
     if (newest !== undefined)
-      for (const segment of this.#flight) if (segment.sn < newest[0] && newest[1] >= segment.ts) segment.skips++;
+      for (const segment of this.#flight)
+        if (segment.sn < newest[0] && newest[1] >= segment.ts) segment.skips++;
   }
 
   #sample(rtt: number): void {
@@ -169,14 +176,24 @@ export class StockKcp {
   }
 
   #flush(nowMs: number): void {
-    const parts: Uint8Array[] = this.#acks.map(([sn, ts]) => this.#segment(CMD_ACK, ts, sn, new Uint8Array(0)));
+    const parts: Uint8Array[] = this.#acks.map(([sn, ts]) =>
+      this.#segment(CMD_ACK, ts, sn, new Uint8Array(0)),
+    );
     this.#acks = [];
     if (this.#tell) parts.push(this.#segment(CMD_WINS, 0, 0, new Uint8Array(0)));
     this.#tell = false;
     const window = Math.min(KCP_WINDOW, this.#remoteWindow);
     while (this.#next < this.#una + window && this.#queue.length > 0) {
       const data = this.#queue.shift() as Uint8Array;
-      this.#flight.push({ sn: this.#next++, data, ts: 0, resendAt: 0, rto: this.#rto, transmits: 0, skips: 0 });
+      this.#flight.push({
+        sn: this.#next++,
+        data,
+        ts: 0,
+        resendAt: 0,
+        rto: this.#rto,
+        transmits: 0,
+        skips: 0,
+      });
     }
     for (const segment of this.#flight) {
       if (segment.transmits === 0) segment.rto = this.#rto;
