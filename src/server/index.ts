@@ -242,6 +242,10 @@ class Parts {
       elsewhere: !isFirst,
     });
     await publishing?.start();
+    if (publishing && this.#options.publish?.policy.open !== false && (this.#options.enrolment ?? 'open') === 'open')
+      log?.('warn', 'publishing-is-open', {
+        hint: 'Everybody may register here, and publish: see --enrolment and --publish-allow.',
+      });
     const requests = new RequestLog(counters, limits.maxLoggedRequests);
     this.#closers.push(() => requests.close());
     const rendezvous = new Rendezvous({

@@ -228,7 +228,7 @@ export interface ServerLimits {
   readonly maxPublished: number;
   readonly maxPublishedPerAddress: number;
   readonly maxPublishedPerPeer: number;
-  /** Connections from outside in a second to the services of one computer; twice as many in one moment. */
+  /** Connections from outside, and HTTP requests, in a second to the services of one computer; twice as many in one moment. */
   readonly publishedOpensPerSecond: number;
   /** Bits a second of the services of one computer, both directions together; 0: no limit. */
   readonly publishedPeerBps: number;
@@ -373,7 +373,7 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxPublished: 10_000,
   maxPublishedPerAddress: 200,
   maxPublishedPerPeer: 2_048,
-  publishedOpensPerSecond: 200,
+  publishedOpensPerSecond: 2_000,
   publishedPeerBps: 0,
   maxPublishedHeldBytes: 256 * 1024 * 1024,
   publishedOpenMs: 20_000,

@@ -20,6 +20,9 @@ const RETRY_LAST_MS = 30_000;
 /** A refused offer is made again: the port or the name may be free then. */
 const OFFER_AGAIN_MS = 30_000;
 
+/** Each HTTP request is a stream; the server, which counts its visitors, has the stricter limit. */
+const OPENS = { openBurst: 20_000, opensPerSecond: 10_000 };
+
 export interface PublisherOptions {
   readonly services: readonly ServiceSpec[];
   readonly identity: () => Identity;
@@ -102,7 +105,7 @@ export class Publisher extends Emitter<PublisherEvents> {
     if (!server) throw noServer();
     const { signal } = this.#abort;
     const link = await connectToPublish({ server, identity: this.#o.identity(), instance: this.#instance, signal });
-    const mux = new Mux({ link, clock: this.#clock, role: 'connecting', onStream: (stream) => this.#onStream(stream) });
+    const mux = new Mux({ link, clock: this.#clock, role: 'connecting', onStream: (stream) => this.#onStream(stream), limits: OPENS });
     this.#mux = mux;
     // A server that does not want us may have said so right behind the key exchange.
     const ended = mux.end ?? new Promise<MuxEnd>((resolve) => mux.on('closed', resolve));
