@@ -16,6 +16,12 @@ const COLOUR_TOLERANCE = 14;
 /** Of the service behind the other computer. */
 const WEB_PORT = 8_099;
 
+/** Takes a picture of this run over into the README, when that is asked for. */
+function writeToDocs(name: string): void {
+  if (process.env['LITEDESK_WRITE_DOCS'] !== '1') return;
+  copyFileSync(join(OUTPUT, `${name}.png`), join(import.meta.dirname, '..', '..', 'docs', 'images', `${name}.png`));
+}
+
 describe.skipIf(unavailable !== null)('the app on two computers behind two routers', () => {
   let scenario: Scenario;
   beforeAll(async () => {
@@ -45,9 +51,7 @@ describe.skipIf(unavailable !== null)('the app on two computers behind two route
     const seen = pixelOf(join(OUTPUT, 'session.png'), at.x, at.y);
     for (const [index, part] of DESKTOP_COLOUR.entries())
       expect(Math.abs((seen[index] ?? 0) - part), `${seen} for ${DESKTOP_COLOUR}`).toBeLessThanOrEqual(COLOUR_TOLERANCE);
-    if (process.env['LITEDESK_WRITE_DOCS'] === '1')
-      for (const name of ['home', 'session', 'password', 'settings'])
-        copyFileSync(join(OUTPUT, `${name}.png`), join(import.meta.dirname, '..', '..', 'docs', 'images', `${name}.png`));
+    for (const name of ['home', 'session', 'password', 'settings']) writeToDocs(name);
   });
 
   test('a network that goes away and comes back: the window says so, and the session goes on', async () => {
@@ -67,6 +71,7 @@ describe.skipIf(unavailable !== null)('the app on two computers behind two route
     expect(await here.text('session', 'route-why')).toContain('directly from computer to computer');
     expect(await here.text('session', 'route-attempts')).toContain('worked');
     await here.screenshot('session', join(OUTPUT, 'route.png'));
+    writeToDocs('route');
     await here.click('session', 'route-close');
   });
 
@@ -99,6 +104,7 @@ describe.skipIf(unavailable !== null)('the app on two computers behind two route
     const answer = await world.lab.host('here').run('curl', ['-s', '--max-time', '10', 'http://127.0.0.1:8080/']);
     expect(answer.stdout).toBe(page);
     await here.screenshot('home', join(OUTPUT, 'tunnels.png'));
+    writeToDocs('tunnels');
 
     await there.click('home', 'tunnel-add');
     await there.click('home', 'tunnel-kind-publish');

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, type ElectronFound } from '../lib/app.ts';
-import { Screen } from '../lib/screen.ts';
+import { type Monitor, Screen } from '../lib/screen.ts';
 import { World } from '../lib/world.ts';
 import type { HostPlace } from '../natlab/index.ts';
 
@@ -33,6 +33,8 @@ export interface ScenarioOptions {
   readonly places?: { readonly controller: HostPlace; readonly controlled: HostPlace };
   /** Of both screens; default 1280 × 800. */
   readonly size?: ScreenSize;
+  /** Of the shared desktop, side by side; default one of `size`. */
+  readonly monitors?: readonly Monitor[];
   readonly onStep?: (step: Step) => void;
 }
 
@@ -69,10 +71,13 @@ export class Scenario {
     });
     try {
       const [here, there, thereScreen] = await timed(say, 'Two apps', async () => {
-        const screens = await Promise.all(
-          (['here', 'there'] as const).map((name) => Screen.start(world.lab.host(name), (options.size ?? SIZE).width, (options.size ?? SIZE).height)),
-        );
-        const [hereScreen, farScreen] = screens as [Screen, Screen];
+        const { width, height } = options.size ?? SIZE;
+        const [hereScreen, farScreen] = await Promise.all([
+          Screen.start(world.lab.host('here'), width, height),
+          options.monitors
+            ? Screen.startMonitors(world.lab.host('there'), world.lab.directory, options.monitors)
+            : Screen.start(world.lab.host('there'), width, height),
+        ]);
         await farScreen.run('xsetroot', ['-solid', `rgb:${DESKTOP_COLOUR.map((part) => part.toString(16).padStart(2, '0')).join('/')}`]);
         const launch = (name: 'here' | 'there', screen: Screen) =>
           App.launch({ host: world.lab.host(name), screen, electron: options.electron, dataDir: join(world.lab.directory, `app-${name}`) });

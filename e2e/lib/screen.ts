@@ -1,5 +1,5 @@
 import { type ChildProcess, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { LabHost } from '../natlab/index.ts';
@@ -10,6 +10,41 @@ export function screenUnavailable(): string | null {
     if (spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0) return `${program} is not installed`;
   return null;
 }
+
+/** What is missing to give a computer several monitors whose resolution can change, or null. */
+export function monitorsUnavailable(): string | null {
+  if (spawnSync('sh', ['-c', 'command -v Xorg && command -v xrandr']).status !== 0) return 'Xorg or xrandr is not installed';
+  return existsSync('/usr/lib/xorg/modules/drivers/dummy_drv.so') ? null : 'Xorg has no dummy driver';
+}
+
+/** A monitor of a virtual desktop. */
+export interface Monitor {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** An X server without hardware, whose outputs are added and changed by xrandr. */
+const DUMMY_CONFIG = `
+Section "ServerFlags"
+  Option "AutoAddDevices" "false"
+EndSection
+Section "Device"
+  Identifier "device"
+  Driver "dummy"
+  VideoRam 65536
+EndSection
+Section "Monitor"
+  Identifier "monitor"
+  HorizSync 5-1000
+  VertRefresh 5-200
+EndSection
+Section "Screen"
+  Identifier "screen"
+  Device "device"
+  Monitor "monitor"
+  DefaultDepth 24
+EndSection
+`;
 
 /** Far from the numbers that people's own displays have, and apart for test runs side by side. */
 let nextNumber = 100 + (process.pid % 800);
@@ -36,6 +71,20 @@ async function answers(server: ChildProcess, socket: string): Promise<boolean> {
   return false;
 }
 
+/** Somebody's display has this number. What servers left that were killed is taken away: they do so with every test. */
+function isTaken(number: number, socket: string): boolean {
+  const lock = `/tmp/.X${number}-lock`;
+  if (!existsSync(lock)) return existsSync(socket);
+  try {
+    process.kill(Number(readFileSync(lock, 'utf8')), 0);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') return true;
+    for (const left of [lock, socket]) rmSync(left, { force: true });
+    return false;
+  }
+}
+
 /** A virtual screen on a host of the lab. The lab ends it with the host. */
 export class Screen {
   readonly display: string;
@@ -58,15 +107,48 @@ export class Screen {
    * free number by itself would take over the socket file of another namespace's display, or of the user's own.
    */
   static async start(host: LabHost, width: number, height: number): Promise<Screen> {
+    const args = ['-screen', '0', `${width}x${height}x24`, '-nolisten', 'tcp', '-noreset', '-ac'];
+    return Screen.#start(host, { width, height }, 'Xvfb', args);
+  }
+
+  /** Starts one with these monitors side by side; ask `monitorsUnavailable()` first. `directory` is for its files. */
+  static async startMonitors(host: LabHost, directory: string, monitors: readonly Monitor[]): Promise<Screen> {
+    const config = join(directory, 'xorg.conf');
+    writeFileSync(config, DUMMY_CONFIG);
+    const size = { width: monitors.reduce((sum, { width }) => sum + width, 0), height: Math.max(...monitors.map(({ height }) => height)) };
+    // Without a terminal: there is none to take over, and nobody's is to be switched.
+    const args = ['-config', config, '-logfile', join(directory, 'xorg.log'), '-nolisten', 'tcp', '-noreset', '-ac', '-novtswitch', '-sharevts', 'vt99'];
+    const screen = await Screen.#start(host, size, 'Xorg', args);
+    let left = 0;
+    for (const [index, { width, height }] of monitors.entries()) {
+      const output = `DUMMY${index}`;
+      if (index > 0) await screen.run('xrandr', ['--addmode', output, `${width}x${height}`]);
+      await screen.run('xrandr', ['--output', output, '--mode', `${width}x${height}`, '--pos', `${left}x0`]);
+      left += width;
+    }
+    await screen.#probeOutputs();
+    return screen;
+  }
+
+  /** Gives one monitor another resolution. */
+  async setResolution(index: number, { width, height }: Monitor): Promise<void> {
+    const mode = `${width}x${height}`;
+    if (index > 0) await this.run('xrandr', ['--addmode', `DUMMY${index}`, mode]);
+    await this.run('xrandr', ['--output', `DUMMY${index}`, '--mode', mode]);
+    await this.#probeOutputs();
+  }
+
+  /** A dummy output counts as connected from the next time on that somebody makes the server look. */
+  async #probeOutputs(): Promise<void> {
+    await this.run('xrandr', ['--query']);
+  }
+
+  static async #start(host: LabHost, { width, height }: Monitor, program: string, args: readonly string[]): Promise<Screen> {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const number = nextNumber++;
       const socket = `/tmp/.X11-unix/X${number}`;
-      if (existsSync(`/tmp/.X${number}-lock`) || existsSync(socket)) continue;
-      const server = host.spawn(
-        'Xvfb',
-        [`:${number}`, '-screen', '0', `${width}x${height}x24`, '-nolisten', 'tcp', '-noreset', '-ac'],
-        { stdio: 'ignore' },
-      );
+      if (isTaken(number, socket)) continue;
+      const server = host.spawn(program, [`:${number}`, ...args], { stdio: 'ignore' });
       if (await answers(server, socket)) return new Screen(host, server, `:${number}`, width, height);
     }
     throw new Error(`no virtual screen came up in ${MAX_TRIES} tries`);

@@ -12,6 +12,9 @@ class FakeSession extends Emitter<ControllerSessionEvents> {
   readonly permissions = { keyboard: true };
   readonly codes: string[] = [];
   started = false;
+  switchDisplay(display: number): void {
+    this.codes.push(`display ${display}`);
+  }
   sendTwoFactor(code: string): void {
     this.codes.push(code);
   }
@@ -196,6 +199,22 @@ describe('RemoteSession', () => {
     t.last().say('closed', { reason: 'Closed manually by the peer', retry: false });
     expect(t.remote.state.state).toBe('closed');
     expect(t.clock.pending).toBe(0);
+  });
+
+  it('tells which monitor is shown, and how they change', async () => {
+    const t = setUp();
+    const monitor = (x: number) => ({ x, y: 0, width: 100, height: 80, name: '', scale: 1, cursorEmbedded: false });
+    t.remote.start();
+    await t.settle();
+    t.last().say('opened', { ...INFO, displays: [monitor(0), monitor(100)] });
+    t.remote.switchDisplay(1);
+    t.remote.switchDisplay(2);
+    expect(t.codes()).toEqual(['display 1']);
+    expect(t.remote.state).toMatchObject({ info: { currentDisplay: 1 } });
+    t.last().say('geometry', { display: 1, geometry: { ...monitor(100), width: 50 } });
+    expect(t.remote.state).toMatchObject({ info: { currentDisplay: 1, displays: [{ width: 100 }, { width: 50 }] } });
+    t.last().say('displays', [monitor(0)]);
+    expect(t.remote.state).toMatchObject({ info: { displays: [{ x: 0 }] } });
   });
 
   it('gives up after a time', async () => {

@@ -10,7 +10,7 @@ import { keyFingerprint } from '../core/crypto/fingerprint.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import type { ErrorData } from '../core/errors.ts';
 import type { ControllerSession } from '../core/session/index.ts';
-import type { SessionState } from '../shared/ipc.ts';
+import type { SessionInfo, SessionState } from '../shared/ipc.ts';
 import { HostKeyChangedError } from '../net/index.ts';
 import { aborted } from './errors.ts';
 import type { Connected, ConnectOptions, Peer } from './peer.ts';
@@ -96,6 +96,13 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
     const session = this.#session;
     if (session) session.login(password);
     else if (this.#state.state !== 'open') void this.#connect();
+  }
+
+  /** Shows another monitor; an unknown one is left alone. */
+  switchDisplay(display: number): void {
+    if (this.#state.state !== 'open' || !this.#state.info.displays[display]) return;
+    this.#session?.switchDisplay(display);
+    this.#changeInfo({ currentDisplay: display });
   }
 
   /** Answers a question for the second factor. */
@@ -229,6 +236,12 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
         },
       });
     });
+    session.on('displays', (displays) => this.#changeInfo({ displays }));
+    session.on('geometry', ({ display, geometry }) => {
+      if (this.#state.state !== 'open') return;
+      const { displays } = this.#state.info;
+      this.#changeInfo({ displays: displays.map((known, index) => (index === display ? geometry : known)) });
+    });
     this.#watchSilence(connection);
     session.on('closed', ({ reason, retry, error }) => {
       if (this.#session === session) this.#session = null;
@@ -255,6 +268,10 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
         if (this.#session === connection.session && this.#state.state === 'reconnecting') this.#setState(open);
       };
     });
+  }
+
+  #changeInfo(change: Partial<SessionInfo>): void {
+    if (this.#state.state === 'open') this.#setState({ ...this.#state, info: { ...this.#state.info, ...change } });
   }
 
   #wasRemembered(peerId: string): boolean {

@@ -108,7 +108,7 @@ export class SessionWindow {
   }
 
   switchDisplay(display: number): void {
-    this.#session?.switchDisplay(display);
+    this.#remote.switchDisplay(display);
   }
 
   ctrlAltDel(): void {
