@@ -1,8 +1,9 @@
-// Writes docs/limits.md and the table of options in docs/server-options.md from the source, so that none is missing.
+// Writes docs/limits.md, docs/limits-native-link.md and the table of options in docs/server-options.md from the source, so that none is missing.
 // Usage: node scripts/server-doc.mjs [--check]; needs a Node that runs TypeScript (devDependencies.node).
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { INEFFECTIVE, OPTIONS, STOCK_LIMITS } from '../src/server/config.ts';
+import * as LINK_LIMITS from '../src/core/native/multipath-limits.ts';
 import { DEFAULT_LIMITS } from '../src/server/limits.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -35,6 +36,25 @@ repeated), \`LITEDESK_LIMIT=NAME=VALUE,…\` in the environment does the same, a
 with several names explain them together. This page is made from the source by \`node scripts/server-doc.mjs\`.
 
 | name | default | what it bounds, and why so |
+|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+/** The bounds of a link over several paths: one exported constant each, with its reason above it. */
+function linkLimits() {
+  const source = readFileSync(join(root, 'src/core/native/multipath-limits.ts'), 'utf8');
+  const rows = [...source.matchAll(/\/\*\*((?:(?!\*\/)[^])*)\*\/\s*export const (\w+) =/g)].map(([, why, name]) => {
+    const value = LINK_LIMITS[name];
+    const text = typeof value === 'number' ? shown(value) : Object.entries(value).map(([part, of]) => `${part} ${shown(of)}`).join('<br>');
+    return `| \`${name}\` | ${text} | ${cell(why.replaceAll(/^\s*\* ?/gm, '').replaceAll(/\s+/g, ' ').trim())} |`;
+  });
+  return `# Limits of a session over several paths
+
+The bounds and intervals of the [native link](native-link.md), which no option changes. This page is made from the source by
+\`node scripts/server-doc.mjs\`.
+
+| name | value | what it bounds, and why so |
 |---|---|---|
 ${rows.join('\n')}
 `;
@@ -89,6 +109,7 @@ const [before, after] = ['<!-- options -->', '<!-- /options -->'];
 const text = existsSync(optionsFile) ? readFileSync(optionsFile, 'utf8') : `# Options of \`litedesk server\`\n\n${before}\n${after}\n`;
 const pages = new Map([
   [join(root, 'docs', 'limits.md'), limitsPage()],
+  [join(root, 'docs', 'limits-native-link.md'), linkLimits()],
   [optionsFile, `${text.slice(0, text.indexOf(before) + before.length)}\n${optionsTable()}\n${text.slice(text.indexOf(after))}`],
 ]);
 for (const [file, content] of pages) {

@@ -28,8 +28,9 @@ export const MIN_RTT_LIFE_MS = 15_000;
 /** The highest rate of a path is believed for one to two of these, in milliseconds. */
 export const RATE_LIFE_MS = 2_000;
 
-/** A receiver acknowledges after so many bytes, or after so many milliseconds. */
+/** A receiver acknowledges after so many bytes: each acknowledgement costs a seal at both ends. */
 export const ACK_BYTES = 256 * 1024;
+/** The same after so many milliseconds: silence that is longer means something. */
 export const ACK_DELAY_MS = 5;
 /** Answers to probes are awaited for this many of them at once. */
 export const MAX_PROBES = 4;
