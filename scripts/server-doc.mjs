@@ -3,10 +3,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { INEFFECTIVE, OPTIONS, STOCK_LIMITS } from '../src/server/config.ts';
-import * as LINK_LIMITS from '../src/core/native/multipath-limits.ts';
 import { DEFAULT_LIMITS } from '../src/server/limits.ts';
 
 const root = resolve(import.meta.dirname, '..');
+const linkConstants = new Map(Object.entries(await import('../src/core/native/multipath-limits.ts')));
 const cell = (text) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
 
 function limitsPage() {
@@ -45,7 +45,7 @@ ${rows.join('\n')}
 function linkLimits() {
   const source = readFileSync(join(root, 'src/core/native/multipath-limits.ts'), 'utf8');
   const rows = [...source.matchAll(/\/\*\*((?:(?!\*\/)[^])*)\*\/\s*export const (\w+) =/g)].map(([, why, name]) => {
-    const value = LINK_LIMITS[name];
+    const value = linkConstants.get(name);
     const text = typeof value === 'number' ? shown(value) : Object.entries(value).map(([part, of]) => `${part} ${shown(of)}`).join('<br>');
     return `| \`${name}\` | ${text} | ${cell(why.replaceAll(/^\s*\* ?/gm, '').replaceAll(/\s+/g, ' ').trim())} |`;
   });
