@@ -1,7 +1,4 @@
 /** Rendezvous server and relay in one process: startServer() opens every port and gives one handle to close it all. */
-import { isIP } from 'node:net';
-import { networkInterfaces } from 'node:os';
-import type { WebSocket } from 'ws';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { initCrypto } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
@@ -13,52 +10,45 @@ import { serverCommands } from './admin/server-commands.ts';
 import { AdminSocket } from './admin/socket.ts';
 import { Admission } from './admission.ts';
 import { BufferBudget } from './buffer-budget.ts';
-import type { ClientEvents } from './client-base.ts';
-import type { RunningServer, ServerOptions } from './contract.ts';
-import { joinCluster, refuseOtherKeys } from './cluster/join.ts';
 import type { LiveSettings } from './cluster/cluster.ts';
+import { joinCluster, refuseOtherKeys } from './cluster/join.ts';
 import { openRedis, type Shared } from './cluster/shared.ts';
 import { localRows } from './cluster/worker.ts';
+import type { RunningServer, ServerOptions } from './contract.ts';
 import { Counters } from './counters.ts';
 import { addKeyCommands } from './enrolment/commands.ts';
 import { Enrolment } from './enrolment/enrolment.ts';
 import { EnrolmentGate } from './enrolment/gate.ts';
 import { decodeNews, encodeNews, type EnrolmentNews } from './enrolment/shared.ts';
 import { EnrolmentFile } from './enrolment/state.ts';
-import { Introductions } from './introductions.ts';
 import { Greetings } from './greetings.ts';
+import { Introductions } from './introductions.ts';
 import { KeyRing } from './key-ring.ts';
 import { lanTest } from './lan.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
 import type { Listener } from './listener.ts';
 import { Lobby } from './lobby/lobby.ts';
-import type { Arrival } from './one-port/arrival.ts';
 import { Doors, type OnePortServices, type ServeFrames } from './one-port/doors.ts';
-import { isOnlineRequest } from './one-port/service-of.ts';
 import { TlsFiles } from './one-port/tls-files.ts';
-import { Observer } from './observe/index.ts';
-import { createRelayTest } from './observe/relay-test.ts';
-import { createSelfTest } from './observe/self-test.ts';
-import { statusToken } from './observe/status-token.ts';
+import { openObserver, statusUrl } from './open-observer.ts';
 import { openPeerStore } from './open-store.ts';
+import { firstAddress, invitationHost } from './own-address.ts';
 import type { PeerStore } from './peer-store.ts';
-import { isLoopback, PeerTable } from './peer-table.ts';
+import { PeerTable } from './peer-table.ts';
 import { portsAround, randomRendezvousPort, type ServerPorts } from './ports.ts';
 import { TrustedProxies } from './proxy-address.ts';
 import { parsePublicAddress } from './public-address.ts';
-import { Relay } from './relay.ts';
 import { PublishPolicy } from './publish/policy.ts';
 import { Publishing, type PublishingOptions } from './publish/publishing.ts';
 import { RelayChoice } from './relay-choice.ts';
 import { RelayLinks } from './relay-links.ts';
 import { RelayPolicy } from './relay-policy.ts';
+import { Relay } from './relay.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { RequestLog } from './request-log.ts';
+import { serving } from './serving.ts';
 import { localTarget, sharedTarget, type TakeoverTarget, takeOverPeers } from './takeover/stock-peers.ts';
-import { TcpClient } from './tcp-client.ts';
-import { RECEIVE_BUFFER_BYTES, UdpPort } from './udp-port.ts';
-import { SERVER_VERSION } from './version.ts';
-import { WsClient } from './ws-client.ts';
+import { openUdpPorts } from './udp-ports.ts';
 
 export type { RunningServer, ServerLog, ServerOptions } from './contract.ts';
 export { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
@@ -69,8 +59,6 @@ const DEFAULT_PORT = 21116;
 const INVITED_KEY_IDS_PER_DAY = 16;
 /** ms between two rounds of upkeep. */
 const SWEEP_MS = 5_000;
-/** ms for which the number of rows is taken to stay. */
-const ROWS_CACHE_MS = 10_000;
 /** Tries to find five free ports in a row. */
 const MAX_BLOCK_TRIES = 50;
 
@@ -92,22 +80,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       if (attempt >= MAX_BLOCK_TRIES || !(error instanceof LiteDeskError) || error.code !== 'PORT_IN_USE') throw error;
     }
   }
-}
-
-/** What metrics and status page look at. */
-interface Observed {
-  readonly keys: KeyRing;
-  readonly counters: Counters;
-  readonly peers: PeerTable;
-  readonly admission: Admission;
-  readonly rendezvous: Rendezvous;
-  readonly relay: Relay;
-  readonly relays: RelayChoice;
-  readonly store: PeerStore;
-  readonly wanted: ServerPorts;
-  readonly lobby: Lobby | null;
-  readonly cluster: { readonly connected: boolean } | null;
-  readonly publishing: Publishing | null;
 }
 
 /** Owns everything that must be closed again, also when the start fails half-way. */
@@ -274,88 +246,27 @@ class Parts {
       softwareUrl: this.#options.softwareUrl,
       onPublishHello: publishing ? (client, hello) => publishing.onHello(client, hello) : undefined,
     });
-    const greetings = new Greetings(keys);
-    const budget = new BufferBudget(limits);
-    const events = {
-      onOpen: rendezvous.onOpen.bind(rendezvous),
-      onMessage: rendezvous.onMessage.bind(rendezvous),
-      onClosed: rendezvous.onClosed.bind(rendezvous),
-      onCut: rendezvous.onCut.bind(rendezvous),
-      waits: rendezvous.waits.bind(rendezvous),
-    };
-    const natTestEvents = { ...events, onMessage: rendezvous.onNatTestMessage.bind(rendezvous) };
-    // Clients of the single port have no port P-1: they ask here who is online, and web clients do too (rendezvous §9.6).
-    const allEvents: ClientEvents = {
-      ...events,
-      onMessage: (client, bytes) =>
-        isOnlineRequest(bytes) ? natTestEvents.onMessage(client, bytes) : events.onMessage(client, bytes),
-    };
-    const serveTcp =
-      (serving: ClientEvents, greeted: boolean): ServeFrames =>
-      (socket, arrival, silent) => {
-        const { host } = arrival.remote;
-        const keyExchange = greeted ? greetings.for(host) : null;
-        const onGreetingRefused = (): void => greetings.refused(host);
-        new TcpClient({ socket, arrival, limits, budget, clock, events: serving, keyExchange, onGreetingRefused, silent });
-      };
-    const serveWs = (serving: ClientEvents) => (ws: WebSocket, arrival: Arrival): void => {
-      new WsClient(ws, { arrival, limits, clock, events: serving });
-    };
-    const serveRelay: ServeFrames = (socket, arrival) => relay.onTcp(socket, arrival.remote.host, arrival.settle);
-    const serveRelayWs = (ws: WebSocket, arrival: Arrival): void => relay.onWs(ws, arrival.remote.host, arrival.settle);
-    onTcp = serveTcp(events, true);
-    onePort = {
-      // At the relay a controller names a uuid that has passed here before. Where the id is of this server, that is certain.
-      joins: ({ id, uuid, licenceKey }) => {
-        const peer = peers.inMemory(id);
-        if (licenceKey === '' && !keys.accepts('')) return false;
-        return this.#options.openRelay === true || introductions.get(uuid) !== null || !peer || !peers.isOnline(peer);
-      },
-      frames: { rendezvous: serveTcp(allEvents, true), relay: serveRelay },
-      ws: { rendezvous: serveWs(allEvents), relay: serveRelayWs },
-    };
-    const udpPorts: UdpPort[] = [];
-    for (const port of new Set([wanted.rendezvous, wanted.single])) {
-      if (port <= 0 || (!isFirst && worker?.sharing !== 'system')) continue;
-      const udp = await UdpPort.open({
-        bind,
-        port,
-        limits,
-        clock,
-        receiveBuffer: this.#options.udpReceiveBuffer,
-        onDatagram: rendezvous.onDatagram.bind(rendezvous),
-        onError: (error) => log?.('warn', 'udp-socket-failed', { error: error.message }),
-        reusePort: worker?.sharing === 'system',
-      });
-      this.#closers.push(() => udp.close());
-      udpPorts.push(udp);
-      const wantedBuffer = this.#options.udpReceiveBuffer || RECEIVE_BUFFER_BYTES;
-      if (udp.receiveBufferBytes < wantedBuffer)
-        log?.('warn', 'udp-buffer-small', {
-          bytes: udp.receiveBufferBytes,
-          wanted: wantedBuffer,
-          hint: `Many computers that report at once may have to try again. On Linux: sysctl -w net.core.rmem_max=${wantedBuffer}`,
-        });
-    }
-    const [mainUdp] = udpPorts;
-    if (wanted.natTest > 0 && wanted.rendezvous > 0 && mainUdp) {
-      const second = await UdpPort.open({
-        bind,
-        port: wanted.natTest,
-        limits,
-        clock,
-        onDatagram: rendezvous.onNatTestDatagram.bind(rendezvous),
-        onError: (error) => log?.('warn', 'udp-socket-failed', { error: error.message }),
-        reusePort: worker?.sharing === 'system',
-      });
-      this.#closers.push(() => second.close());
-      mainUdp.pairWith(second);
-    }
-    if (wanted.natTest > 0) await this.#own(doors.frames('TCP', wanted.natTest, serveTcp(natTestEvents, false)));
-    if (wanted.ws > 0) await this.#own(doors.webSocket('WebSocket', wanted.ws, limits.maxWsMessageBytes, serveWs(events)));
-    if (wanted.relay > 0 && isFirst) await this.#own(doors.frames('TCP', wanted.relay, serveRelay));
+    const serve = serving({
+      ...{ rendezvous, relay, limits, clock, keys, introductions, peers },
+      greetings: new Greetings(keys),
+      budget: new BufferBudget(limits),
+      openRelay: this.#options.openRelay === true,
+    });
+    onTcp = serve.rendezvous;
+    onePort = serve.onePort;
+    const reusePort = worker?.sharing === 'system';
+    const udpPorts = await openUdpPorts({
+      ...{ bind, wanted, limits, clock, rendezvous, reusePort, log },
+      receiveBuffer: this.#options.udpReceiveBuffer,
+      serves: isFirst || reusePort,
+      onOpen: (udp) => this.#closers.push(() => udp.close()),
+    });
+
+    if (wanted.natTest > 0) await this.#own(doors.frames('TCP', wanted.natTest, serve.natTest));
+    if (wanted.ws > 0) await this.#own(doors.webSocket('WebSocket', wanted.ws, limits.maxWsMessageBytes, serve.rendezvousWs));
+    if (wanted.relay > 0 && isFirst) await this.#own(doors.frames('TCP', wanted.relay, serve.relay));
     if (wanted.relayWs > 0 && isFirst)
-      await this.#own(doors.webSocket('WebSocket', wanted.relayWs, limits.maxRelayMessageBytes, serveRelayWs));
+      await this.#own(doors.webSocket('WebSocket', wanted.relayWs, limits.maxRelayMessageBytes, serve.relayWs));
     if (cluster) {
       this.#closers.push(() => cluster.close());
       await cluster.start(rendezvous);
@@ -372,7 +283,10 @@ class Parts {
       this.#closers.push(() => lobby.close());
       await this.#own(doors.frames('TCP', wanted.lobby, (socket, arrival) => lobby.onTcp(socket, arrival.remote, arrival.settle)));
     }
-    const observer = this.#observe({ keys, counters, peers, admission, rendezvous, relay, relays, store, wanted, lobby, cluster, publishing });
+    const observer = openObserver(this.#options, {
+      ...{ keys, counters, peers, admission, rendezvous, relay, relays, store, wanted, lobby, cluster, publishing, limits, clock },
+    });
+    this.#closers.push(() => observer.close());
     httpHandlers.push(observer.publicHandler);
     const metricsPort = this.#options.http && isFirst ? await observer.listen(this.#options.http) : 0;
     const stats = (): Record<string, number> => ({
@@ -424,61 +338,12 @@ class Parts {
       enrolment: enrolment.mode,
       rotateKey: (overlapMs) => keys.rotate(overlapMs),
       host,
-      statusUrl: metricsPort > 0 ? statusUrl(this.#options.http?.host ?? '', metricsPort) : '',
+      statusUrl: statusUrl(this.#options.http?.host ?? '', metricsPort),
       stats,
       ready: () => observer.readiness.check(),
       reload,
       close: () => this.#close(),
     };
-  }
-
-  #observe(parts: Observed): Observer {
-    const { counters, peers, admission, rendezvous, relay, relays, store, keys, wanted } = parts;
-    const { http, bind, dataDir, log, logIds = false, relayOnly = false, worker } = this.#options;
-    // A port of this computer only is protected by that; any other needs a token.
-    const open = (http !== undefined && !isLoopback(http.host)) || wanted.single > 0;
-    // Counting many rows takes the store a while.
-    const rows = remember(this.#clock, ROWS_CACHE_MS, () => store.count());
-    const observer = new Observer({
-      counters,
-      limits: this.#limits,
-      clock: this.#clock,
-      write: log,
-      wholeIds: logIds,
-      watched: http !== undefined || wanted.single > 0,
-      workers: worker?.numbers && { isFirst: worker.index === 0, channel: worker.numbers },
-      token: http || open ? statusToken(dataDir, open) : '',
-      selfTest: (relayOnly ? createRelayTest : createSelfTest)({
-        host: bind === undefined || bind === '0.0.0.0' ? '127.0.0.1' : bind === '::' ? '::1' : bind,
-        port: wanted.rendezvous || wanted.single,
-        relayPort: relays.configured === 0 ? wanted.relay || wanted.single : 0,
-        get licenceKey() {
-          return keys.publicKey;
-        },
-        get publicKey() {
-          return keys.current.secretKey.subarray(32);
-        },
-        get secretKey() {
-          return keys.current.secretKey;
-        },
-      }),
-      view: {
-        version: SERVER_VERSION,
-        startedAt: Date.now(),
-        census: () => peers.slowCensus(),
-        peers: (limit) => peers.here(limit),
-        connections: () => admission.total,
-        pendingRequests: () => rendezvous.pendingAsks,
-        relay: () => ({ pairs: relay.pairs, waiting: relay.waiting, bytes: relay.bytes }),
-        relaySessions: (limit) => relay.sessions(limit),
-        relays: () => relays.lines,
-        store: () => ({ kind: store.kind, rows: rows(), connected: parts.cluster?.connected ?? true }),
-        lobby: () => parts.lobby?.size ?? null,
-        published: () => parts.publishing?.numbers ?? null,
-      },
-    });
-    this.#closers.push(() => observer.close());
-    return observer;
   }
 
   /** Null: no ports for services are configured. */
@@ -574,29 +439,4 @@ class Parts {
   async #close(): Promise<void> {
     for (const close of this.#closers.splice(0).reverse()) await close();
   }
-}
-
-/** The address that others most likely reach this computer at; an operator behind a router knows better. */
-function invitationHost(bind: string | undefined): string {
-  if (bind !== undefined && bind !== '::' && bind !== '0.0.0.0' && isIP(bind) !== 0) return bind;
-  return firstAddress() || '127.0.0.1';
-}
-
-/** `read`, at most every `forMs`. */
-function remember<T>(clock: Clock, forMs: number, read: () => T): () => T {
-  let kept: { readonly value: T; readonly at: number } | null = null;
-  return () => {
-    if (!kept || clock.now() - kept.at >= forMs) kept = { value: read(), at: clock.now() };
-    return kept.value;
-  };
-}
-
-function statusUrl(bind: string, port: number): string {
-  const host = bind === '0.0.0.0' || bind === '::' ? firstAddress() || '127.0.0.1' : bind;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}/`;
-}
-
-function firstAddress(): string {
-  const own = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
-  return own.find((entry) => entry.family === 'IPv4' && !entry.internal)?.address ?? '';
 }
