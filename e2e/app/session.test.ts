@@ -54,16 +54,6 @@ describe.skipIf(unavailable !== null)('the app on two computers behind two route
     for (const name of ['home', 'session', 'password', 'settings']) writeToDocs(name);
   });
 
-  test('a network that goes away and comes back: the window says so, and the session goes on', async () => {
-    const { here, world } = scenario;
-    world.lab.cut('all');
-    await here.waitFor('session', 'session-reconnecting');
-    await here.screenshot('session', join(OUTPUT, 'reconnecting.png'));
-    world.lab.cut([]);
-    await here.waitFor('session', 'session-reconnecting', { state: 'detached' });
-    await scenario.typeThere('back again');
-  });
-
   test('the way of the session is shown, with what else was tried', async () => {
     const { here } = scenario;
     await here.click('session', 'session-route');
@@ -73,6 +63,16 @@ describe.skipIf(unavailable !== null)('the app on two computers behind two route
     await here.screenshot('session', join(OUTPUT, 'route.png'));
     writeToDocs('route');
     await here.click('session', 'route-close');
+  });
+
+  test('a network that goes away and comes back: the window says so, and the session goes on', async () => {
+    const { here, world } = scenario;
+    world.lab.cut('all');
+    await here.waitFor('session', 'session-reconnecting');
+    await here.screenshot('session', join(OUTPUT, 'reconnecting.png'));
+    world.lab.cut([]);
+    await here.waitFor('session', 'session-reconnecting', { state: 'detached' });
+    await scenario.typeThere('back again');
   });
 
   test('a service behind the other computer is used here as if it were here', async () => {

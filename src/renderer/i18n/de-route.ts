@@ -41,6 +41,7 @@ export const deRoute: Wording<typeof enRoute> = {
   'reason.noIpv6': 'eine Seite hat keine IPv6-Adresse',
   'reason.hairpin': 'der gemeinsame Router führt nicht wieder hinein',
   'reason.better': 'ein besserer Weg',
+  'reason.silent': 'auf dem Weg davor kam nichts mehr durch',
   'reason.broken': 'der Weg davor ist abgerissen',
 
   'session.codeTitle': 'Code für {id}',

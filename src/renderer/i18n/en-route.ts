@@ -38,6 +38,7 @@ export const enRoute = {
   'reason.noIpv6': 'one side has no IPv6 address',
   'reason.hairpin': 'the common router does not lead back in',
   'reason.better': 'a better way',
+  'reason.silent': 'nothing came through on the way before',
   'reason.broken': 'the way before broke',
 
   'session.codeTitle': 'Code for {id}',

@@ -40,6 +40,7 @@ export const zhCNRoute: Wording<typeof enRoute> = {
   'reason.noIpv6': '一方没有 IPv6 地址',
   'reason.hairpin': '共用的路由器不支持回环',
   'reason.better': '更好的路径',
+  'reason.silent': '之前的路径没有数据通过',
   'reason.broken': '之前的路径已断开',
 
   'session.codeTitle': '{id} 的验证码',

@@ -13,6 +13,7 @@ const REASONS: ReadonlyMap<string, PlainKey> = new Map<string, PlainKey>([
   ['the common NAT does not turn packets to its own outside back in', 'reason.hairpin'],
   ['a better path', 'reason.better'],
   ['broken', 'reason.broken'],
+  ['the path was silent', 'reason.silent'],
 ]);
 
 /** One or several reasons (`; ` between them), without the way that they begin with; those without words stay English. */
