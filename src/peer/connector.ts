@@ -3,19 +3,17 @@
  * port of a proven socket, for UDP; races what comes of it; asks for the relay when direct paths had their head start.
  */
 import type { Socket as UdpSocket } from 'node:dgram';
-import { randomUUID } from 'node:crypto';
 import { isIPv6 } from 'node:net';
-import { openIdPk } from '../core/crypto/index.ts';
-import { LiteDeskError } from '../core/errors.ts';
 import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { hbb, normalizeHost, unmangleAddress } from '../core/wire/index.ts';
 import type { HostPort } from '../core/wire/index.ts';
-import { formatHostPort, secureAsController, TcpLink } from '../net/index.ts';
+import { formatHostPort, TcpLink } from '../net/index.ts';
 import type { NetLink, SecuredLink } from '../net/index.ts';
 import { createPunchSocket, punchUdp } from '../net/punch-udp.ts';
 import type { ConnectPeerOptions, ConnectStep, PeerConnection } from './connect-options.ts';
 import { EarlyRelay } from './early-relay.ts';
-import { aborted, noServer, pathImpossible, peerSilent, relayNotPaired, relayRefused } from './errors.ts';
+import { aborted, noServer, pathImpossible, peerSilent, relayRefused } from './errors.ts';
+import { KeyExchanges } from './key-exchanges.ts';
 import { lookupFailure } from './lookup-failure.ts';
 import { natTypeToWire, testNat } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
@@ -23,11 +21,10 @@ import { PUNCH_TIMEOUT_MS, punchTcpAsController } from './punch-tcp.ts';
 import { IPv6Hole, ipv6Of } from './punch-v6.ts';
 import { PathRace } from './race.ts';
 import type { ConnectionPath } from './race.ts';
-import { joinRelay } from './relay.ts';
+import { askForRelay, joinRelay } from './relay.ts';
 import { RendezvousConnection, resolveServer } from './rendezvous-client.ts';
 import { relayAddress, routeTo } from './server-address.ts';
 import type { ServerAddress } from './server-address.ts';
-import { SessionFounder } from './session-founder.ts';
 import { observedUdpPort } from './udp-port.ts';
 import { WIRE_VERSION } from './version.ts';
 
@@ -40,19 +37,8 @@ const RELAY_HEAD_START_MS = { min: 1_000, max: 3_000 } as const;
 /** A relay that the peer proposes together with an IPv6 address waits for so many of the server's round trips. */
 const IPV6_HEAD_START = { roundTrips: 2, minMs: 100, maxMs: 1_000 } as const;
 const LAN_TIMEOUT_MS = 3_000;
-const RELAY_ANSWER_TIMEOUT_MS = 6_000;
 /** Pairing at a relay can fail by chance when both ends arrive in the same instant (§7.3). */
 const RELAY_TRIES = 2;
-const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** What the server says of the peer, or the peer of itself: every other path would end in the same way. */
-const FATAL_HANDSHAKES: ReadonlySet<string> = new Set([
-  'HANDSHAKE_NO_KEY',
-  'HANDSHAKE_KEY_CHANGED',
-  'HANDSHAKE_FINGERPRINT_DIFFERS',
-  'HANDSHAKE_DOWNGRADE_REFUSED',
-  'HANDSHAKE_NATIVE_UNSUPPORTED',
-  'HANDSHAKE_NATIVE_MISSING',
-]);
 /** Whoever answers is a stranger until the key exchange has shown the host's key. */
 const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
 
@@ -75,7 +61,7 @@ class Connector {
   readonly #options: ConnectPeerOptions;
   readonly #server: ServerAddress;
   readonly #race: PathRace;
-  readonly #founder: SessionFounder;
+  readonly #keys: KeyExchanges;
   #relayStarted = false;
   #relayTimer: NodeJS.Timeout | null = null;
   #directRunning = 0;
@@ -94,7 +80,7 @@ class Connector {
     this.#server = server;
     this.#nat = options.nat;
     this.#race = new PathRace(options.signal);
-    this.#founder = new SessionFounder(options.join ?? null);
+    this.#keys = new KeyExchanges(options, server, (error) => this.#race.fail(error));
     this.#race.signal.addEventListener('abort', () => this.#cleanUp(), { once: true });
   }
 
@@ -266,7 +252,7 @@ class Connector {
     const remote = unmangleAddress(response.socketAddr);
     remote.host = normalizeHost(remote.host);
     const introduction: Introduction = {
-      hostKey: this.#hostKey(response.pk),
+      hostKey: this.#keys.hostKey(response.pk),
       relayServer: response.relayServer,
     };
     if (path === 'auto') this.#standby = () => this.#requestRelay(introduction, address);
@@ -309,7 +295,7 @@ class Connector {
           const timeoutMs = lan ? LAN_TIMEOUT_MS : PUNCH_TIMEOUT_MS;
           link = new TcpLink(await punchTcpAsController({ remote, localPort, timeoutMs, signal }), STRANGER);
         }
-        return await this.#secure(link, introduction.hostKey, signal);
+        return await this.#keys.secure(link, introduction.hostKey, signal);
       },
       onFailed,
     );
@@ -340,7 +326,7 @@ class Connector {
       'relay',
       async (signal) => {
         const link = await early.take(introduction.relayServer, response.relayTicket);
-        return await this.#secureRelayed(link, name, introduction.hostKey, signal);
+        return await this.#keys.secureRelayed(link, name, introduction.hostKey, signal);
       },
       () => {
         this.#relayStarted = false;
@@ -360,7 +346,7 @@ class Connector {
     this.#progress('punch', `ipv6 ${formatHostPort(remote)}`);
     this.#race.attempt(
       'ipv6',
-      async (signal) => await this.#secure(await link, hostKey, signal),
+      async (signal) => await this.#keys.secure(await link, hostKey, signal),
       () => {
         this.#ipv6Running = false;
       },
@@ -375,7 +361,7 @@ class Connector {
       return;
     }
     const { path } = this.#options;
-    const hostKey = this.#hostKey(response.pk ?? new Uint8Array(0));
+    const hostKey = this.#keys.hostKey(response.pk ?? new Uint8Array(0));
     const ipv6 = path !== 'relay' && this.#tryIPv6(response.socketAddrV6, hostKey);
     if (ipv6 && path === 'ipv6') return;
     if (path !== 'auto' && path !== 'relay')
@@ -390,7 +376,7 @@ class Connector {
       'relay',
       async (signal) => {
         if (waiting)
-          return await this.#secureRelayed(await waiting.take(relayServer, response.relayTicket), relayServer, hostKey, signal);
+          return await this.#keys.secureRelayed(await waiting.take(relayServer, response.relayTicket), relayServer, hostKey, signal);
         if (ipv6) await this.#ipv6HeadStart(punchMs);
         return await this.#joinRelay({ relayServer, hostKey }, response.uuid, response.relayTicket, signal);
       },
@@ -423,26 +409,9 @@ class Connector {
       'relay',
       async (signal) => {
         const connection = await this.#open(address);
-        const uuid = randomUUID();
-        let ticket: Uint8Array | null | undefined;
-        try {
-          connection.send({
-            requestRelay: {
-              id: this.#options.peerId,
-              uuid,
-              relayServer: introduction.relayServer,
-              secure: introduction.hostKey !== null,
-              connType: this.#options.connType,
-              wantTicket: true,
-            },
-          });
-          const answer = (await connection.receive(RELAY_ANSWER_TIMEOUT_MS, signal))?.relayResponse;
-          if (!answer) throw peerSilent(this.#options.peerId, RELAY_ANSWER_TIMEOUT_MS);
-          if (answer.refuseReason) throw relayRefused(answer.refuseReason);
-          ticket = answer.relayTicket;
-        } finally {
-          connection.destroy();
-        }
+        const { peerId: id, connType } = this.#options;
+        const { relayServer, hostKey } = introduction;
+        const { uuid, ticket } = await askForRelay(connection, { id, relayServer, connType, secure: hostKey !== null }, signal);
         return await this.#joinRelay(introduction, uuid, ticket, signal);
       },
       () => {
@@ -472,51 +441,6 @@ class Connector {
       },
       signal,
     );
-    return await this.#secureRelayed(link, name, hostKey, signal);
-  }
-
-  async #secureRelayed(link: NetLink, name: string, hostKey: Uint8Array | null, signal: AbortSignal): Promise<SecuredLink> {
-    try {
-      return await this.#secure(link, hostKey, signal);
-    } catch (error) {
-      const code = error instanceof LiteDeskError ? error.code : '';
-      if (code === 'HANDSHAKE_PEER_CLOSED' || code === 'HANDSHAKE_TIMEOUT') throw relayNotPaired(name, error);
-      throw error;
-    }
-  }
-
-  async #secure(link: NetLink, hostKey: Uint8Array | null, signal: AbortSignal): Promise<SecuredLink> {
-    this.#progress('handshake', link.remoteAddress);
-    try {
-      const { identity, peerId, allowPlaintext, pinned, nativeOnly, fingerprint } = this.#options;
-      const founder = this.#founder;
-      return await founder.found(link, (held) =>
-        secureAsController(held, {
-          peerId,
-          hostKey,
-          allowPlaintext,
-          pinned,
-          nativeOnly,
-          ...(fingerprint ? { fingerprint } : {}),
-          // Known only when the host's offer is answered: another path may have made the session meanwhile.
-          ...(identity ? { native: { identity, get join() { return founder.ticket ?? undefined; } } } : {}),
-          timeoutMs: HANDSHAKE_TIMEOUT_MS,
-          signal,
-        }),
-      );
-    } catch (error) {
-      link.destroy();
-      if (error instanceof LiteDeskError && FATAL_HANDSHAKES.has(error.code)) this.#race.fail(error);
-      throw error;
-    }
-  }
-
-  /** The peer's key as the server vouches for it (§11.1); null where that does not verify or names another id. */
-  #hostKey(signed: Uint8Array): Uint8Array | null {
-    if (signed.length === 0 || this.#server.key === '') return null;
-    const serverKey = Buffer.from(this.#server.key, 'base64');
-    if (serverKey.length !== 32) return null;
-    const vouched = openIdPk(signed, serverKey);
-    return vouched && vouched.id === this.#options.peerId && vouched.pk.length === 32 ? vouched.pk : null;
+    return await this.#keys.secureRelayed(link, name, hostKey, signal);
   }
 }
