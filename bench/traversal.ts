@@ -4,7 +4,7 @@
  * network namespaces, joined by a user-space forwarder (e2e/natlab/delay.ts) with a bottleneck, a drop-tail queue, a delay
  * and random loss in each direction. `--write` puts the tables into docs/benchmarks.md.
  */
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { createLab, type Lab, delayUnavailable } from '../e2e/natlab/index.ts';
 import { writeSection } from './document.ts';
@@ -145,6 +145,7 @@ async function main(): Promise<void> {
     await lab.destroy();
   }
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown processor'}, Node ${process.versions.node}`;
+  const load = short(loadavg()[2] ?? 0);
   const text = `## Carriers over an emulated path
 
 On ${machine}. Two namespaces and a user-space forwarder between them: a bottleneck with a drop-tail queue (64 kB at 1 Mbit/s,
@@ -152,6 +153,8 @@ On ${machine}. Two namespaces and a user-space forwarder between them: a bottlen
 ${SMALL_FRAME} bytes every 20 ms, whose time from send to receipt is shown; so it holds everything that waits in front of it, in the
 program, in the system and on the path. "queue" is what datagrams spent in the bottleneck's queue alone. Each measurement is
 ${FOR_MS / 1000} s after ${SETTLE_MS / 1000} s of start; rows of one path follow each other in one run.
+The machine's load over the last 15 minutes was ${load}; above the number of cores, programs wait for each other, which KCP feels
+and TCP in the kernel does not.
 
 ${tableOf(rows)}
 
