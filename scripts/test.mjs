@@ -26,6 +26,8 @@ const TEST_PACKAGES = [
   // Programs for both ends of tunnels.
   ...['curl', 'openssh-server', 'openssh-client', 'iperf3', 'dnsmasq-base', 'bind9-dnsutils', 'postgresql'],
   ...['xauth', 'xterm', 'x11-utils', 'x11-xkb-utils', 'x11-xserver-utils', 'imagemagick', 'fonts-dejavu-core', 'unzip'],
+  // A display with several outputs, which Xvfb has not.
+  ...['xserver-xorg-core', 'xserver-xorg-video-dummy'],
 ];
 
 const total = { passed: 0, failed: 0, skipped: 0 };

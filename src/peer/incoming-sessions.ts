@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '../core/clock.ts';
 import type { Link } from '../core/link.ts';
-import type { PathChange } from '../core/native/contract.ts';
+import type { PathChange, PeerKey } from '../core/native/contract.ts';
 import type { MultipathLink } from '../core/native/multipath.ts';
 import { DARK_MS } from '../core/native/multipath-limits.ts';
 import { HostSession, streamsLink, WATCHED_BY_LINK } from '../core/session/index.ts';
@@ -18,6 +18,7 @@ import type { KnownPeers } from './known-peers.ts';
 import { searchPaths } from './native-paths.ts';
 import { NativeSessions } from './native-sessions.ts';
 import { displayName, ownPlatform, permissionsFor } from './own-platform.ts';
+import type { PathMemory } from './path-memory.ts';
 import type { IncomingInfo } from './peer-contract.ts';
 import type { ServerAddress } from './server-address.ts';
 import type { TunnelHost } from './tunnel/tunnel-host.ts';
@@ -46,6 +47,7 @@ export interface IncomingSessionsOptions {
   readonly desktop: DesktopHost | null;
   readonly server: () => ServerAddress | null;
   readonly portMapper: () => PortMapper | null;
+  readonly memory: PathMemory;
   readonly onAsk: (info: IncomingInfo) => void;
   readonly onOpened: (info: IncomingInfo) => void;
   readonly onPathChanged: (change: { sessionId: string } & PathChange) => void;
@@ -137,7 +139,7 @@ export class IncomingSessions {
       opened = true;
       if (multipath) {
         multipath.darkMs = DARK_MS;
-        this.#followPaths(multipath, link);
+        this.#followPaths(multipath, link, native?.peer ?? null);
       }
       this.#o.known.controllerOpened(server, native);
       this.#attachStreams(multipath ?? link, session, who);
@@ -208,7 +210,7 @@ export class IncomingSessions {
   }
 
   /** From the login on, the controller may find better paths together with us. */
-  #followPaths(multipath: MultipathLink, { native }: SecuredLink): void {
+  #followPaths(multipath: MultipathLink, { native }: SecuredLink, peer: PeerKey | null): void {
     if (!native) return;
     const { id, secretKey: signSecretKey } = this.#o.identity.current;
     const findSession = this.#native.secretOf;
@@ -218,6 +220,7 @@ export class IncomingSessions {
       sessionSecret: native.sessionSecret,
       server: this.#o.server(),
       portMapper: this.#o.portMapper(),
+      memory: peer ? this.#o.memory.of(peer.id) : null,
       exchange: (other, signal) =>
         secureAsHost(other, { id, signSecretKey, allowPlaintext: false, native: { findSession }, signal }),
     });

@@ -9,6 +9,7 @@ import type { NetLink, SecuredLink } from '../net/index.ts';
 import { NetworkWatch } from '../net/network-watch.ts';
 import type { PortMapper } from '../net/portmap/index.ts';
 import { PathManager } from './path-manager.ts';
+import type { PairMemory } from './path-memory.ts';
 import type { PathAttempt } from './path-record.ts';
 import type { PathPortMapper } from './path-round.ts';
 import { resolveServer } from './rendezvous-client.ts';
@@ -22,6 +23,8 @@ export interface NativePathsOptions {
   /** Who tells us our public addresses; null: nobody. */
   readonly server: ServerAddress | null;
   readonly portMapper: PortMapper | null;
+  /** What worked between these two before; null: it is not known who the other is. */
+  readonly memory: PairMemory | null;
   /** The key exchange over a connection that may be one more path: ends with a link that joined this session, or rejects. */
   readonly exchange: (link: NetLink, signal: AbortSignal) => Promise<SecuredLink>;
   readonly onAttempt?: (attempt: PathAttempt) => void;
@@ -41,6 +44,7 @@ export function searchPaths(options: NativePathsOptions): PathManager {
     random: systemRandom,
     servers: (signal) => natTestPorts(server, signal),
     mapper,
+    memory: options.memory,
     hasDirect: () => link.paths.some(({ kind }) => kind !== 'relay'),
     join: async (connection: NetLink, kind: PathKind, signal) => {
       const secured = await exchange(connection, signal);

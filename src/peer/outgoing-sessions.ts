@@ -16,6 +16,7 @@ import { searchPaths } from './native-paths.ts';
 import type { NatType } from './nat-test.ts';
 import { OutgoingLink } from './outgoing-link.ts';
 import { ownPlatform, displayName } from './own-platform.ts';
+import type { PathMemory } from './path-memory.ts';
 import { asAttempt } from './path-record.ts';
 import type { Connected, ConnectOptions } from './peer-contract.ts';
 import type { Attempt } from './race.ts';
@@ -43,6 +44,7 @@ export interface OutgoingSessionsOptions {
   /** The NAT label of our registration; wins over what is known of another server. Null: none. */
   readonly registeredNat: () => NatType | null;
   readonly portMapper: () => PortMapper | null;
+  readonly memory: PathMemory;
   /** Our server signs with a newer key than the one that is known here. */
   readonly onNewerKey: () => void;
 }
@@ -197,6 +199,7 @@ export class OutgoingSessions {
       sessionSecret: join.sessionSecret,
       server,
       portMapper: this.#o.portMapper(),
+      memory: this.#o.memory.of(peerId),
       exchange: (other, signal) =>
         secureAsController(other, { peerId, hostKey, allowPlaintext: false, native: { identity, join }, signal }),
       onAttempt: (attempt) => onAttempt(asAttempt(attempt)),

@@ -46,6 +46,7 @@ function start(role: PathRole): Rig {
     random: (n) => random.bytes(n),
     servers: async () => [],
     mapper: null,
+    memory: null,
     hasDirect: () => state.direct,
     join: async () => {},
     onAttempt: (attempt) => attempts.push(attempt),

@@ -13,6 +13,7 @@ import type { PathKind } from '../core/native/contract.ts';
 import type { HostPort } from '../core/wire/index.ts';
 import type { NetLink } from '../net/index.ts';
 import { localAddresses } from '../net/local-addresses.ts';
+import type { PairMemory } from './path-memory.ts';
 import { type PathAttempt, PathRecord } from './path-record.ts';
 import { type PathPortMapper, PathRound } from './path-round.ts';
 
@@ -36,6 +37,8 @@ export interface PathManagerOptions {
   readonly hasDirect: () => boolean;
   /** Runs the key exchange that joins the session and adds the path. */
   readonly join: (link: NetLink, kind: PathKind, signal: AbortSignal) => Promise<void>;
+  /** What worked between these two before. */
+  readonly memory: PairMemory | null;
   readonly onAttempt?: (attempt: PathAttempt) => void;
 }
 
@@ -119,15 +122,17 @@ export class PathManager {
     this.#cancelNext = null;
     this.#round?.close();
     this.#number = number;
-    const { role, sessionSecret, random, mapper, join, servers } = this.#options;
+    const { role, sessionSecret, random, mapper, join, servers, memory } = this.#options;
     const round = new PathRound({
       ...{ round: number, role, sessionSecret, clock, random, mapper, join },
       allowance: this.#allowance,
       servers,
+      best: memory?.best() ?? null,
       epochMs: this.#epochMs,
       send: (offer) => void channel.send(encodeOffer(offer)),
       onAttempt: (attempt) => {
         this.#record.add(attempt);
+        if (attempt.outcome === 'ok') memory?.worked(attempt.way);
         this.#options.onAttempt?.(attempt);
       },
     });
@@ -145,6 +150,7 @@ export class PathManager {
       this.#failures = 0;
       return;
     }
+    this.#options.memory?.failed();
     const pauses = PATH_LIMITS.roundBackoffMs;
     const pauseMs = pauses[Math.min(this.#failures, pauses.length - 1)] ?? 0;
     this.#failures += 1;

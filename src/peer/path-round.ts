@@ -10,6 +10,7 @@ import { type Candidate, familyOf, scopeOf } from '../core/nat/candidates.ts';
 import { PATH_LIMITS } from '../core/nat/limits.ts';
 import { type Network, UNKNOWN_NETWORK } from '../core/nat/network.ts';
 import type { ChangingPorts, Offer } from '../core/nat/offer.ts';
+import { reordered } from '../core/nat/outcomes.ts';
 import { type PlannedWay, planWays, type Way, whyNotDirect } from '../core/nat/plan.ts';
 import type { PathRole } from '../core/nat/probe-packet.ts';
 import type { SprayAllowance } from '../core/nat/spray.ts';
@@ -60,6 +61,8 @@ export interface PathRoundOptions {
   /** Runs the key exchange and gives the link to the session. Rejects when the other end is not who it should be. */
   readonly join: (link: NetLink, kind: PathKind, signal: AbortSignal) => Promise<void>;
   readonly onAttempt: (attempt: PathAttempt) => void;
+  /** What worked between these two before, and gets no pause now; null: nothing is known. */
+  readonly best: Way | null;
   /** When the session's link stood, by the clock. */
   readonly epochMs: number;
 }
@@ -145,7 +148,8 @@ export class PathRound {
     this.#candidates.push(...punch.localCandidates);
     this.#after(START_AFTER_MS, () => this.#start());
     this.#after(OFFER_AFTER_MS, () => this.#offer(true));
-    this.#after(TCP_AFTER_MS, () => void this.#runTcp(servers));
+    const { best } = this.#options;
+    this.#after(best?.startsWith('tcp') ? 0 : TCP_AFTER_MS, () => void this.#runTcp(servers));
     // The host begins when it hears of the round.
     if (role === 'controller') this.#offer();
     this.#map('udp', punch.localPort(4) ?? 0);
@@ -244,7 +248,8 @@ export class PathRound {
   }
 
   #ways(): PlannedWay[] {
-    return planWays(this.#mine(), this.#theirs ?? UNKNOWN_NETWORK, { samePublicAddress: this.#samePublicAddress() });
+    const plan = planWays(this.#mine(), this.#theirs ?? UNKNOWN_NETWORK, { samePublicAddress: this.#samePublicAddress() });
+    return reordered(plan, this.#options.best);
   }
 
   #samePublicAddress(): boolean {
@@ -258,7 +263,7 @@ export class PathRound {
     if (this.#birthday || !this.#theirs || !target || this.#seen?.udp !== 'symmetric-random') return;
     if (!this.#ways().some(({ way }) => way === 'udp-birthday')) return;
     this.#birthday = true;
-    this.#after(BIRTHDAY_AFTER_MS, () => {
+    this.#after(this.#options.best === 'udp-birthday' ? 0 : BIRTHDAY_AFTER_MS, () => {
       this.#offer(true, true);
       void this.#punch?.scatter(target.address);
     });

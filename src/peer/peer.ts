@@ -22,6 +22,7 @@ import { OutgoingSessions } from './outgoing-sessions.ts';
 import { OwnServer } from './own-server.ts';
 import type { Connected, ConnectOptions, IncomingInfo, PeerEvents, PeerOptions } from './peer-contract.ts';
 import { PeerNetwork } from './peer-network.ts';
+import { PathMemory } from './path-memory.ts';
 import { PinStore } from './pins.ts';
 import { OfferedServices } from './publish/offered-services.ts';
 import { Publisher } from './publish/publisher.ts';
@@ -91,6 +92,7 @@ export class Peer extends Emitter<PeerEvents> {
       known: new KnownPeers(this.#pins, log),
       server: () => this.server,
       portMapper: () => this.portMapper,
+      memory: new PathMemory(dataDir, Date.now, log),
     };
     this.#incoming = new IncomingSessions({
       ...shared,

@@ -5,7 +5,8 @@
  */
 import { type Network, TCP_CLASSES, type TcpClass, UDP_CLASSES, type UdpClass } from './network.ts';
 
-export type Way = 'lan' | 'hairpin' | 'ipv6' | 'mapped' | 'udp' | 'udp-prediction' | 'udp-birthday' | 'tcp' | 'tcp-prediction' | 'relay';
+export const WAYS = ['lan', 'hairpin', 'ipv6', 'mapped', 'udp', 'udp-prediction', 'udp-birthday', 'tcp', 'tcp-prediction', 'relay'] as const;
+export type Way = (typeof WAYS)[number];
 
 /** `likely`: works by what is known; `possible`: may; `hopeless`: cannot, by what is known. */
 export type Chance = 'likely' | 'possible' | 'hopeless';
