@@ -62,6 +62,16 @@ function alive(): number {
   return heapUsed + external;
 }
 
+/** What stays alive beyond `limit` bytes however often is collected: sockets that were just closed need some turns to go. */
+async function staysAlive(limit: number): Promise<number> {
+  let bytes = alive();
+  for (let turn = 0; turn < 100 && bytes > limit; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    bytes = alive();
+  }
+  return bytes;
+}
+
 const rubbish = (size: number, seed: number): Uint8Array =>
   Uint8Array.from({ length: size }, (_, n) => Math.imul(n + seed, 2654435761) >>> 24);
 
@@ -93,7 +103,8 @@ test('10,000 hostile frames leave nothing behind, and the door open', async () =
   await flood(0, 1_000);
   const before = alive();
   await flood(1_000, 10_000);
-  expect(alive() - before).toBeLessThan(8 * MIB);
+  const limit = before + 8 * MIB;
+  expect(await staysAlive(limit)).toBeLessThan(limit);
 
   const connected = await peer.connect(`127.0.0.1:${port}`, {
     signal: AbortSignal.timeout(20_000),
