@@ -3,18 +3,28 @@
  * handshake is done (a round trip), and are then answered as further paths of its session.
  */
 import type { Duplex } from 'node:stream';
+import { type Clock, systemClock } from '../core/clock.ts';
 import type { LinkHandlers, LinkStats, Transport } from '../core/link.ts';
 import type { SessionTicket } from '../core/native/key-schedule.ts';
 import type { NetLink, SecuredLink } from '../net/index.ts';
 
+/**
+ * ms that others wait for the path that makes the session. Its handshake is a round trip; whoever holds one path must not be
+ * able to hold up the rest by falling silent in the middle of it.
+ */
+export const FOUNDING_MS = 1_500;
+
 export class SessionFounder {
+  readonly #clock: Clock;
   #ticket: SessionTicket | null;
   #founding: HeldLink | null = null;
+  #cancelLimit: (() => void) | null = null;
   readonly #waiting: HeldLink[] = [];
 
   /** @param ticket of a session that is there already: nobody waits for anybody. */
-  constructor(ticket: SessionTicket | null) {
+  constructor(ticket: SessionTicket | null, clock: Clock = systemClock) {
     this.#ticket = ticket;
+    this.#clock = clock;
   }
 
   /** What a path joins; null: it makes the session, if both ends know how. */
@@ -38,6 +48,10 @@ export class SessionFounder {
   #offered(held: HeldLink): void {
     if (this.#ticket === null && this.#founding !== null) {
       this.#waiting.push(held);
+      const founding = this.#founding;
+      this.#cancelLimit ??= this.#clock.setTimer(FOUNDING_MS, () =>
+        founding.destroy(new Error('the other end fell silent during the key exchange, and other paths were waiting')),
+      );
       return;
     }
     if (this.#ticket === null) this.#founding = held;
@@ -49,6 +63,8 @@ export class SessionFounder {
     if (index >= 0) this.#waiting.splice(index, 1);
     if (this.#founding !== held) return;
     this.#founding = null;
+    this.#cancelLimit?.();
+    this.#cancelLimit = null;
     // After a failure the next one makes the session; after a success all of them join it.
     for (const next of this.#waiting.splice(0)) this.#offered(next);
   }
