@@ -114,7 +114,8 @@ export class Scenario {
     this.thereScreen.open('xterm', [
       ...['-T', 'typed-here', '-geometry', `${columns}x${rows}+${x}+${y}`, '-fa', 'DejaVu Sans Mono', '-fs', '13'],
       ...['-bg', '#fdf6e3', '-fg', '#1b3a4b', '-u8', '-e', 'sh', '-c', 'cat > "$0"', this.typedFile],
-    ]);
+      // A fresh machine has no locale set, and without one xterm takes keys for Latin-1.
+    ], { LC_ALL: 'C.UTF-8' });
     await this.thereScreen.waitForWindow('typed-here');
   }
 

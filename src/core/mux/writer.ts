@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Link } from '../link.ts';
-import { LINK_CREDIT, MAX_CONTROL_FRAMES, TURN_BYTES, WRITE_AHEAD_BYTES, WRITE_POLL_MS } from './limits.ts';
+import { LINK_CREDIT, LONE_TURN_BYTES, MAX_CONTROL_FRAMES, TURN_BYTES, WRITE_AHEAD_BYTES, WRITE_POLL_MS } from './limits.ts';
 import type { StreamEnd } from './stream.ts';
 
 /** Slowly down, since a link that looks slow may only have rested; at a look a millisecond half of it in 23 ms. */
@@ -125,7 +125,8 @@ export class FairWriter {
       const stream = this.#ring.values().next().value;
       if (!stream) return null;
       this.#ring.delete(stream);
-      const turn = stream.takeTurn(Math.min(TURN_BYTES, this.#credit));
+      const lone = this.#ring.size === 0 && this.#ahead > WRITE_AHEAD_BYTES.first;
+      const turn = stream.takeTurn(Math.min(lone ? LONE_TURN_BYTES : TURN_BYTES, this.#credit));
       if (!turn) continue;
       this.#credit -= turn.bytes;
       if (stream.sendable) this.#ring.add(stream);

@@ -113,6 +113,17 @@ describe('turned against an address that was registered by a forged datagram', (
     expect(rig.server.stats()['push-unproven']).toBeGreaterThan(0);
   });
 
+  it('a computer that has shown nothing yet, as after a restart of the server, is asked with less rather than not at all', async () => {
+    await rig.start();
+    const b = await rig.peer('127.5.0.5');
+    const a = await rig.tcp('127.5.0.2');
+    for (let i = 0; i < 3; i++) {
+      say(a, rig.punch({ relayUuid: `00000000-0000-4000-8000-00000000000${i}`, wantTicket: true }));
+      expect((await receive(b)).punchHole?.socketAddr.length).toBeGreaterThan(0);
+    }
+    expect(rig.server.stats()['push-unproven'] ?? 0).toBe(0);
+  });
+
   it('a peer that ever answered a push, or connected, is not limited', async () => {
     await rig.start({ limits: { udpUnprovenPushBytes: 0 } });
     const b = await rig.peer('127.5.0.3');

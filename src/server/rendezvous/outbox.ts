@@ -44,12 +44,24 @@ export class Outbox {
     this.pushBytes(peer, encodeRendezvous(message), paidBytes);
   }
 
+  /** The same with more in it where that may be sent: an address that has proven nothing yet gets the plain message. */
+  pushFull(peer: Peer, full: hbb.IRendezvousMessage, plain: hbb.IRendezvousMessage, paidBytes: number): void {
+    if (!this.#tryPush(peer, encodeRendezvous(full), paidBytes)) this.push(peer, plain, paidBytes);
+  }
+
   pushBytes(peer: Peer, bytes: Uint8Array, paidBytes: number): void {
-    if (peer.client) return peer.client.send(bytes);
-    if (!peer.path) return;
-    if (this.#credit.spendPush(peer.host, bytes.length, paidBytes))
+    if (!this.#tryPush(peer, bytes, paidBytes))
+      this.#o.counters.count('push-unproven', { id: peer.id, from: peer.host, via: 'udp' });
+  }
+
+  /** False: more bytes than its address may be sent. */
+  #tryPush(peer: Peer, bytes: Uint8Array, paidBytes: number): boolean {
+    if (peer.client) peer.client.send(bytes);
+    else if (peer.path) {
+      if (!this.#credit.spendPush(peer.host, bytes.length, paidBytes)) return false;
       peer.path.send(bytes, { host: peer.host, port: peer.port });
-    else this.#o.counters.count('push-unproven', { id: peer.id, from: peer.host, via: 'udp' });
+    }
+    return true;
   }
 
   /** Regular upkeep. */

@@ -65,12 +65,12 @@ export class Requests {
     if (ask.kind === 'local') return this.#outbox.push(peer, { fetchLocalAddr: common }, bytes);
     const punchHole = {
       ...common,
-      ...this.#relayMeeting(ask, peer, message?.relayUuid ?? ''),
       natType: route.relayOnly ? hbb.NatType.SYMMETRIC : (message?.natType ?? hbb.NatType.UNKNOWN_NAT),
       ...(route.relayOnly ? {} : { ...given('udpPort', udpPort), ...given('upnpPort', validPort(message?.upnpPort)) }),
       ...given('forceRelay', message?.forceRelay === true),
     };
-    this.#outbox.push(peer, { punchHole }, bytes);
+    const meeting = this.#relayMeeting(ask, peer, message?.relayUuid ?? '');
+    this.#outbox.pushFull(peer, { punchHole: { ...punchHole, ...meeting } }, { punchHole }, bytes);
   }
 
   /** What the controlled side needs to meet a controller at the relay that waits there already; nothing, if none does. */
