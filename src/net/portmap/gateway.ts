@@ -30,7 +30,7 @@ export function gatewayFromProc(table: string): string | null {
   return best?.address ?? null;
 }
 
-/** The same from what `netstat -rn` (macOS) and `route print` (Windows) print. Tested with recorded tables only. */
+/** The same from what `netstat -rn` (macOS) and `route print` (Windows) print. Tested with tables written after their manuals only. */
 export function gatewayFromTable(table: string): string | null {
   for (const line of table.slice(0, MAX_TABLE_BYTES).split('\n')) {
     const gateway = /^\s*(?:default|0\.0\.0\.0\s+0\.0\.0\.0)\s+(\d+\.\d+\.\d+\.\d+)\s/.exec(`${line} `)?.[1];
