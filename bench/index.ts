@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- PART…] [-- --write]`: every measurement beside something else in the same run. Parts: link, kcp,
- * connect, session; all by default. `--write` puts the tables into docs/benchmarks.md and docs/nat-matrix.md.
+ * connect, session; all by default. `--write` puts the tables into docs/benchmarks.md.
  */
 import { cpus } from 'node:os';
 import { join } from 'node:path';

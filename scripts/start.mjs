@@ -40,7 +40,8 @@ function checkSandbox(dist) {
 }
 
 /** Said by libraries inside Chromium at every start: settings that its encoder adjusts, and a D-Bus that is not there. */
-const CHROMIUM_NOISE = /^\[OpenH264\] .*Warning:|:ERROR:bus\.cc\(\d+\)\] Failed to connect to the bus/;
+const CHROMIUM_NOISE =
+  /^\[OpenH264\] .*Warning:|:ERROR:bus\.cc\(\d+\)\] Failed to connect to the bus|:ERROR:object_proxy\.cc\(\d+\)\] Failed to call method: org\.freedesktop\.DBus\./;
 
 async function main() {
   build();

@@ -4,6 +4,7 @@ import { buildCli, type CliProcess } from '../lib/cli-process.ts';
 import { PASSWORD } from '../lib/world.ts';
 import { labUnavailable } from '../natlab/index.ts';
 import { DNS_ANSWER, programsUnavailable, SERVICE_PORTS, type Services, startServices } from './services.ts';
+import { expectPsql, expectSsh } from './exchanges.ts';
 import { listeningPorts, TunnelWorld } from './tunnel-world.ts';
 
 const unavailable = labUnavailable() ?? programsUnavailable();
@@ -57,18 +58,11 @@ describe.skipIf(unavailable !== null)("Debian's own programs at both ends, peers
     });
 
     test('ssh, with what it reads and writes at the same time, and its end', async () => {
-      const ssh = `ssh -p ${port('ssh')} -i ${services.sshKey} -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@127.0.0.1`;
-      const done = await world.shell(`head -c 3000000 /dev/urandom > /tmp/$$.in; md5sum < /tmp/$$.in; ${ssh} md5sum < /tmp/$$.in; ${ssh} 'exit 7'; echo $?; rm /tmp/$$.in`);
-      const [sent, received, code] = done.stdout.split('\n');
-      expect(received, done.stderr).toBe(sent);
-      expect(code).toBe('7');
+      await expectSsh(world, { host: '127.0.0.1', port: port('ssh') }, services.sshKey);
     });
 
-    test('psql and PostgreSQL', async (context) => {
-      if (!services.hasPostgres) return context.skip('postgresql is not installed');
-      const query = 'select sum(n), md5(string_agg(n::text, \',\')) from generate_series(1, 100000) n';
-      const answer = await world.run('psql', ['-h', '127.0.0.1', '-p', String(port('postgres')), '-U', 'postgres', '-Atc', query]);
-      expect(answer.stdout.trim(), answer.stderr).toMatch(/^5000050000\|[0-9a-f]{32}$/);
+    test('psql and PostgreSQL', async () => {
+      await expectPsql(world, { host: '127.0.0.1', port: port('postgres') });
     });
 
     test('iperf3, both ways and several streams at once', async () => {

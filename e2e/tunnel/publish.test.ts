@@ -7,6 +7,7 @@ import { startNginx } from '../lib/nginx.ts';
 import { PASSWORD } from '../lib/world.ts';
 import { labUnavailable } from '../natlab/index.ts';
 import { DNS_ANSWER, programsUnavailable, SERVICE_PORTS, type Services, startServices } from './services.ts';
+import { expectPsql, expectSsh } from './exchanges.ts';
 import { listeningPorts, TunnelWorld } from './tunnel-world.ts';
 
 const unavailable = labUnavailable() ?? programsUnavailable();
@@ -68,15 +69,8 @@ describe.skipIf(unavailable !== null)('services behind a NAT on the public side 
     const server = world.world.serverAddress;
     expect(any).toMatchObject({ kind: 'tcp', address: server, url: `tcp://${server}:${any['port']}` });
     expect(await curl(`http://${server}:${any['port']}/file | md5sum`)).toContain(services.fileMd5);
-    const ssh = `ssh -p ${PORTS.ssh} -i ${services.sshKey} -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@${server}`;
-    const done = await world.shell(`head -c 3000000 /dev/urandom > /tmp/$$.in; md5sum < /tmp/$$.in; ${ssh} md5sum < /tmp/$$.in; ${ssh} 'exit 7'; echo $?; rm /tmp/$$.in`);
-    const [sent, received, code] = done.stdout.split('\n');
-    expect({ received, code }, done.stderr).toEqual({ received: sent, code: '7' });
-    if (services.hasPostgres) {
-      const query = "select sum(n), md5(string_agg(n::text, ',')) from generate_series(1, 100000) n";
-      const answer = await world.run('psql', ['-h', server, '-p', String(PORTS.postgres), '-U', 'postgres', '-Atc', query]);
-      expect(answer.stdout.trim(), answer.stderr).toMatch(/^5000050000\|[0-9a-f]{32}$/);
-    }
+    await expectSsh(world, { host: server, port: PORTS.ssh }, services.sshKey);
+    await expectPsql(world, { host: server, port: PORTS.postgres });
     const answers = await world.shell(`for i in 1 2 3; do dig @${server} -p ${PORTS.dns} desk.test +short +tries=3 +time=2; done`);
     expect(answers.stdout.trim().split('\n')).toEqual([DNS_ANSWER, DNS_ANSWER, DNS_ANSWER]);
     // Killed without a word: its ports are free again, for itself.

@@ -22,13 +22,14 @@ const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
 
 /** Null when all programs are there, else one sentence that says what is missing. */
 export function programsUnavailable(): string | null {
-  const missing = Object.entries(PROGRAMS).filter(([, files]) => !files.every((file) => existsSync(file)));
-  return missing.length === 0 ? null : `not installed: ${missing.map(([name]) => name).join(', ')}`;
+  const missing = Object.keys(PROGRAMS).filter((name) => !PROGRAMS[name]?.every((file) => existsSync(file)));
+  if (postgresDirectory() === '') missing.push('postgresql');
+  return missing.length === 0 ? null : `not installed: ${missing.join(', ')}`;
 }
 
-/** Where Debian keeps its PostgreSQL; null when it is not installed (it is large, so it may be missing). */
-export function postgresDirectory(): string | null {
-  return sh('ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1 || true').trim() || null;
+/** Where Debian keeps the newest PostgreSQL that is there; '' without one. */
+function postgresDirectory(): string {
+  return sh('ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1 || true').trim();
 }
 
 export interface Services {
@@ -36,7 +37,6 @@ export interface Services {
   readonly sshKey: string;
   /** MD5 of `/file` of nginx. */
   readonly fileMd5: string;
-  readonly hasPostgres: boolean;
 }
 
 /** Starts everything on `host`, with files in `directory`; resolves when all listen. The lab ends it. */
@@ -47,7 +47,6 @@ export async function startServices(host: LabHost, directory: string): Promise<S
   mkdirSync(www);
   sh(`head -c ${FILE_BYTES} /dev/urandom > ${www}/file; echo hello > ${www}/index.html; mkdir -p /run/sshd
     ssh-keygen -q -t ed25519 -N '' -f ${path('host_key')}; ssh-keygen -q -t ed25519 -N '' -f ${path('user_key')}`);
-  const postgres = postgresDirectory();
   host.spawn('/usr/sbin/sshd', [
     ...['-D', '-e', '-f', '/dev/null', '-p', String(SERVICE_PORTS.ssh), '-h', path('host_key')],
     ...['-o', 'UsePAM=no', '-o', 'StrictModes=no', '-o', 'PermitRootLogin=yes', '-o', `PidFile=${path('sshd.pid')}`],
@@ -62,16 +61,16 @@ export async function startServices(host: LabHost, directory: string): Promise<S
   host.spawn(process.execPath, [path('websocket.mjs'), String(SERVICE_PORTS.websocket)], {
     env: { WS_MODULE: join(import.meta.dirname, '..', '..', 'node_modules', 'ws', 'wrapper.mjs') },
   });
-  if (postgres) startPostgres(host, postgres, path('postgres'));
+  startPostgres(host, postgresDirectory(), path('postgres'));
   await startNginx({
     directory: path('nginx'),
     host,
     port: SERVICE_PORTS.http,
     http: `server { listen ${SERVICE_PORTS.http}; root ${www}; client_max_body_size 64m; location /put { return 204; } }`,
   });
-  const ports = Object.entries(SERVICE_PORTS).filter(([name]) => name !== 'dns' && (name !== 'postgres' || postgres));
+  const ports = Object.entries(SERVICE_PORTS).filter(([name]) => name !== 'dns');
   await listening(host, ports.map(([, port]) => port));
-  return { sshKey: path('user_key'), fileMd5: sh(`md5sum < ${www}/file`).slice(0, 32), hasPostgres: postgres !== null };
+  return { sshKey: path('user_key'), fileMd5: sh(`md5sum < ${www}/file`).slice(0, 32) };
 }
 
 /** PostgreSQL does not run as root, so it gets Debian's user for it. */

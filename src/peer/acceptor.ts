@@ -71,8 +71,8 @@ export class Acceptor {
   readonly #seen = new Map<string, number>();
   /** Holes over IPv6 that are open now, and the address of each for the answer. */
   readonly #holes = new Map<string, Promise<Uint8Array>>();
-  /** Places at the relay that we went to lately. */
-  readonly #meetings = new Set<string>();
+  /** Places at the relay that we went to lately, and when. */
+  readonly #meetings = new Map<string, number>();
   #pending = 0;
 
   constructor(options: AcceptorOptions) {
@@ -141,9 +141,10 @@ export class Acceptor {
   #meetAtRelay({ relayUuid, relayTicket, relayServer }: hbb.PunchHole, controller: HostPort): hbb.IPunchHoleSent {
     if (relayUuid === '' || !this.#options.findSession) return {};
     // The controller names one place in each of its requests.
+    const now = performance.now();
+    for (const [other, at] of this.#meetings) if (now - at > MEETING_MS) this.#meetings.delete(other);
     if (!this.#meetings.has(relayUuid) && this.#meetings.size < MAX_PENDING) {
-      this.#meetings.add(relayUuid);
-      setTimeout(() => this.#meetings.delete(relayUuid), MEETING_MS).unref();
+      this.#meetings.set(relayUuid, now);
       const relay = relayAddress(relayServer, this.#options.server);
       const request = { licenceKey: this.#options.server.key, uuid: relayUuid, ...(relayTicket.length > 0 ? { relayTicket } : {}) };
       joinRelay(relay, request, this.#abort.signal).then(
