@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream';
 import type { FrameCipher } from '../core/crypto/frame-cipher.ts';
-import type { LinkClose, LinkHandlers, LinkStats, Transport } from '../core/link.ts';
+import type { LinkClose, LinkHandlers } from '../core/link.ts';
 import type { NativeState } from '../core/native/contract.ts';
 import { rawRefused, sealError } from './handshake-errors.ts';
+import { DelegatedLink } from './delegated-link.ts';
 import type { NetLink } from './net-link.ts';
 
 /** A link behind the key exchange: frames are plain protobuf bytes for the user and sealed on the wire. */
@@ -33,8 +34,7 @@ export interface SecuredState {
  * Seals and opens on top of another link. Takes the link's handlers over at once, and holds it paused until it has
  * handlers of its own, so that nothing is decrypted before somebody takes it and the raw switch finds the bytes below.
  */
-export class SecuredNetLink implements SecuredLink {
-  readonly #link: NetLink;
+export class SecuredNetLink extends DelegatedLink implements SecuredLink {
   readonly #cipher: FrameCipher | undefined;
   readonly peerKey: Uint8Array | null;
   readonly native: NativeState | null;
@@ -44,7 +44,7 @@ export class SecuredNetLink implements SecuredLink {
   #close: LinkClose | undefined;
 
   constructor(link: NetLink, state: SecuredState) {
-    this.#link = link;
+    super(link);
     this.#cipher = state.cipher;
     this.peerKey = state.peerKey ?? null;
     this.native = state.native ?? null;
@@ -66,25 +66,6 @@ export class SecuredNetLink implements SecuredLink {
   get encrypted(): boolean {
     return this.#cipher !== undefined;
   }
-  get transport(): Transport {
-    return this.#link.transport;
-  }
-  get localAddress(): string {
-    return this.#link.localAddress;
-  }
-  get remoteAddress(): string {
-    return this.#link.remoteAddress;
-  }
-  /** As on the wire: sizes include the seal. */
-  get stats(): LinkStats {
-    return this.#link.stats;
-  }
-  get bufferedBytes(): number {
-    return this.#link.bufferedBytes;
-  }
-  get closed(): boolean {
-    return this.#link.closed;
-  }
 
   setHandlers(handlers: LinkHandlers): void {
     const first = !this.#handlers;
@@ -93,48 +74,40 @@ export class SecuredNetLink implements SecuredLink {
     if (close) {
       this.#close = undefined;
       queueMicrotask(() => this.#handlers?.onClose(close));
-    } else if (first && !this.#paused) this.#link.resume();
+    } else if (first && !this.#paused) this.below.resume();
   }
 
-  send(payload: Uint8Array): boolean {
+  override send(payload: Uint8Array): boolean {
     // A frame that cannot leave must not use up a nonce, and a closed link needs no cipher.
-    if (this.#link.closed) return false;
-    return this.#link.send(this.#cipher ? this.#cipher.seal(payload) : payload);
+    if (this.below.closed) return false;
+    return this.below.send(this.#cipher ? this.#cipher.seal(payload) : payload);
   }
 
   sendParts(head: Uint8Array, body: Uint8Array): boolean {
-    if (this.#link.closed) return false;
-    if (this.#cipher?.sealParts) return this.#link.send(this.#cipher.sealParts(head, body));
+    if (this.below.closed) return false;
+    if (this.#cipher?.sealParts) return this.below.send(this.#cipher.sealParts(head, body));
     return this.send(Buffer.concat([head, body]));
   }
 
-  setMaxPayload(bytes: number): void {
-    this.#link.setMaxPayload(this.#cipher ? bytes + this.#cipher.overheadBytes : bytes);
+  override setMaxPayload(bytes: number): void {
+    this.below.setMaxPayload(this.#cipher ? bytes + this.#cipher.overheadBytes : bytes);
   }
 
-  pause(): void {
+  override pause(): void {
     this.#paused = true;
-    this.#link.pause();
+    this.below.pause();
   }
 
-  resume(): void {
+  override resume(): void {
     this.#paused = false;
-    if (this.#handlers) this.#link.resume();
-  }
-
-  close(): void {
-    this.#link.close();
-  }
-
-  destroy(error?: Error): void {
-    this.#link.destroy(error);
+    if (this.#handlers) this.below.resume();
   }
 
   /** Encryption ends with the framing (session §7.4): the raw stream is as readable as the network is. */
   takeRaw(): Duplex {
     // What would follow in clear here goes over virtual streams instead.
     if (this.native) throw rawRefused();
-    return this.#link.takeRaw();
+    return this.below.takeRaw();
   }
 
   #onFrame(payload: Uint8Array): void {
@@ -146,7 +119,7 @@ export class SecuredNetLink implements SecuredLink {
       try {
         plain = this.#cipher.open(payload);
       } catch (error) {
-        this.#link.destroy(sealError(error, this.#link.remoteAddress));
+        this.below.destroy(sealError(error, this.below.remoteAddress));
         return;
       }
     this.#handlers?.onFrame(plain);

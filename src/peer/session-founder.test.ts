@@ -62,3 +62,18 @@ test('a path that falls silent in the middle of it holds the others up for a mom
   await good.result;
   expect(founder.ticket).toEqual(SECRETS);
 });
+
+test('who waited and went away does not cost the slow path its place', async () => {
+  const clock = new VirtualClock();
+  const founder = new SessionFounder(null, clock);
+  const [slow, other] = [exchange(founder), exchange(founder)];
+  slow.link.feed(OFFER);
+  other.link.feed(OFFER);
+  other.link.destroy(new Error('gone'));
+  await expect(other.result).rejects.toThrow('gone');
+  clock.advance(2 * FOUNDING_MS);
+  expect(slow.link.closed).toBe(false);
+  slow.state.finish();
+  await slow.result;
+  expect(founder.ticket).toEqual(SECRETS);
+});

@@ -4,8 +4,9 @@
  */
 import type { Duplex } from 'node:stream';
 import { type Clock, systemClock } from '../core/clock.ts';
-import type { LinkHandlers, LinkStats, Transport } from '../core/link.ts';
+import type { LinkHandlers } from '../core/link.ts';
 import type { SessionTicket } from '../core/native/key-schedule.ts';
+import { DelegatedLink } from '../net/delegated-link.ts';
 import type { NetLink, SecuredLink } from '../net/index.ts';
 
 /**
@@ -61,18 +62,20 @@ export class SessionFounder {
   #done(held: HeldLink): void {
     const index = this.#waiting.indexOf(held);
     if (index >= 0) this.#waiting.splice(index, 1);
+    // Where nobody waits any more it may take its time again.
+    if (this.#founding === held || this.#waiting.length === 0) {
+      this.#cancelLimit?.();
+      this.#cancelLimit = null;
+    }
     if (this.#founding !== held) return;
     this.#founding = null;
-    this.#cancelLimit?.();
-    this.#cancelLimit = null;
     // After a failure the next one makes the session; after a success all of them join it.
     for (const next of this.#waiting.splice(0)) this.#offered(next);
   }
 }
 
 /** A link whose first frame is delivered when somebody says so. */
-class HeldLink implements NetLink {
-  readonly #link: NetLink;
+class HeldLink extends DelegatedLink implements NetLink {
   readonly #onFirst: () => void;
   #handlers: LinkHandlers | null = null;
   #first: Uint8Array | null = null;
@@ -80,27 +83,8 @@ class HeldLink implements NetLink {
   #paused = false;
 
   constructor(link: NetLink, onFirst: () => void) {
-    this.#link = link;
+    super(link);
     this.#onFirst = onFirst;
-  }
-
-  get transport(): Transport {
-    return this.#link.transport;
-  }
-  get localAddress(): string {
-    return this.#link.localAddress;
-  }
-  get remoteAddress(): string {
-    return this.#link.remoteAddress;
-  }
-  get stats(): LinkStats {
-    return this.#link.stats;
-  }
-  get bufferedBytes(): number {
-    return this.#link.bufferedBytes;
-  }
-  get closed(): boolean {
-    return this.#link.closed;
   }
 
   release(): void {
@@ -108,49 +92,37 @@ class HeldLink implements NetLink {
     const handlers = this.#handlers;
     this.#released = true;
     this.#first = null;
-    if (this.#link.closed || !handlers || !first) return;
-    this.#link.setHandlers(handlers);
+    if (this.below.closed || !handlers || !first) return;
+    this.below.setHandlers(handlers);
     handlers.onFrame(first);
-    if (!this.#paused) this.#link.resume();
+    if (!this.#paused) this.below.resume();
   }
 
   setHandlers(handlers: LinkHandlers): void {
     this.#handlers = handlers;
     if (this.#released) {
-      this.#link.setHandlers(handlers);
+      this.below.setHandlers(handlers);
       return;
     }
-    this.#link.setHandlers({
+    this.below.setHandlers({
       onFrame: (payload) => {
         this.#first = payload;
-        this.#link.pause();
+        this.below.pause();
         this.#onFirst();
       },
       onClose: (close) => this.#handlers?.onClose(close),
     });
   }
 
-  send(payload: Uint8Array): boolean {
-    return this.#link.send(payload);
-  }
-  setMaxPayload(bytes: number): void {
-    this.#link.setMaxPayload(bytes);
-  }
-  pause(): void {
+  override pause(): void {
     this.#paused = true;
-    this.#link.pause();
+    this.below.pause();
   }
-  resume(): void {
+  override resume(): void {
     this.#paused = false;
-    if (!this.#first) this.#link.resume();
-  }
-  close(): void {
-    this.#link.close();
-  }
-  destroy(error?: Error): void {
-    this.#link.destroy(error);
+    if (!this.#first) this.below.resume();
   }
   takeRaw(): Duplex {
-    return this.#link.takeRaw();
+    return this.below.takeRaw();
   }
 }
