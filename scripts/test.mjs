@@ -33,6 +33,7 @@ const TEST_PACKAGES = [
 const total = { passed: 0, failed: 0, skipped: 0 };
 const skippedNames = [];
 const failedNames = [];
+const flakyNames = [];
 const startedMs = Date.now();
 
 function say(text) {
@@ -40,11 +41,16 @@ function say(text) {
 }
 
 /** Runs one command with its output shown; resolves to true when it ended well. Its process group dies with it. */
-function step(title, command, commandArgs) {
+function step(title, command, commandArgs, extraEnv = {}) {
   return new Promise((done) => {
     const stepMs = Date.now();
     say(`\n── ${title}`);
-    const child = spawn(command, commandArgs, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'], detached: true });
+    const child = spawn(command, commandArgs, {
+      cwd: root,
+      env: { ...env, ...extraEnv },
+      stdio: ['ignore', 'inherit', 'inherit'],
+      detached: true,
+    });
     const group = (signal) => {
       try {
         process.kill(-child.pid, signal);
@@ -114,14 +120,23 @@ function addReport(file, project, ok) {
   total.failed += failedHere;
 }
 
+/** A test that fails is tried once more, as the network is a real one; who needed that is named at the end. */
 async function vitest(project) {
-  const file = join(reports, `${project}.json`);
-  rmSync(file, { force: true });
-  const ok = await step(`${project} tests`, node, [
-    tool('vitest', 'vitest.mjs'),
-    ...['run', '--project', project, '--passWithNoTests', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`],
-  ]);
+  const [file, flaky] = [join(reports, `${project}.json`), join(reports, `${project}-flaky.json`)];
+  for (const old of [file, flaky]) rmSync(old, { force: true });
+  const ok = await step(
+    `${project} tests`,
+    node,
+    [
+      tool('vitest', 'vitest.mjs'),
+      ...['run', '--project', project, '--passWithNoTests', '--retry=1'],
+      ...['--reporter=default', '--reporter=json', `--outputFile.json=${file}`],
+      '--reporter=./scripts/lib/flaky-reporter.mjs',
+    ],
+    { FLAKY_REPORT: flaky },
+  );
   addReport(file, project, ok);
+  if (existsSync(flaky)) flakyNames.push(...JSON.parse(readFileSync(flaky, 'utf8')));
 }
 
 function debianPackages() {
@@ -145,6 +160,7 @@ else if (built) await vitest('e2e');
 else say('\n── e2e tests: not run, as the build failed');
 
 if (skippedNames.length > 0) say(`\nSKIPPED:\n${skippedNames.map((name) => `  ${name}`).join('\n')}`);
+if (flakyNames.length > 0) say(`\nFLAKY (failed once, passed when tried again):\n${flakyNames.map((name) => `  ${name}`).join('\n')}`);
 if (failedNames.length > 0) say(`\nFAILED:\n${failedNames.map((name) => `  ${name}`).join('\n')}`);
 say(`\ntook ${((Date.now() - startedMs) / 1000).toFixed(0)} s`);
 say(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
