@@ -42,8 +42,9 @@ test('mutated frames of the stock key exchange give a plain refusal and nothing 
     );
     expect(code).toMatch(/^(ok|HANDSHAKE_[A-Z_]+)$/);
     codes.set(code, (codes.get(code) ?? 0) + 1);
+  }, (cases) => {
+    // A mutation may hit a byte that does not count, but hardly ever.
+    expect(codes.get('ok') ?? 0).toBeLessThan(cases / 15);
+    expect(codes.size).toBeGreaterThan(3);
   });
-  // A mutation may hit a byte that does not count, but hardly ever.
-  expect(codes.get('ok') ?? 0).toBeLessThan(40);
-  expect(codes.size).toBeGreaterThan(3);
 });

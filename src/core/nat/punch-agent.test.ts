@@ -151,8 +151,7 @@ test('a NAT that picks ports at random is met within three seconds in 98 of 100 
     outcome.a.agent.pollTransmit(outcome.ms + 1_000);
     expect(outcome.a.agent.sprayed).toBe(before);
     times.push(outcome.ms);
-  });
-  expect(times.filter((ms) => ms <= 3_000).length).toBeGreaterThanOrEqual(98);
+  }, (cases) => expect(times.filter((ms) => ms <= 3_000).length).toBeGreaterThanOrEqual(0.98 * cases));
 });
 
 describe('strangers', () => {

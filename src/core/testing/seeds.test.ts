@@ -21,6 +21,23 @@ test('every seed once; SEED picks one, SEEDS sets how many', async () => {
   await expect(seedsOf(4)).rejects.toThrow('SEED=x is not a whole number');
 });
 
+test('what holds over many cases alone is not asked of one', async () => {
+  const asked: number[] = [];
+  const ask = (count: number): Promise<void> => forEachSeed(count, () => {}, (cases) => void asked.push(cases));
+  vi.stubEnv('SEED', '17');
+  vi.stubEnv('SEEDS', '');
+  await ask(4);
+  vi.stubEnv('SEED', '');
+  vi.stubEnv('SEEDS', '3');
+  await ask(4);
+  expect(asked).toEqual([]);
+  vi.stubEnv('SEEDS', '');
+  await ask(4);
+  vi.stubEnv('SEEDS', '9');
+  await ask(4);
+  expect(asked).toEqual([4, 9]);
+});
+
 test('a failure names its seed, whether it comes at once or later', async () => {
   vi.stubEnv('SEED', '');
   const atOnce = forEachSeed(9, (_, seed) => {

@@ -24,12 +24,14 @@ export type SeedRun = (random: SeededRandom, seed: number) => void | Promise<voi
 
 /**
  * Runs `run` for the seeds 1 to `count`, or for the one in the environment's SEED alone. What a run throws is thrown
- * again with its seed in front.
+ * again with its seed in front. `together` checks what only holds over many cases, such as shares and varieties: it is called
+ * at the end with how many there were, unless these were fewer than `count`.
  */
-export async function forEachSeed(count: number, run: SeedRun): Promise<void> {
+export async function forEachSeed(count: number, run: SeedRun, together?: (cases: number) => void): Promise<void> {
   const only = seedFrom('SEED');
   const last = only ?? seedFrom('SEEDS') ?? count;
-  for (let seed = only ?? 1; seed <= last; seed++) {
+  const first = only ?? 1;
+  for (let seed = first; seed <= last; seed++) {
     try {
       const running = run(seededRandom(seed), seed);
       // Most runs are synchronous; thousands of needless turns of the event loop are seconds.
@@ -39,6 +41,8 @@ export async function forEachSeed(count: number, run: SeedRun): Promise<void> {
       throw new Error(`seed ${seed}: ${reason}\n(SEED=${seed} runs this case alone)`, { cause: error });
     }
   }
+  const cases = last - first + 1;
+  if (cases >= count) together?.(cases);
 }
 
 /** mulberry32: small and fast, and good enough to be unkind. */
