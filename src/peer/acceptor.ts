@@ -65,6 +65,11 @@ export interface AcceptorOptions {
   readonly onFailure: (step: string, error: unknown) => void;
 }
 
+/** The place at the relay that we are on our way to, if there is one. */
+interface Meeting {
+  readonly relayUuid?: string;
+}
+
 export class Acceptor {
   readonly #options: AcceptorOptions;
   readonly #abort = new AbortController();
@@ -125,20 +130,20 @@ export class Acceptor {
 
   async #punchHole(message: hbb.PunchHole, controller: HostPort): Promise<void> {
     const symmetric = hbb.NatType.SYMMETRIC;
+    const meeting = this.#meetAtRelay(message, controller);
     const v6 = message.forceRelay ? NO_BYTES : await this.#listenV6(message.socketAddrV6);
     if (message.natType === symmetric || this.#options.nat() === 'symmetric' || message.forceRelay)
       return await this.#createRelay(
-        { socketAddr: message.socketAddr, relayServer: message.relayServer, v6, place: message.relayUuid },
+        { socketAddr: message.socketAddr, relayServer: message.relayServer, v6, ...meeting },
         controller,
       );
-    const meeting = this.#meetAtRelay(message, controller);
     if (message.udpPort > 0 && message.udpPort < 65536)
       return await this.#punchUdp(message, { ...offerV6(v6), ...meeting }, { host: normalizeHost(controller.host), port: message.udpPort });
     await this.#punchTcp(message, v6, meeting, { host: normalizeHost(controller.host), port: controller.port });
   }
 
   /** Goes to the relay where a native controller waits, and gives what to say of it; stock ones do not wait there. */
-  #meetAtRelay({ relayUuid, relayTicket, relayServer }: hbb.PunchHole, controller: HostPort): hbb.IPunchHoleSent {
+  #meetAtRelay({ relayUuid, relayTicket, relayServer }: hbb.PunchHole, controller: HostPort): Meeting {
     if (relayUuid === '' || !this.#options.findSession) return {};
     // The controller names one place in each of its requests.
     const now = performance.now();
@@ -235,13 +240,13 @@ export class Acceptor {
     }
   }
 
-  async #punchTcp(message: hbb.PunchHole, v6: Uint8Array, meeting: hbb.IPunchHoleSent, controller: HostPort): Promise<void> {
+  async #punchTcp(message: hbb.PunchHole, v6: Uint8Array, meeting: Meeting, controller: HostPort): Promise<void> {
     const connection = await this.#openServer();
     // Whose address a web proxy hides cannot be dialled, and behind one we cannot say where the hole is.
     if (controller.port === 0 || connection.isWebSocket) {
       connection.destroy();
       return await this.#createRelay(
-        { socketAddr: message.socketAddr, relayServer: message.relayServer, v6 },
+        { socketAddr: message.socketAddr, relayServer: message.relayServer, v6, ...meeting },
         controller,
       );
     }
@@ -312,24 +317,26 @@ export class Acceptor {
     );
   }
 
-  /** §9.4. Without `uuid` we are the ones who propose the relay; `place`: where the controller waits already. */
+  /** §9.4. Without `uuid` we are the ones who propose the relay; `relayUuid`: where we are on our way to already. */
   async #createRelay(
-    request: { socketAddr: Uint8Array; relayServer: string; uuid?: string; v6?: Uint8Array; place?: string },
+    request: { socketAddr: Uint8Array; relayServer: string; uuid?: string; v6?: Uint8Array; relayUuid?: string },
     controller: HostPort,
   ): Promise<void> {
     const connection = await this.#openServer();
-    const uuid = request.uuid ?? (request.place || randomUUID());
+    const meets = request.relayUuid !== undefined;
+    const uuid = request.uuid ?? request.relayUuid ?? randomUUID();
     connection.send({
       relayResponse: {
         socketAddr: request.socketAddr,
         version: WIRE_VERSION,
-        wantTicket: true,
+        ...(meets ? {} : { wantTicket: true }),
         ...offerV6(request.v6 ?? NO_BYTES),
         ...(request.uuid === undefined
           ? { uuid, relayServer: request.relayServer, id: this.#options.identity().id }
           : {}),
       },
     });
+    if (meets) return connection.close();
     const link = await joinRelay(
       relayAddress(request.relayServer, this.#options.server),
       this.#withTicket(connection, { licenceKey: this.#options.server.key, uuid }),

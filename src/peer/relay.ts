@@ -54,7 +54,7 @@ export async function joinRelay(
       }),
       request,
     ]);
-    link.send(encodeRendezvous({ requestRelay }));
+    link.send(encodeRendezvous({ requestRelay: { ...requestRelay, atRelay: true } }));
     return link;
   } catch (cause) {
     if (signal.aborted) throw aborted();

@@ -1,7 +1,7 @@
 /**
  * Rendezvous or relay, by the first message of a connection that may be for either. Only RequestRelay goes to both: a
  * controller asks the server for it with the relay's name, `secure` and no licence key (rendezvous §9.2b), and both peers
- * join the relay with their licence key, the controlled one without an id (§7).
+ * join the relay with their licence key, the controlled one without an id (§7). Ours say which of the two they mean.
  */
 import { decodeRendezvous } from '../../core/wire/index.ts';
 import type { Service } from './arrival.ts';
@@ -26,6 +26,7 @@ export function serviceOfMessage(message: Uint8Array, joins: Joins): Service {
   if (!beginsWith(message, REQUEST_RELAY_TAG)) return 'rendezvous';
   try {
     const request = decodeRendezvous(message).requestRelay;
+    if (request?.uuid && request.atRelay) return 'relay';
     if (!request?.uuid || request.relayServer || request.secure || request.socketAddr?.length || request.wantTicket)
       return 'rendezvous';
     const { id, uuid, licenceKey } = request;

@@ -62,6 +62,7 @@ describe('the first message', () => {
     ['relay', { licenceKey: 'k', id: '123456789', uuid: 'u', connType: 1 }],
     ['relay', { licenceKey: 'k', uuid: 'u' }],
     ['relay', { uuid: 'u' }],
+    ['relay', { id: '123456789', uuid: 'u', atRelay: true }],
     ['rendezvous', { id: '123456789', uuid: 'u', relayServer: 'r:443', secure: true }],
     ['rendezvous', { id: '123456789', uuid: 'u', relayServer: 'r:443' }],
     ['rendezvous', { id: '123456789', uuid: 'u', secure: true }],
