@@ -1,6 +1,7 @@
 /**
  * `npm run bench [-- PART…] [-- --write]`: every measurement beside something else in the same run. Parts: link, kcp,
- * connect, session; all by default. `--write` puts the tables into docs/benchmarks.md.
+ * connect, session; all by default. `--write` puts the tables into docs/benchmarks.md. Alone: `grid` and `grid-delay`; of the
+ * grid some pairs many times with `grid --pair 'open>UDP blocked' [--pair …] [--tries 50] [--loss 10 …]`.
  */
 import { cpus } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { delayUnavailable, labUnavailable } from '../e2e/natlab/index.ts';
 import { screenUnavailable } from '../e2e/lib/screen.ts';
 import { benchConnect, type ConnectCell } from './connect.ts';
 import { writeSection } from './document.ts';
-import { benchGrid, benchGridDelay } from './grid/index.ts';
+import { benchGrid, benchGridDelay, benchPairs } from './grid/index.ts';
 import { benchKcp } from './kcp.ts';
 import { benchLinks } from './link.ts';
 import { benchSeals } from './seal.ts';
@@ -39,7 +40,10 @@ if (args.includes('grid') || args.includes('grid-delay')) {
   if (missing !== null) process.stdout.write(`SKIPPED, the grid of networks: ${missing}\n`);
   else {
     buildCli();
-    await (args.includes('grid') ? benchGrid : benchGridDelay)(docs, args.includes('--write'));
+    const pairs = valuesOf('--pair');
+    if (pairs.length > 0)
+      await benchPairs({ pairs, tries: Number(valuesOf('--tries')[0] ?? 50), lossPercents: (valuesOf('--loss').length > 0 ? valuesOf('--loss') : [0]).map(Number) });
+    else await (args.includes('grid') ? benchGrid : benchGridDelay)(docs, args.includes('--write'));
   }
   process.exit(0);
 }
@@ -103,6 +107,11 @@ if (args.includes('--write'))
     `# Benchmarks\n\nWritten by \`npm run bench -- --write\` on ${MACHINE}. Ratios matter, absolute figures do not.\n\n${sections.join('\n')}`,
   );
 process.exit(0);
+
+/** Every value given by that option. */
+function valuesOf(option: string): string[] {
+  return args.flatMap((arg, i) => (arg === option ? [args[i + 1] ?? ''] : []));
+}
 
 function matrix(cells: readonly ConnectCell[]): string {
   return table(

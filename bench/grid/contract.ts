@@ -19,4 +19,6 @@ export type CellResult =
       readonly finalMs: number;
       /** Why it stayed with the relay; '' where it did not. */
       readonly reason: string;
+      /** Everything that was tried, one line each. */
+      readonly attempts: readonly string[];
     };

@@ -8,8 +8,8 @@ import { type Connected, Peer } from '../../src/peer/peer.ts';
 import { parseServer } from '../../src/peer/server-address.ts';
 import type { CellResult, GridCommand } from './contract.ts';
 
-/** After the last round of the search has told why there is no direct path, or this long at most. */
-const DIRECT_WITHIN_MS = 9_000;
+/** After the search has told why there is no direct path, or this long at most. */
+const DIRECT_WITHIN_MS = 18_000;
 const CONNECT_TIMEOUT_MS = 30_000;
 
 const [dataDir = '', server = '', key = ''] = process.argv.slice(2);
@@ -52,15 +52,21 @@ async function connect({ id, password, directWithinMs = DIRECT_WITHIN_MS }: Grid
     finalPath: found?.path ?? firstPath,
     finalMs: found?.ms ?? encryptedMs,
     reason: connection.path === 'relay' ? whyRelay(connection) : '',
+    attempts: connection.attempts.map(({ path, ms, outcome, reason }) => `${path} ${outcome} after ${ms} ms: ${reason}`),
   };
   session.close();
   return result;
 }
 
-/** Resolves when the search for a direct path has given up. */
+/** Resolves when a round of the search has found that there is no direct way, or two rounds have found none although there may be one. */
 async function searchEnded(connection: Connected): Promise<void> {
-  while (!connection.attempts.some(({ path, outcome, reason }) => path !== 'relay' && outcome === 'failed' && /^(udp|tcp)|one |both /.test(reason)))
+  for (;;) {
+    const failed = connection.attempts.filter(({ path, outcome }) => (path === 'udp' || path === 'tcp') && outcome === 'failed');
+    // Each round tells of both.
+    const inVain = failed.filter(({ reason }) => reason.includes('within')).length / 2;
+    if (inVain > 1 || (failed.length > 0 && inVain === 0)) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 function whyRelay(connection: Connected): string {

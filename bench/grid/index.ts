@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { birthdayLine, type BirthdayResult, delayTable, gridSummary, gridTable, quantile } from './document.ts';
 import { type GridCell, runGrid } from './grid.ts';
+import { short } from '../table.ts';
 
 const LOSSES = [0, 10] as const;
 const BIRTHDAY_TRIES = 50;
@@ -47,6 +48,33 @@ export async function benchGridDelay(docs: string, write: boolean): Promise<void
   const body = delayTable(cells);
   process.stdout.write(`\n${body}\n`);
   if (write) writeFileSync(join(docs, 'nat-delay.md'), delayDocument(body));
+}
+
+export interface PairsOptions {
+  /** `controller>controlled`, by the names of places. */
+  readonly pairs: readonly string[];
+  readonly tries: number;
+  readonly lossPercents: readonly number[];
+}
+
+/** Some pairs again and again, one after the other: how many of the tries go direct, and what the others tried. */
+export async function benchPairs({ pairs, tries, lossPercents }: PairsOptions): Promise<void> {
+  const split = pairs.map((pair) => pair.split('>') as [string, string]);
+  const cells = await runGrid({ pairs: split, neighbours: [], lossPercents, rounds: tries, concurrency: 1 });
+  for (const lossPercent of lossPercents)
+    for (const [controller, controlled] of split) {
+      const own = cells.filter((cell) => cell.controller === controller && cell.controlled === controlled && cell.lossPercent === lossPercent);
+      const times = own.map(({ result }) => (result.connected && result.finalPath !== 'relay' ? result.finalMs : Infinity)).sort((a, b) => a - b);
+      const direct = times.filter(Number.isFinite).length;
+      const within = times.filter((ms) => ms <= BIRTHDAY_WITHIN_MS).length;
+      process.stdout.write(
+        `${lossPercent} % ${controller} > ${controlled}: ${direct} of ${own.length} direct, ${within} within ${BIRTHDAY_WITHIN_MS / 1000} s; ` +
+          `median ${short(quantile(times, 0.5))} ms, worst ${short(times.at(-1) ?? Number.NaN)} ms\n`,
+      );
+      for (const { result } of own)
+        if (!result.connected) process.stdout.write(`  not connected: ${result.reason}\n`);
+        else if (result.finalPath === 'relay') process.stdout.write(`  relayed: ${result.reason}\n    ${result.attempts.join('\n    ')}\n`);
+    }
 }
 
 async function benchBirthday(): Promise<BirthdayResult> {

@@ -6,11 +6,12 @@ import { createHmac } from 'node:crypto';
 import type { RemoteInfo, Socket } from 'node:dgram';
 import type { Clock } from '../core/clock.ts';
 import type { RandomBytes } from '../core/crypto/random.ts';
-import { type Candidate, familyOf, predictPorts } from '../core/nat/candidates.ts';
+import { type Candidate, familyOf, meetingPort, predictPorts } from '../core/nat/candidates.ts';
 import { classify } from '../core/nat/classify.ts';
 import { PATH_LIMITS } from '../core/nat/limits.ts';
 import { type UdpClass, udpClassOf } from '../core/nat/network.ts';
 import type { Family, Observation } from '../core/nat/observation.ts';
+import type { ChangingPorts } from '../core/nat/offer.ts';
 import { type PathRole, TAG_BYTES } from '../core/nat/probe-packet.ts';
 import { PunchAgent } from '../core/nat/punch-agent.ts';
 import type { SprayAllowance } from '../core/nat/spray.ts';
@@ -20,6 +21,8 @@ import { localAddresses } from './local-addresses.ts';
 import { createPunchSocket } from './punch-udp.ts';
 import { SeenAddress } from './seen-address.ts';
 
+/** The sockets at a meeting of two counting NATs all speak again after this time: some came before the other side was there. */
+const MEETING_AGAIN_MS = 200;
 /** Sockets beside the main one that are seen by the server, to learn how a NAT counts its ports. */
 const COUNTING_SOCKETS = 2;
 
@@ -46,7 +49,7 @@ export interface PunchedSocket {
 export interface SeenNetwork {
   readonly udp: UdpClass;
   /** The last port seen, for a NAT that changes it; null: it does not, or nothing is known. */
-  readonly ports: { readonly last: HostPort; readonly step: number } | null;
+  readonly ports: ChangingPorts | null;
   readonly candidates: readonly Candidate[];
 }
 
@@ -112,17 +115,7 @@ export class NativePunch {
   /** Asks the server; takes one round trip, two behind a NAT that changes its ports. */
   async observe(): Promise<SeenNetwork> {
     const mappings: Observation[] = [];
-    const ask = async (own: OwnSocket): Promise<void> => {
-      const { signal } = this.#abort;
-      const servers = this.#options.servers.filter(({ host }) => familyOf(host) === own.family);
-      const answers = await Promise.all(servers.map((server) => own.seen.ask(server, { signal })));
-      for (const [i, seen] of answers.entries()) {
-        const destination = servers[i];
-        if (!seen || !destination) continue;
-        const local = { host: '', port: own.port };
-        mappings.push({ protocol: 'udp', family: own.family, local, destination, seen: seen.address });
-      }
-    };
+    const ask = async (own: OwnSocket): Promise<void> => void mappings.push(...(await this.#ask(own)));
     await Promise.all(this.#sockets.filter(({ number }) => number >= 0).map(ask));
     const known = (): Observation[] => mappings.filter(({ family }) => family === 4);
     const classNow = (): UdpClass =>
@@ -144,6 +137,20 @@ export class NativePunch {
     this.#tick();
   }
 
+  /** Where a counting NAT of ours stands now, by one more socket; null when the server does not answer. */
+  async lookAgain(step: number): Promise<ChangingPorts | null> {
+    if (this.#over) return null;
+    const seen = (await this.#ask(await this.#open(4, false))).filter(({ family }) => family === 4).map((entry) => entry.seen);
+    const [first] = seen;
+    return first ? { last: { host: first.host, port: furthest(seen, step) }, step } : null;
+  }
+
+  /** Ours counts its ports, and so does the NAT of the other side: many sockets speak to where that will stand. */
+  async meet({ last, step }: ChangingPorts): Promise<void> {
+    const port = meetingPort(last.port, step);
+    if (port !== null) await this.#scatterTo({ host: last.host, port }, PATH_LIMITS.meetingSockets, MEETING_AGAIN_MS);
+  }
+
   /** The other side, whose NAT picks ports at random, has asked for datagrams to many ports of that address. */
   spray(host: string): void {
     const own = this.#main(familyOf(host));
@@ -153,8 +160,12 @@ export class NativePunch {
 
   /** Opens many sockets that all speak to that address; ours is the NAT that picks ports at random. */
   async scatter(remote: HostPort): Promise<void> {
+    await this.#scatterTo(remote, PATH_LIMITS.birthdaySockets);
+  }
+
+  async #scatterTo(remote: HostPort, count: number, againMs?: number): Promise<void> {
     const sockets: number[] = [];
-    while (sockets.length < PATH_LIMITS.birthdaySockets && !this.#over) {
+    while (sockets.length < count && !this.#over) {
       try {
         sockets.push((await this.#open(4, true, false)).number);
       } catch {
@@ -162,7 +173,7 @@ export class NativePunch {
         break;
       }
     }
-    this.#agent.startScatter(sockets, remote, this.#now());
+    this.#agent.startScatter(sockets, remote, this.#now(), againMs);
     this.#tick();
   }
 
@@ -173,6 +184,18 @@ export class NativePunch {
 
   get #over(): boolean {
     return this.#abort.signal.aborted;
+  }
+
+  /** As whom each server port sees that socket. */
+  async #ask(own: OwnSocket): Promise<Observation[]> {
+    const { signal } = this.#abort;
+    const servers = this.#options.servers.filter(({ host }) => familyOf(host) === own.family);
+    const answers = await Promise.all(servers.map((server) => own.seen.ask(server, { signal })));
+    return answers.flatMap((seen, i) => {
+      const destination = servers[i];
+      const local = { host: '', port: own.port };
+      return seen && destination ? [{ protocol: 'udp' as const, family: own.family, local, destination, seen: seen.address }] : [];
+    });
   }
 
   #now(): number {
@@ -260,7 +283,11 @@ export class NativePunch {
     const { allocation } = classify({ mappings: v4, filters: [], reached: {}, localHosts: [] }, 'udp', 4);
     if (allocation.kind !== 'sequential') return { udp, ports: { last, step: 0 }, candidates };
     const { step } = allocation;
-    const ahead = v4.map(({ seen }) => seen.port).reduce((a, b) => (step > 0 ? Math.max(a, b) : Math.min(a, b)));
-    return { udp, ports: { last: { host: last.host, port: ahead }, step }, candidates };
+    return { udp, ports: { last: { host: last.host, port: furthest(v4.map(({ seen }) => seen), step) }, step }, candidates };
   }
+}
+
+/** The port that was given last by a NAT that counts in that direction. */
+function furthest(seen: readonly HostPort[], step: number): number {
+  return seen.map(({ port }) => port).reduce((a, b) => (step > 0 ? Math.max(a, b) : Math.min(a, b)));
 }

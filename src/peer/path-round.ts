@@ -20,6 +20,7 @@ import { formatHostPort, type NetLink, TcpLink } from '../net/index.ts';
 import { localAddresses } from '../net/local-addresses.ts';
 import { NativePunch, type SeenNetwork } from '../net/punch-native.ts';
 import { punchUdp } from '../net/punch-udp.ts';
+import { PathAim } from './path-aim.ts';
 import type { PathAttempt } from './path-record.ts';
 import { PathTcp, type SeenTcp } from './path-tcp.ts';
 
@@ -32,12 +33,16 @@ const OFFER_AFTER_MS = 150;
 const START_AFTER_MS = 300;
 /** UDP goes first: where it works nobody needs sockets for the rest. */
 const TCP_AFTER_MS = 250;
+/** So long the second view of our TCP port may keep the first one waiting; a SYN that was lost is sent again after a second. */
+const TCP_PATIENCE_MS = 400;
 /** Guessing ports starts when the plain way had the time to work. */
 const BIRTHDAY_AFTER_MS = 250;
 /** A side sends one offer and at most a few more that add to it. */
 const MAX_EARLY_OFFERS = 8;
 /** From the agreed pair of addresses to a link. */
 const OPEN_TIMEOUT_MS = 4_000;
+/** A connection that stands when the round's time is up may finish its key exchange. */
+const FINISH_MS = 2_000;
 /** Whoever answers is a stranger until the key exchange has shown who it is. */
 const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
 
@@ -74,6 +79,10 @@ export class PathRound {
   readonly #startedMs: number;
   #punch: NativePunch | null = null;
   #tcp: PathTcp | null = null;
+  #aim: PathAim | null = null;
+  /** Connections that are becoming paths. */
+  #opening = 0;
+  #timeIsUp = false;
   #candidates: Candidate[] = [];
   #seen: SeenNetwork | null = null;
   #seenTcp: SeenTcp | null = null;
@@ -82,7 +91,7 @@ export class PathRound {
   #ready = false;
   /** Came while the sockets were being opened and seen. */
   readonly #early: Offer[] = [];
-  #waitingForTcp: HostPort[] = [];
+  #waitingForTcp: Candidate[] = [];
   #offered = false;
   #birthday = false;
   readonly #unmaps: (() => void)[] = [];
@@ -98,7 +107,11 @@ export class PathRound {
     this.result = new Promise((resolve) => {
       this.#done = resolve;
     });
-    this.#after(PATH_LIMITS.roundMs, () => this.#end(false));
+    this.#after(PATH_LIMITS.roundMs, () => {
+      this.#timeIsUp = true;
+      if (this.#opening === 0) this.#end(false);
+      else this.#after(FINISH_MS, () => this.#end(false));
+    });
     void this.#run();
   }
 
@@ -122,10 +135,10 @@ export class PathRound {
     const mapped = this.#theirCandidates.some(({ origin }) => origin === 'mapped');
     if (mapped && this.#theirs) this.#theirs = { ...this.#theirs, mappedPort: 'yes' };
     // The ports that come next before anything that would use them up.
-    if (offer.udpPorts && offer.udpPorts.step !== 0) punch.addPredicted(offer.udpPorts.last, offer.udpPorts.step);
-    for (const { protocol, address } of fresh)
-      if (protocol === 'udp') punch.addRemote(address);
-      else this.#dial([address]);
+    if (offer.udpPorts) this.#aim?.theirs(offer.udpPorts);
+    for (const candidate of fresh)
+      if (candidate.protocol === 'udp') punch.addRemote(candidate.address);
+      else this.#dial([candidate]);
     if (offer.tcpPorts) {
       this.#predicted = offer.tcpPorts;
       this.#tcp?.dialPredicted(offer.tcpPorts.last, offer.tcpPorts.step);
@@ -145,6 +158,17 @@ export class PathRound {
     const punch = await NativePunch.open({ role, sessionSecret, round, clock, random, allowance, servers });
     if (this.#abort.signal.aborted) return punch.close();
     this.#punch = punch;
+    this.#aim = new PathAim({
+      role,
+      predict: ({ last, step }) => punch.addPredicted(last, step),
+      meet: (theirs) => void punch.meet(theirs).catch(() => {}),
+      look: () => punch.lookAgain(this.#seen?.ports?.step ?? 0).catch(() => null),
+      tell: (ports) => {
+        if (this.#seen) this.#seen = { ...this.#seen, ports };
+        this.#offer(true);
+      },
+      after: (delayMs, fn) => this.#after(delayMs, fn),
+    });
     this.#candidates.push(...punch.localCandidates);
     this.#after(START_AFTER_MS, () => this.#start());
     this.#after(OFFER_AFTER_MS, () => this.#offer(true));
@@ -158,12 +182,14 @@ export class PathRound {
       this.#candidates.push(...seen.candidates);
       this.#offer(true);
       this.#start();
+      this.#aim?.ownSeen(seen.ports);
       this.#plan();
     });
     const punched = await punch.result;
     if (!punched) return;
     const { socket, remote } = punched;
-    const way = this.#birthday ? 'udp-birthday' : 'udp';
+    const predicted = this.#ways().some((planned) => planned.way === 'udp-prediction');
+    const way = this.#birthday ? 'udp-birthday' : predicted ? 'udp-prediction' : 'udp';
     await this.#open(way, remote, this.#kindOf(remote, 'udp'), () =>
       punchUdp({
         socket,
@@ -187,6 +213,7 @@ export class PathRound {
     const tcp = new PathTcp({
       servers: v4.length > 0 ? v4 : servers,
       signal: this.#abort.signal,
+      patienceMs: TCP_PATIENCE_MS,
       onSocket: (socket, remote) => void this.#takeTcp(socket, remote),
     });
     const seen = await tcp.observe();
@@ -195,7 +222,7 @@ export class PathRound {
     this.#seenTcp = seen;
     this.#candidates.push(...seen.candidates);
     this.#offer(true);
-    tcp.dial(this.#waitingForTcp);
+    this.#dial(this.#waitingForTcp.splice(0));
     if (this.#predicted) tcp.dialPredicted(this.#predicted.last, this.#predicted.step);
     this.#map('tcp', tcp.localPort);
   }
@@ -208,6 +235,7 @@ export class PathRound {
   async #open(way: Way, remote: HostPort, kind: PathKind, connect: () => Promise<NetLink>): Promise<void> {
     const { signal } = this.#abort;
     let link: NetLink | undefined;
+    this.#opening += 1;
     try {
       link = await connect();
       if (signal.aborted) throw new Error('another path was first');
@@ -218,8 +246,10 @@ export class PathRound {
       link?.destroy();
       if (signal.aborted) return;
       this.#record(way, 'failed', error instanceof Error ? error.message : String(error), remote);
-      // Of TCP there may be others still on their way.
-      if (way !== 'tcp') this.#end(false);
+    } finally {
+      this.#opening -= 1;
+      // Others may still be on their way until then.
+      if (this.#timeIsUp && this.#opening === 0) this.#end(false);
     }
   }
 
@@ -277,9 +307,11 @@ export class PathRound {
     this.#punch?.spray(host);
   }
 
-  #dial(remotes: readonly HostPort[]): void {
-    if (this.#tcp) this.#tcp.dial(remotes);
-    else this.#waitingForTcp.push(...remotes);
+  #dial(remotes: readonly Candidate[]): void {
+    if (!this.#tcp) return void this.#waitingForTcp.push(...remotes);
+    for (const { origin, address } of remotes)
+      // A forwarded port, or an address of the Internet on the computer itself, may be dialled from any port.
+      this.#tcp.dial([address], origin === 'mapped' || (origin === 'local' && scopeOf(address.host) === 'public'));
   }
 
   #map(protocol: 'udp' | 'tcp', port: number): void {

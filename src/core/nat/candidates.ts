@@ -87,6 +87,15 @@ function unique(candidates: readonly Candidate[]): Candidate[] {
   });
 }
 
+/**
+ * Where a counting NAT is met by another one that counts: neither can aim at all of the other's next ports, since each datagram to
+ * another place moves its own. So both sides run over their own meeting port with many sockets that all send to the other's.
+ */
+export function meetingPort(last: number, step: number): number | null {
+  const port = last + PATH_LIMITS.meetingAhead * step;
+  return port >= 1_024 && port <= 65_535 ? port : null;
+}
+
 /** Ports that a NAT which counts in steps is likely to give next, the likeliest first. */
 export function predictPorts(last: number, step: number, count: number = PATH_LIMITS.predictedPorts): number[] {
   const ports: number[] = [];

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { NatWorld, type WorldHost, type WorldKind, type WorldLine, WORLD_KINDS } from '../testing/nat-world.ts';
 import { forEachSeed, type SeededRandom, seededRandom } from '../testing/seeds.ts';
 import type { HostPort } from '../wire/index.ts';
-import { predictPorts } from './candidates.ts';
+import { meetingPort, predictPorts } from './candidates.ts';
 import { PATH_LIMITS } from './limits.ts';
 import { encodeProbe, type PathRole, TAG_BYTES } from './probe-packet.ts';
 import { PunchAgent } from './punch-agent.ts';
@@ -37,8 +37,8 @@ class Side {
     return this.agent.addSocket(4, 0, primary);
   }
 
-  scatter(to: HostPort): void {
-    const sockets = Array.from({ length: PATH_LIMITS.birthdaySockets }, () => this.addSocket(false));
+  scatter(to: HostPort, count: number = PATH_LIMITS.birthdaySockets): void {
+    const sockets = Array.from({ length: count }, () => this.addSocket(false));
     this.agent.startScatter(sockets, to, 0);
   }
 
@@ -133,6 +133,19 @@ test('a NAT that counts its ports is met on the next ones', async () => {
       // Others use the NAT meanwhile.
       for (let i = random.below(8); i > 0; i--) b.host.leave(9_000 + i, SERVER);
       b.agent.addRemote(a.observed, 0);
+    });
+    expectOnePair(outcome);
+  });
+});
+
+test('two NATs that count meet at a port ahead of both, whatever else uses up their ports meanwhile', async () => {
+  await forEachSeed(200, (random) => {
+    const outcome = punch(['symmetric-sequential', 'symmetric-sequential'], random, { ...CLEAN, loss: 0.1 }, (a, b) => {
+      const meeting = [a, b].map(({ observed }) => ({ host: observed.host, port: meetingPort(observed.port, 1) ?? 0 }));
+      for (const side of [a, b])
+        for (let i = random.below(PATH_LIMITS.meetingAhead); i > 0; i--) side.host.leave(9_000 + i, SERVER);
+      a.scatter(meeting[1] as HostPort, PATH_LIMITS.meetingSockets);
+      b.scatter(meeting[0] as HostPort, PATH_LIMITS.meetingSockets);
     });
     expectOnePair(outcome);
   });

@@ -59,6 +59,7 @@ interface Spray {
 interface Scatter {
   readonly sockets: readonly number[];
   readonly remote: HostPort;
+  readonly againMs: number;
   readonly pace: SprayPace;
   next: number;
   againAt: number;
@@ -116,9 +117,9 @@ export class PunchAgent {
     this.#spray ??= { host, socket, ports: new RandomPorts(this.#options.random), pace: new SprayPace(nowMs) };
   }
 
-  /** From now on all those sockets speak to one address, each again and again. */
-  startScatter(sockets: readonly number[], remote: HostPort, nowMs: number): void {
-    this.#scatter ??= { sockets, remote, pace: new SprayPace(nowMs), next: 0, againAt: -Infinity };
+  /** From now on all those sockets speak to one address, each again and again; replaces what was scattered before. */
+  startScatter(sockets: readonly number[], remote: HostPort, nowMs: number, againMs: number = SCATTER_AGAIN_MS): void {
+    this.#scatter = { sockets, remote, againMs, pace: new SprayPace(nowMs), next: 0, againAt: -Infinity };
   }
 
   /** A datagram that came to `socket`. True: it was one of ours, whoever may send it. */
@@ -247,7 +248,7 @@ export class PunchAgent {
   #pollScatter(nowMs: number): Outgoing | null {
     const scatter = this.#scatter;
     if (!scatter || this.#sprayStopped || nowMs < this.#restUntil || this.#scatterAt(scatter) > nowMs) return null;
-    if (scatter.next === 0) scatter.againAt = nowMs + SCATTER_AGAIN_MS;
+    if (scatter.next === 0) scatter.againAt = nowMs + scatter.againMs;
     const socket = scatter.sockets[scatter.next] ?? 0;
     scatter.next = (scatter.next + 1) % scatter.sockets.length;
     scatter.pace.sentOne(nowMs);
