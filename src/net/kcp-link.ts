@@ -4,11 +4,12 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import { WireError } from '../core/errors.ts';
 import type { KcpEndpoint } from '../core/kcp/index.ts';
 import { type LinkHandlers, type LinkStats, PAYLOAD_LIMITS } from '../core/link.ts';
-import { FrameDecoder, encodeFrame } from '../core/wire/index.ts';
+import { FrameDecoder, frameHeader } from '../core/wire/index.ts';
 import { formatHostPort, plainAddress } from './endpoint.ts';
 import { linkError, overflowError, protocolError, truncatedError } from './errors.ts';
 import { KcpDuplex } from './kcp-raw.ts';
 import { KcpSocket, type KcpSocketEnd } from './kcp-socket.ts';
+import { onLinkDatagram } from './local-addresses.ts';
 import {
   CLOSE_FLUSH_MS,
   DEFAULT_MARKS,
@@ -59,6 +60,7 @@ export class KcpLink implements NetLink {
   #raw = false;
 
   constructor(socket: Socket, endpoint: KcpEndpoint, options: KcpLinkOptions = {}) {
+    const clock = options.clock ?? systemClock;
     this.#endpoint = endpoint;
     this.#decoder = new FrameDecoder({ maxPayload: options.maxPayload ?? PAYLOAD_LIMITS.session });
     this.#marks = options.marks ?? DEFAULT_MARKS;
@@ -67,7 +69,10 @@ export class KcpLink implements NetLink {
     const local = socket.address();
     const remote = socket.remoteAddress();
     this.localAddress = formatHostPort({ host: plainAddress(local.address), port: local.port });
-    this.remoteAddress = formatHostPort({ host: plainAddress(remote.address), port: remote.port });
+    const remoteHost = plainAddress(remote.address);
+    this.remoteAddress = formatHostPort({ host: remoteHost, port: remote.port });
+    const datagram = onLinkDatagram(remoteHost);
+    if (datagram !== null) endpoint.tryDatagram(clock.now(), datagram);
     this.#receiver = new Receiver({
       next: () => this.#next(),
       hasMore: () => this.#decoder.buffered > 0 || endpoint.readable,
@@ -75,7 +80,7 @@ export class KcpLink implements NetLink {
       flow: () => {},
       fail: (error) => this.#break(error),
     });
-    this.#kcp = new KcpSocket(socket, endpoint, options.clock ?? systemClock, {
+    this.#kcp = new KcpSocket(socket, endpoint, clock, {
       onReadable: () => this.#onReadable(),
       onSent: () => this.#onSent(),
       onEnd: (end, cause) => this.#onEnd(end, cause),
@@ -105,16 +110,23 @@ export class KcpLink implements NetLink {
   }
 
   send(payload: Uint8Array): boolean {
+    return this.sendParts(payload, EMPTY);
+  }
+
+  sendParts(head: Uint8Array, body: Uint8Array): boolean {
     if (this.closed) return false;
     const kcp = this.#kcp;
-    if (kcp.bufferedBytes + payload.length > this.#maxBuffered) {
+    const length = head.length + body.length;
+    if (kcp.bufferedBytes + length > this.#maxBuffered) {
       this.#break(overflowError(this.remoteAddress));
       return false;
     }
-    const frame = encodeFrame(payload);
+    const header = frameHeader(length);
     this.stats.framesOut++;
-    this.stats.bytesOut += frame.length;
-    kcp.write(frame);
+    this.stats.bytesOut += header.length + length;
+    kcp.write(header);
+    kcp.write(head);
+    kcp.write(body);
     if (kcp.bufferedBytes <= this.#queueLimit(this.#marks.high)) return true;
     this.#needDrain = true;
     return false;

@@ -26,8 +26,12 @@ export const CMD_WINS = 84;
 
 /** The header in front of each KCP packet (rendezvous §10.2). */
 export const ENDPOINT_HEADER = 14;
-/** Largest datagram that we send. */
-export const MAX_DATAGRAM = ENDPOINT_HEADER + KCP_MTU;
+/** Largest datagram that we send before the path has shown that it carries more. */
+export const DATAGRAM = ENDPOINT_HEADER + KCP_MTU;
+/** Largest datagram that we ever send: an Ethernet frame's 1500 bytes without the headers of IPv4 and UDP. */
+export const MAX_DATAGRAM = 1500 - 28;
+/** The most data that one segment has then. */
+export const MAX_SEGMENT = MAX_DATAGRAM - ENDPOINT_HEADER - KCP_HEADER;
 /** Stock peers receive into 1500 bytes; longer datagrams are not theirs. */
 export const MAX_DATAGRAM_IN = 1500;
 /** What a segment costs on the way beside its data: the headers of KCP, the endpoint, UDP and IPv4. */

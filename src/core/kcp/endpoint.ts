@@ -8,7 +8,7 @@
  * what was lost), SYN|ACK until established, the ACK until the first data arrives, FIN until answered.
  */
 import { u32 } from './bytes.ts';
-import { ENDPOINT_HEADER, MAX_DATAGRAM_IN } from './constants.ts';
+import { ENDPOINT_HEADER, MAX_DATAGRAM, MAX_DATAGRAM_IN } from './constants.ts';
 import { Kcp } from './kcp.ts';
 import {
   ControlQueue,
@@ -128,6 +128,14 @@ export class KcpEndpoint {
 
   get retransmits(): number {
     return this.#kcp?.retransmits ?? 0;
+  }
+
+  /**
+   * Once established: finds out whether datagrams of so many bytes, at most MAX_DATAGRAM, arrive, and sends such ones if they
+   * do. Only for a path without routers, whose limit cannot change (packet-size.ts).
+   */
+  tryDatagram(nowMs: number, bytes: number): void {
+    this.#kcp?.tryPacket(nowMs, Math.min(bytes, MAX_DATAGRAM) - ENDPOINT_HEADER);
   }
 
   /** Bytes taken, by reference; fewer than offered means: wait for acknowledgements. 0 before `established`. */

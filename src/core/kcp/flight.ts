@@ -1,5 +1,5 @@
 import type { ByteQueue } from './byte-queue.ts';
-import { KCP_MAX_WINDOW, KCP_MSS, SEGMENT_OVERHEAD } from './constants.ts';
+import { KCP_MAX_WINDOW, MAX_SEGMENT, SEGMENT_OVERHEAD } from './constants.ts';
 
 /** Most connections carry little at a time: room grows by doubling, up to the largest window. */
 const FIRST_CAPACITY = 128;
@@ -31,7 +31,7 @@ function columns(capacity: number): Columns {
   };
   return {
     capacity,
-    data: new Uint8Array(capacity * KCP_MSS),
+    data: new Uint8Array(capacity * MAX_SEGMENT),
     length: new Uint16Array(capacity),
     sn: new Uint32Array(capacity),
     ts: new Uint32Array(capacity),
@@ -159,7 +159,7 @@ export class Flight {
   }
 
   copyTo(slot: number, out: Uint8Array, at: number): void {
-    const from = slot * KCP_MSS;
+    const from = slot * MAX_SEGMENT;
     out.set(this.#c.data.subarray(from, from + (this.#c.length[slot] as number)), at);
   }
 
@@ -170,7 +170,7 @@ export class Flight {
     const sn = this.#next;
     const slot = sn & (c.capacity - 1);
     this.#next = (sn + 1) >>> 0;
-    backlog.take(c.data, slot * KCP_MSS, length);
+    backlog.take(c.data, slot * MAX_SEGMENT, length);
     c.length[slot] = length;
     c.sn[slot] = sn;
     c.transmits[slot] = 0;
@@ -255,7 +255,7 @@ export class Flight {
       for (let from = old.next[ring] as number; from !== ring; from = old.next[from] as number) {
         const sn = old.sn[from] as number;
         const to = sn & (c.capacity - 1);
-        c.data.set(old.data.subarray(from * KCP_MSS, (from + 1) * KCP_MSS), to * KCP_MSS);
+        c.data.set(old.data.subarray(from * MAX_SEGMENT, (from + 1) * MAX_SEGMENT), to * MAX_SEGMENT);
         c.length[to] = old.length[from] as number;
         c.sn[to] = sn;
         c.ts[to] = old.ts[from] as number;

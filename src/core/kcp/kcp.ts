@@ -17,14 +17,15 @@ import {
   KCP_HEADER,
   KCP_MAX_WINDOW,
   KCP_MSS,
-  KCP_MTU,
   KCP_PROBE_FIRST_MS,
   KCP_PROBE_MAX_MS,
   KCP_REMOTE_WINDOW,
   KCP_WINDOW,
+  SEGMENT_OVERHEAD,
 } from './constants.ts';
 import { Flight, NONE } from './flight.ts';
 import { Pacer } from './pacer.ts';
+import { PacketSize } from './packet-size.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { Recovery } from './recovery.ts';
 import { RoundTrip } from './round-trip.ts';
@@ -56,6 +57,7 @@ export class Kcp {
   readonly #recovery = new Recovery(this.#flight, this.#roundTrip);
   readonly #congestion: Congestion;
   readonly #pacer: Pacer;
+  readonly #size = new PacketSize();
   #remoteWindow = KCP_REMOTE_WINDOW;
   /** The next segment may leave whatever the window and the pace say. */
   #free = false;
@@ -105,6 +107,11 @@ export class Kcp {
   /** Segments sent more than once so far. */
   get retransmits(): number {
     return this.#retransmits;
+  }
+
+  /** Finds out whether packets of so many bytes arrive, and sends such ones if they do. At most MAX_DATAGRAM - ENDPOINT_HEADER. */
+  tryPacket(nowMs: number, bytes: number): void {
+    this.#size.want(nowMs, bytes);
   }
 
   /** Takes bytes for sending, by reference: do not change them. Returns how many; less than offered means full. */
@@ -172,13 +179,14 @@ export class Kcp {
   }
 
   /**
-   * Writes the next packet into `out` at `at` (KCP_MTU bytes of room) and returns its length; 0: nothing to send now.
+   * Writes the next packet into `out` at `at` (MAX_DATAGRAM - ENDPOINT_HEADER bytes of room) and returns its length; 0: nothing to send now.
    * Call until 0 after each input, write, or timeout.
    */
   pollTransmit(nowMs: number, out: Uint8Array, at: number): number {
     if (nowMs >= this.#recovery.nextAt()) this.#onTimeout(nowMs);
     this.#probe(nowMs);
-    const end = at + KCP_MTU;
+    if (nowMs >= this.#size.at && this.#flight.una !== 0) return this.#trial(nowMs, out, at);
+    const end = at + this.#size.bytes;
     let o = at;
     if (this.#receive.hasAcks && (this.#receive.acksDue(nowMs) || this.#maySend(nowMs))) {
       o = this.#acks(nowMs, out, o, end);
@@ -193,7 +201,7 @@ export class Kcp {
     }
     while (this.#maySend(nowMs)) {
       const lost = this.#flight.firstLost;
-      const length = lost !== NONE ? this.#flight.length(lost) : Math.min(KCP_MSS, this.#backlog.length);
+      const length = lost !== NONE ? this.#flight.length(lost) : Math.min(this.#size.segmentBytes, this.#backlog.length);
       if (o + KCP_HEADER + length > end) return o - at;
       if (lost !== NONE) this.#retransmits++;
       o = this.#segment(nowMs, lost !== NONE ? lost : this.#flight.cut(this.#backlog, length), out, o);
@@ -206,6 +214,7 @@ export class Kcp {
   pollTimeout(nowMs: number): number {
     if (this.#tell || this.#ask) return nowMs;
     let at = Math.min(this.#recovery.nextAt(), this.#receive.ackAt(nowMs));
+    if (this.#flight.una !== 0) at = Math.min(at, this.#size.at);
     if (this.#probeWait > 0) at = Math.min(at, this.#probeAt);
     if (this.#hasRoom()) at = Math.min(at, this.#pacer.nextAt(this.#congestion.pacingRate));
     return at;
@@ -256,6 +265,16 @@ export class Kcp {
     return body + length;
   }
 
+  /** Writes a packet of the size that is to be tried, as a repetition of the segment that was acknowledged last. */
+  #trial(nowMs: number, out: Uint8Array, at: number): number {
+    const sn = (this.#flight.una - 1) >>> 0;
+    const length = this.#size.wanted - KCP_HEADER;
+    const body = this.#header(out, at, CMD_PUSH, this.#size.tried(nowMs, sn, this.#clock(nowMs)), sn, length);
+    out.fill(0, body, body + length);
+    this.#pacer.spend(length + SEGMENT_OVERHEAD);
+    return body + length - at;
+  }
+
   #header(out: Uint8Array, o: number, cmd: number, ts: number, sn: number, length: number): number {
     const free = this.#receive.free;
     putU32(out, o, this.conv);
@@ -278,7 +297,10 @@ export class Kcp {
   #acknowledge(nowMs: number, sn: number, ts: number): boolean {
     const flight = this.#flight;
     const slot = flight.find(sn);
-    if (slot === NONE) return false;
+    if (slot === NONE) {
+      this.#size.acknowledged(sn, ts);
+      return false;
+    }
     const exact = flight.ts(slot) === ts;
     if (exact) {
       // Our own record is finer than the echoed whole milliseconds.

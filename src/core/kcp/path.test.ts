@@ -2,12 +2,12 @@
 import { expect, test } from 'vitest';
 import { seededRandom } from '../testing/seeds.ts';
 import type { LineShape } from '../testing/shaped-line.ts';
-import { KCP_MSS, MAX_DATAGRAM } from './constants.ts';
+import { DATAGRAM, KCP_MSS } from './constants.ts';
 import { KcpEndpoint } from './endpoint.ts';
 import { DATAGRAM_OVERHEAD, join, type SimulatedEnd } from './fixtures.ts';
 
 /** Largest share of a line's bits that can be data. */
-const DATA_SHARE = KCP_MSS / (MAX_DATAGRAM + DATAGRAM_OVERHEAD);
+const DATA_SHARE = KCP_MSS / (DATAGRAM + DATAGRAM_OVERHEAD);
 const MBPS = 1_000_000;
 
 interface Outcome {
