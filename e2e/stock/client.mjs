@@ -1,14 +1,18 @@
 // A stock client as the specification describes it (rendezvous §5, §8, §9, §10), for one introduction and one message each
-// way. `node client.mjs '{"role": …}'`; says what happens as JSON lines.
-import { createPublicKey, randomUUID, verify } from 'node:crypto';
+// way, or with `tunnel` for tunnels (tunnel.mjs). `node client.mjs '{"role": …}'`; says what happens as JSON lines.
+import { randomUUID } from 'node:crypto';
 import dgram from 'node:dgram';
 import net, { isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { converse } from './kcp.mjs';
-import { decode, Deframer, encode, frame, mangle, unmangle } from './wire.mjs';
+import { queue } from './queue.mjs';
+import { listenForTunnel, serveTunnel, signingKey } from './tunnel.mjs';
+import { decode, Deframer, encode, frame, mangle, signedIdPk, unmangle } from './wire.mjs';
 
 const o = { version: '1.4.9', uuid: 'machine-id-of-a-stock-client', pk: '07'.repeat(32), port: 21116, ...JSON.parse(process.argv[2]) };
 const SYMMETRIC = 2;
+const signing = o.tunnel ? signingKey() : null;
+if (signing) o.pk = Buffer.from(signing.publicKey).toString('hex');
 const say = (event, fields = {}) => process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const family = isIPv6(o.server) ? 'udp6' : 'udp4';
@@ -22,10 +26,11 @@ function dial(port, { localPort = 0, host = o.server } = {}) {
     const inbox = queue();
     const deframer = new Deframer();
     let raw = null;
-    socket.on('data', (chunk) => {
+    const onData = (chunk) => {
       if (raw) return raw(chunk);
       for (const payload of deframer.push(chunk)) inbox.put(payload);
-    });
+    };
+    socket.on('data', onData);
     socket.on('close', () => inbox.put(null));
     socket.once('error', reject);
     socket.once('connect', () => {
@@ -36,6 +41,8 @@ function dial(port, { localPort = 0, host = o.server } = {}) {
         send: (name, fields) => socket.write(frame(encode(name, fields))),
         next: () => messageFrom(inbox),
         close: () => socket.end(),
+        /** Nothing has been read from it that was not a message of the server. */
+        release: () => socket.off('data', onData),
         /** From here on bytes as they come. */
         raw: (fn) => {
           raw = fn;
@@ -64,21 +71,6 @@ function webSocket(port) {
         close: () => ws.close(),
       });
   });
-}
-
-function queue() {
-  const items = [];
-  let wake = null;
-  return {
-    put: (item) => {
-      items.push(item);
-      wake?.();
-    },
-    async next() {
-      while (items.length === 0) await new Promise((resolve) => (wake = resolve));
-      return items.shift();
-    },
-  };
 }
 
 async function messageFrom(inbox) {
@@ -181,7 +173,8 @@ async function answer(push, nat, byWs) {
   const v6 = relayOnly ? Buffer.alloc(0) : await listenV6(push);
   if (push.natType === SYMMETRIC || nat === SYMMETRIC || relayOnly) return createRelay(push, { uuid: randomUUID(), relayServer: push.relayServer, initiate: true, byWs, v6 });
   const sent = { socketAddr: push.socketAddr, id: o.id, relayServer: o.relayServer ?? push.relayServer, natType: nat, version: o.version, socketAddrV6: v6 };
-  if (push.udpPort > 0) return punchUdp(push, sent);
+  // Tunnels go over TCP here.
+  if (push.udpPort > 0 && !o.tunnel) return punchUdp(push, sent);
   return punchTcp(push, sent);
 }
 
@@ -246,6 +239,7 @@ async function fetchLocalAddr(push) {
 function acceptOne(port, path) {
   const listener = net.createServer((socket) => {
     listener.close();
+    if (o.tunnel) return tunnelOver(socket);
     socket.write('from B');
     socket.once('data', (data) => say('connected', { path, heard: data.toString() }));
     socket.on('error', () => {});
@@ -258,6 +252,16 @@ function acceptOne(port, path) {
 function relayAddress(relayServer) {
   const [host, port] = relayServer ? relayServer.split(':') : [];
   return { host: host || o.server, port: Number(port ?? o.port + 1) };
+}
+
+/** A connection to the other peer, which for a controlled side is one tunnel. */
+function tunnelOver(socket) {
+  if (o.role === 'controlled')
+    serveTunnel(socket, { id: o.id, signSecret: signing.privateKey, ...o.tunnel, say }).catch((error) => {
+      say('failed', { error: error.message });
+      socket.destroy();
+    });
+  return socket;
 }
 
 async function createRelay(push, { uuid, relayServer, initiate, byWs, v6 = Buffer.alloc(0) }) {
@@ -282,6 +286,7 @@ async function atRelay(uuid, relayServer, words, byWs, request) {
   const { host, port } = relayAddress(relayServer);
   const relay = await dial(port, { host });
   relay.send('requestRelay', request);
+  if (o.tunnel) return tunnelOver(relay.release());
   // The other end may be a WebSocket: then frames stay frames.
   relay.socket.write(o.framedRelay ? frame(Buffer.from(words)) : words);
   const heard = await new Promise((resolve) => relay.raw(resolve));
@@ -316,6 +321,7 @@ function observedPort(socket) {
 
 async function controller() {
   const nat = o.transport === 'ws' ? SYMMETRIC : await natTest();
+  if (o.tunnel) return listenForTunnel({ id: o.id, ...o.tunnel, say }, () => attempt(nat, false));
   const started = performance.now();
   const attempts = o.onlyUdp ? [] : [attempt(nat, false)];
   if (o.udpPunch) attempts.push(attempt(nat, true));
@@ -351,10 +357,11 @@ async function attempt(nat, withUdp) {
   t.close();
   if (reply === null) throw new Error('closed');
   say('reply', { withUdp, reply: reply.name, isUdp: reply.isUdp ?? 0, isLocal: reply.isLocal ?? 0, failure: reply.failure ?? null, v6: reply.socketAddrV6 !== undefined });
-  if (reply.pk) say('key', { signed: signedId(reply.pk) });
+  const signed = reply.pk ? signedIdPk(reply.pk, o.key) : null;
+  if (reply.pk) say('key', { signed: signed?.id ?? null });
   if (reply.name === 'relayResponse') {
-    await atRelay(reply.uuid, reply.relayServer, 'from A', byWs, { licenceKey: o.key, id: o.id, uuid: reply.uuid });
-    return { path: 'relay' };
+    const socket = await atRelay(reply.uuid, reply.relayServer, 'from A', byWs, { licenceKey: o.key, id: o.id, uuid: reply.uuid });
+    return { path: 'relay', socket, hostPk: signed?.pk };
   }
   if (!reply.socketAddr?.length) throw new Error(`refused: ${reply.failure ?? 0}`);
   const peer = unmangle(reply.socketAddr);
@@ -364,7 +371,7 @@ async function attempt(nat, withUdp) {
     ways.push(
       converse({ socket: v6, peer: unmangle(reply.socketAddrV6), active: true, words: 'from A over IPv6' }).then((heard) => ({ path: 'udp6', heard })),
     );
-  return await Promise.any(ways);
+  return { ...(await Promise.any(ways)), ...(o.tunnel ? { hostPk: signed?.pk } : {}) };
 }
 
 function dialPeer(peer, localPort) {
@@ -372,17 +379,10 @@ function dialPeer(peer, localPort) {
     const socket = net.connect({ ...peer, localAddress: isIPv6(peer.host) ? '::' : '0.0.0.0', localPort });
     socket.on('error', reject);
     socket.setTimeout(18_000, () => reject(new Error('timeout')));
+    if (o.tunnel) return void socket.once('connect', () => resolve({ path: 'tcp', socket: socket.setTimeout(0) }));
     socket.once('connect', () => socket.write('from A'));
     socket.once('data', (data) => resolve({ path: 'tcp', heard: data.toString() }));
   });
-}
-
-/** The id in a signed IdPk whose signature is the server's; null for a forged one. */
-function signedId(bytes) {
-  const raw = Buffer.from(o.key, 'base64');
-  const key = createPublicKey({ key: Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw]), format: 'der', type: 'spki' });
-  if (bytes.length < 64 || !verify(null, bytes.subarray(64), key, bytes.subarray(0, 64))) return null;
-  return bytes.subarray(66, 66 + bytes[65]).toString();
 }
 
 await (o.role === 'controlled' ? controlled() : controller());

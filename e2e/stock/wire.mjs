@@ -1,11 +1,13 @@
 // The rendezvous wire as its specification has it, for a client that shares no code with what it tests:
 // framing (§2), mangled addresses (§3), messages (§4).
+import { createPublicKey, verify } from 'node:crypto';
 import { isIPv6 } from 'node:net';
+import { bytes, decodeFields, encodeFields, int, text } from './protobuf.mjs';
 
-// Field numbers of the messages that a stock client uses, as {name: [number, kind]}.
-const bytes = (n) => [n, 'bytes'];
-const text = (n) => [n, 'text'];
-const int = (n) => [n, 'int'];
+/** An id with a key, which somebody signs: the server with the peer's signing key, the peer with that of one connection. */
+export const ID_PK = { id: text(1), pk: bytes(2) };
+
+// Field numbers of the messages that a stock client uses.
 const MESSAGES = {
   registerPeer: [6, { id: text(1), serial: int(2) }],
   registerPeerResponse: [7, { requestPk: int(2) }],
@@ -26,66 +28,24 @@ const MESSAGES = {
   keyExchange: [25, { keys: bytes(1) }],
 };
 
-function varint(value) {
-  const out = [];
-  let left = BigInt.asUintN(64, BigInt(value));
-  do {
-    out.push(Number(left & 0x7fn) | (left > 0x7fn ? 0x80 : 0));
-    left >>= 7n;
-  } while (left > 0n);
-  return Buffer.from(out);
-}
-
-function lengthDelimited(number, content) {
-  return Buffer.concat([varint((number << 3) | 2), varint(content.length), content]);
-}
-
 /** `encode('registerPeer', {id})`: the bytes of one RendezvousMessage. Defaults are left out. */
 export function encode(name, fields = {}) {
   const [number, layout] = MESSAGES[name];
-  const parts = [];
-  for (const [field, [n, kind]] of Object.entries(layout)) {
-    const value = fields[field];
-    if (value === undefined || value === '' || value === 0 || value === false || value?.length === 0) continue;
-    if (kind === 'int') parts.push(varint(n << 3), varint(Number(value)));
-    else parts.push(lengthDelimited(n, Buffer.from(value)));
-  }
-  return lengthDelimited(number, Buffer.concat(parts));
-}
-
-function* fieldsOf(data) {
-  let at = 0;
-  const next = () => {
-    let value = 0n;
-    for (let shift = 0n; ; shift += 7n) {
-      const byte = data[at++];
-      if (byte === undefined) throw new Error('truncated');
-      value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return value;
-    }
-  };
-  while (at < data.length) {
-    const tag = Number(next());
-    if ((tag & 7) === 0) yield [tag >>> 3, next()];
-    else if ((tag & 7) === 2) {
-      const length = Number(next());
-      yield [tag >>> 3, data.subarray(at, (at += length))];
-    } else throw new Error(`wire type ${tag & 7}`);
-  }
+  return encodeFields({ [name]: [number, layout] }, { [name]: fields });
 }
 
 /** `{name, ...fields}`, or null when it is none of the above. Unset fields are absent. */
 export function decode(data) {
-  for (const [number, content] of fieldsOf(Buffer.from(data)))
-    for (const [name, [known, layout]] of Object.entries(MESSAGES)) {
-      if (known !== number) continue;
-      const message = { name };
-      for (const [n, value] of fieldsOf(content))
-        for (const [field, [wanted, kind]] of Object.entries(layout))
-          if (wanted === n) message[field] = kind === 'int' ? Number(value) : kind === 'text' ? value.toString() : value;
-      return message;
-    }
-  return null;
+  const [[name, fields] = []] = Object.entries(decodeFields(MESSAGES, data));
+  return name === undefined ? null : { name, ...fields };
+}
+
+/** The IdPk that the server has signed; null for a forged one. */
+export function signedIdPk(signed, serverKey) {
+  const raw = Buffer.from(serverKey, 'base64');
+  const key = createPublicKey({ key: Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw]), format: 'der', type: 'spki' });
+  if (signed.length < 64 || !verify(null, signed.subarray(64), key, signed.subarray(0, 64))) return null;
+  return decodeFields(ID_PK, signed.subarray(64));
 }
 
 export function frame(payload) {

@@ -54,7 +54,7 @@ function printLink(peer: string, state: StreamsState, output: Output, known: Wea
       `${peer} is away: ${state.error.message} Trying again in ${(state.retryInMs / 1000).toFixed(1)} s.`,
     );
   else if (state.state === 'stock')
-    output.note(`${peer} does not run LiteDesk: each connection logs in on its own, and its bytes are NOT ENCRYPTED on the way.`);
+    output.note(`${peer} does not run LiteDesk: each connection logs in on its own, and is NOT END-TO-END ENCRYPTED past the login.`);
 }
 
 function targetOf(spec: TunnelSpec | undefined): string {
@@ -73,11 +73,12 @@ function printConnected(connection: Connected, output: Output, stock: boolean): 
       localAddress: connection.localAddress,
       remoteAddress: connection.remoteAddress,
       encrypted,
+      ...(stock ? { stock, loginEncrypted: connection.encrypted } : {}),
       peerVerified: connection.peerVerified,
       elapsedMs: connection.elapsedMs,
       attempts: connection.attempts,
     },
     `Connected to ${connection.peerId}: ${connection.path}, ${connection.remoteAddress}, after ${connection.elapsedMs} ms, ` +
-      (encrypted ? 'encrypted' : 'NOT ENCRYPTED'),
+      (encrypted ? 'encrypted' : stock && connection.encrypted ? 'NOT END-TO-END ENCRYPTED past the login' : 'NOT ENCRYPTED'),
   );
 }

@@ -233,7 +233,7 @@ export class Acceptor {
       }, delayMs);
     try {
       const link = await punched;
-      this.#secure(link, 'udp', remote);
+      void this.#secure(link, 'udp', remote);
     } finally {
       // The socket belongs to the link or is closed from here on; what was to be said has been said.
       open = false;
@@ -269,7 +269,7 @@ export class Acceptor {
         connection.close();
       },
     });
-    this.#secure(new TcpLink(socket, STRANGER), 'tcp', controller);
+    void this.#secure(new TcpLink(socket, STRANGER), 'tcp', controller);
   }
 
   async #fetchLocalAddr(message: hbb.FetchLocalAddr, controller: HostPort): Promise<void> {
@@ -307,7 +307,7 @@ export class Acceptor {
       // The address could not be listened on: the relay is what is left (§9.3).
       return await this.#createRelay({ socketAddr: message.socketAddr, relayServer: message.relayServer }, controller);
     }
-    this.#secure(new TcpLink(socket, STRANGER), 'lan', { host: socket.remoteAddress ?? '' });
+    void this.#secure(new TcpLink(socket, STRANGER), 'lan', { host: socket.remoteAddress ?? '' });
   }
 
   async #requestRelay(message: hbb.RequestRelay, controller: HostPort): Promise<void> {
@@ -343,7 +343,7 @@ export class Acceptor {
       this.#abort.signal,
     );
     // The relay's own address stands for everybody who comes through it.
-    this.#secure(link, 'relay', controller);
+    await this.#secure(link, 'relay', controller);
   }
 
   /** What the relay is told: with our ticket, if the server gives one (a stock server closes the connection instead). */
@@ -360,8 +360,8 @@ export class Acceptor {
   }
 
   /** Finishes the key exchange; a failure concerns this link only. */
-  #secure(link: NetLink, path: IncomingPath, from: { readonly host: string }): void {
-    const admission = this.#options.gate.admit(from.host, () => link.destroy());
+  async #secure(link: NetLink, path: IncomingPath, from: { readonly host: string }): Promise<void> {
+    const admission = await this.#options.gate.admitSoon(from.host, () => link.destroy(), this.#abort.signal);
     if (!admission) {
       link.destroy();
       this.#options.onFailure('handshake', tooManyStrangers(from.host));

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { AdmissionGate, admissionKey, MAX_STRANGERS, MAX_STRANGERS_PER_ADDRESS } from './admission.ts';
+import { VirtualClock } from '../core/clock.ts';
+import {
+  AdmissionGate,
+  admissionKey,
+  MAX_STRANGERS,
+  MAX_STRANGERS_PER_ADDRESS,
+  MAX_WAITING_PER_ADDRESS,
+  PLACE_WAIT_MS,
+} from './admission.ts';
 
 /** Fills all places, eight from each address. */
 function fill(gate: AdmissionGate, evicted: string[]): void {
@@ -41,6 +49,33 @@ describe('AdmissionGate', () => {
       expect(gate.size).toBeLessThanOrEqual(MAX_STRANGERS);
       expect(open).toBe(gate.size);
     }
+  });
+
+  it('lets those wait that come many at once, each until somebody of that address has logged in', async () => {
+    const clock = new VirtualClock();
+    const gate = new AdmissionGate(clock);
+    const { signal } = new AbortController();
+    const all = Array.from({ length: MAX_STRANGERS_PER_ADDRESS + MAX_WAITING_PER_ADDRESS }, () => gate.admitSoon('192.0.2.1', () => {}, signal));
+    expect(await gate.admitSoon('192.0.2.1', () => {}, signal)).toBeNull();
+    expect(await gate.admitSoon('192.0.2.2', () => {}, signal)).not.toBeNull();
+    for (const place of all) (await place)?.release();
+    expect(gate.size).toBe(1);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('lets nobody wait for ever', async () => {
+    const clock = new VirtualClock();
+    const gate = new AdmissionGate(clock);
+    const abort = new AbortController();
+    const come = () => gate.admitSoon('192.0.2.1', () => {}, abort.signal);
+    await Promise.all(Array.from({ length: MAX_STRANGERS_PER_ADDRESS }, come));
+    const late = come();
+    clock.advance(PLACE_WAIT_MS);
+    expect(await late).toBeNull();
+    const stopped = come();
+    abort.abort();
+    expect(await stopped).toBeNull();
+    expect(clock.pending).toBe(0);
   });
 
   it('counts an IPv6 /64 as one address', () => {

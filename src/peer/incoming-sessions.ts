@@ -182,19 +182,15 @@ export class IncomingSessions {
       },
       remoteAddress: link.remoteAddress,
       streams: true,
-      ...(tunnels.offers
-        ? {
-            onPortForward: (host: string, port: number, signal: AbortSignal) =>
-              tunnels.portForward({
-                link,
-                asker: { peerId: session.peer?.peerId ?? '', proven: session.peer?.verified ?? false },
-                host,
-                port,
-                signal,
-                onEnd: () => session.disconnect(),
-              }),
-          }
-        : {}),
+      onPortForward: (host, port, signal) =>
+        tunnels.portForward({
+          link,
+          asker: { peerId: session.peer?.peerId ?? '', proven: session.peer?.verified ?? false },
+          host,
+          port,
+          signal,
+          onEnd: () => session.disconnect(),
+        }),
     });
     return session;
   }

@@ -21,6 +21,8 @@ export const tunnelStatusSchema = z.object({
   /** How the other computer is reached; null while it is not. */
   path: pathSchema.nullable(),
   encrypted: z.boolean(),
+  /** The other computer does not run LiteDesk: only the login of each connection is encrypted. */
+  stock: z.boolean(),
   /** Open connections, and all since the tunnel came up. */
   streams: z.number().int().min(0),
   streamsTotal: z.number().int().min(0),

@@ -23,6 +23,7 @@ export const STOPPED: Omit<TunnelStatus, 'id'> = {
   address: '',
   path: null,
   encrypted: true,
+  stock: false,
   streams: 0,
   streamsTotal: 0,
   bytesIn: 0,

@@ -8,7 +8,7 @@ import { NOTHING, type RunningStatus, type RunningTunnel, type TunnelEngine } fr
 import { PublishedTunnel, serviceOf } from './published-tunnel.ts';
 
 /** Codes after which only a password helps. */
-const PASSWORD_CODES = new Set(['LOGIN_WRONG_PASSWORD', 'LOGIN_PASSWORD_REQUIRED']);
+const PASSWORD_CODES = new Set(['LOGIN_WRONG_PASSWORD', 'LOGIN_PASSWORD_REQUIRED', 'LOGIN_TIMEOUT']);
 
 export class PeerEngine implements TunnelEngine {
   readonly #peer: Pick<Peer, 'connect' | 'settings' | 'publisher'>;
@@ -92,8 +92,8 @@ function runningStatus(status: TunnelStatus): RunningStatus {
     phase: phaseOf(status),
     address: listening ? shownAddress(listening) : '',
     path: connection?.path ?? null,
-    // A stock peer's tunnel is not (session §7.4).
-    encrypted: link.state === 'stock' ? false : (connection?.encrypted ?? true),
+    encrypted: link.state !== 'stock' && (connection?.encrypted ?? true),
+    stock: link.state === 'stock',
     streams: status.open,
     streamsTotal: status.total,
     bytesIn: status.bytesIn,

@@ -4,6 +4,10 @@
 export const DIAL_TIMEOUT_MS = 10_000;
 /** Stock controllers wait for so long (session §7.2). */
 export const STOCK_DIAL_TIMEOUT_MS = 3_000;
+/** A stock tunnel without a byte in either direction (session §7.8). */
+export const STOCK_IDLE_MS = 3_600_000;
+/** After a client has ended its direction of a stock tunnel: an answer that pauses for longer is over, or never comes. */
+export const STOCK_QUIET_MS = 2_000;
 /** A UDP flow without a datagram in either direction: longer than NATs keep theirs, so that it is never us. */
 export const UDP_IDLE_MS = 180_000;
 /** Unsent bytes of a UDP flow above which datagrams are dropped: what waits longer than this is stale. */

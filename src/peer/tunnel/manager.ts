@@ -248,6 +248,7 @@ export class TunnelManager extends Emitter<TunnelManagerEvents> {
     signal: AbortSignal,
   ): Promise<void> {
     if (target.kind !== 'tcp') throw stockPeerLimits('This kind of tunnel');
+    const link = this.#link(peer);
     await stockForward({
       peer: this.#o.peer,
       target: peer,
@@ -257,6 +258,9 @@ export class TunnelManager extends Emitter<TunnelManagerEvents> {
       socket,
       signal,
       onConnected: (connection) => this.emit('stock', { peer, connection }),
+    }).catch((error: unknown) => {
+      if (error instanceof LiteDeskError) link.stockFailed(error.toData());
+      throw error;
     });
   }
 

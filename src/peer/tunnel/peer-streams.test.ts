@@ -7,7 +7,7 @@ import { Mux, type MuxStream } from '../../core/mux/index.ts';
 import { ControllerSession, HostAuthenticator, HostSession } from '../../core/session/index.ts';
 import type { SecuredLink } from '../../net/index.ts';
 import type { Connected, ConnectOptions } from '../peer.ts';
-import { LINK_WAIT_MS, RETRY_FIRST_MS } from './limits.ts';
+import { LINK_WAIT_MS, LOGIN_TIMEOUT_MS, RETRY_FIRST_MS } from './limits.ts';
 import { PeerStreams, type PeerStreamsOptions } from './peer-streams.ts';
 
 const WEB = { kind: 'tcp', host: 'web', port: 80 } as const;
@@ -164,6 +164,28 @@ test('a wrong password is final for everybody', async () => {
   await settle(links);
   await opening;
   expect(clock.pending).toBe(0);
+});
+
+test('where nobody answers without a password, nobody is asked again', async () => {
+  const { made, clock, links, state } = world({ password: '', persistent: true });
+  made.start();
+  for (let passed = 0; passed <= LOGIN_TIMEOUT_MS; passed += 500) {
+    await settle(links);
+    clock.advance(500);
+  }
+  await settle(links);
+  expect(made.state).toMatchObject({ state: 'closed', error: { hint: expect.stringContaining('password') } });
+  expect([state.connects, clock.pending]).toEqual([1, 0]);
+});
+
+test('a login that a stock peer refuses is not tried for the next connection; a place that it cannot reach is', async () => {
+  const { made, links } = world({ persistent: true }, false);
+  made.start();
+  await settle(links);
+  made.stockFailed({ code: 'LOGIN_REFUSED', stage: 'login', message: 'Failed to access', hint: '' });
+  expect(made.state.state).toBe('stock');
+  made.stockFailed({ code: 'LOGIN_WRONG_PASSWORD', stage: 'login', message: 'wrong', hint: '' });
+  expect(made.state).toMatchObject({ state: 'closed', error: { code: 'LOGIN_WRONG_PASSWORD' } });
 });
 
 test('a stock peer has no streams, and is not asked for them again', async () => {

@@ -44,13 +44,20 @@ export interface PeerStreamsOptions {
   readonly clock?: Clock;
 }
 
-/** Trying again would end in the same way: somebody has to change something first. */
-const FINAL = new Set([
+/** The login fails for every connection until somebody changes something; asking again costs tries, or annoys who is asked. */
+const LOGIN_FINAL: ReadonlySet<string> = new Set([
   'LOGIN_WRONG_PASSWORD',
   'LOGIN_PASSWORD_REQUIRED',
-  'LOGIN_KIND_REFUSED',
+  'LOGIN_WAIT_ACCEPT',
+  'LOGIN_2FA_REQUIRED',
   'LOGIN_NOT_ALLOWED',
   'LOGIN_BLOCKED',
+]);
+
+/** Trying again would end in the same way. */
+const FINAL: ReadonlySet<string> = new Set([
+  ...LOGIN_FINAL,
+  'LOGIN_KIND_REFUSED',
   'TARGET_INVALID',
   'SERVER_NOT_SET',
   'HANDSHAKE_PLAINTEXT_REFUSED',
@@ -108,6 +115,17 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
     if (this.#state.state === 'stock') return null;
     const mux = (this.#state.state === 'open' ? this.#mux : null) ?? (await this.#awaitMux(signal));
     return mux?.open(target) ?? null;
+  }
+
+  /** One connection through a stock peer did not come about: a login that cannot succeed is not tried by the next one. */
+  stockFailed(error: ErrorData): void {
+    if (this.#state.state === 'stock' && this.#isFinal(error, LOGIN_FINAL)) this.#finish(error);
+  }
+
+  /** Without a password somebody there was asked, and did not answer. */
+  #isFinal({ code }: ErrorData, codes: ReadonlySet<string>): boolean {
+    const { password = '', passwordHash = '' } = this.#o;
+    return codes.has(code) || (code === 'LOGIN_TIMEOUT' && password === '' && passwordHash === '');
   }
 
   #awaitMux(signal: AbortSignal): Promise<Mux | null> {
@@ -168,7 +186,7 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
         for (const waiter of [...this.#waiting]) waiter.resolve(null);
         return;
       }
-      if (FINAL.has(reason.code) || (!this.#wasOpen && !this.#o.persistent)) return this.#finish(reason);
+      if (this.#isFinal(reason, FINAL) || (!this.#wasOpen && !this.#o.persistent)) return this.#finish(reason);
     }
     if (signal.aborted) return;
     const retryInMs = this.#retryMs;
@@ -225,7 +243,6 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
         session.close();
       };
       let needed: ErrorData | null = null;
-      // Asking somebody there again and again would only annoy.
       const cancel = this.#clock.setTimer(LOGIN_TIMEOUT_MS, () => fail(needed ? new LiteDeskError(needed) : loginUnanswered()));
       // Within the event: the first frame of the mux may stand right behind the one that opened the session.
       opened = (): void => {

@@ -1,12 +1,12 @@
 /** Forwarding through a stock peer: one login for each connection, raw bytes after it (session §7). */
 import type { Socket } from 'node:net';
-import { pipeline } from 'node:stream';
-import { LiteDeskError } from '../../core/errors.ts';
+import { type Duplex, pipeline, Transform } from 'node:stream';
+import { type ErrorData, LiteDeskError } from '../../core/errors.ts';
 import { systemClock } from '../../core/clock.ts';
 import type { Connected, ConnectOptions, Peer } from '../peer.ts';
 import { breakSocket } from '../../net/join.ts';
 import { loginUnanswered } from './errors.ts';
-import { LOGIN_TIMEOUT_MS } from './limits.ts';
+import { LOGIN_TIMEOUT_MS, STOCK_QUIET_MS } from './limits.ts';
 
 /** A pipeline that has a socket at both of its ends listens more than ten times. */
 const PIPELINE_LISTENERS = 32;
@@ -44,7 +44,8 @@ export async function stockForward(options: StockForwardOptions): Promise<void> 
       reject(error);
       session.close();
     };
-    const cancel = systemClock.setTimer(LOGIN_TIMEOUT_MS, () => fail(loginUnanswered()));
+    let needed: ErrorData | null = null;
+    const cancel = systemClock.setTimer(LOGIN_TIMEOUT_MS, () => fail(needed ? new LiteDeskError(needed) : loginUnanswered()));
     // Within the event: what follows the last frame is raw already.
     startRaw = (): void => {
       cancel();
@@ -53,16 +54,46 @@ export async function stockForward(options: StockForwardOptions): Promise<void> 
       socket.setMaxListeners(PIPELINE_LISTENERS);
       // Before the pipeline ends it as if all was well.
       raw.once('error', () => breakSocket(socket));
-      pipeline(raw, socket, raw, () => {
+      pipeline(raw, socket, lateEnd(socket, raw), raw, () => {
         resolve();
         session.close();
       });
     };
     session.on('password-needed', ({ reason, error }) => {
       if (reason === 'wrong' || reason === '2fa') fail(new LiteDeskError(error));
+      else needed = error;
     });
     session.on('closed', ({ error }) => fail(error ? new LiteDeskError(error) : loginUnanswered()));
     signal.addEventListener('abort', () => fail(signal.reason as Error), { once: true });
     session.start();
+  });
+}
+
+/**
+ * Passes the end of what `socket` sends on when nothing comes back any more: a stock host takes it for the end of both
+ * directions (session §7.8), and the rest of its answer would be lost.
+ */
+function lateEnd(socket: Socket, raw: Duplex): Transform {
+  let cancel = (): void => {};
+  return new Transform({
+    transform: (chunk, _encoding, done) => done(null, chunk),
+    flush: (done) => {
+      const end = (): void => {
+        cancel();
+        raw.off('end', end);
+        done();
+      };
+      const look = (received: number): void => {
+        if (socket.bytesWritten === received) end();
+        else cancel = systemClock.setTimer(STOCK_QUIET_MS, () => look(socket.bytesWritten));
+      };
+      raw.once('end', end);
+      if (raw.readableEnded) end();
+      else look(-1);
+    },
+    destroy: (error, done) => {
+      cancel();
+      done(error);
+    },
   });
 }

@@ -95,12 +95,8 @@ async function stockController(rules: readonly string[], target: { host: string;
     desktop: null,
     hostInfo: { hostname: 'h', username: 'u', platform: 'Linux' },
     streams: true,
-    ...(host.offers
-      ? {
-          onPortForward: (name: string, port: number, signal: AbortSignal) =>
-            host.portForward({ link, asker: { peerId: '9', proven: false }, host: name, port, signal, onEnd: () => session.disconnect() }),
-        }
-      : {}),
+    onPortForward: (name, port, signal) =>
+      host.portForward({ link, asker: { peerId: '9', proven: false }, host: name, port, signal, onEnd: () => session.disconnect() }),
   });
   const closed = new Promise((resolve) => session.on('closed', resolve));
   session.start();
@@ -131,8 +127,9 @@ test('a stock controller gets its tunnel where a rule allows it, and raw bytes f
 
 test('without a rule, or without one for this place, it is told so in the wire’s own words', async () => {
   for (const rules of [[], ['tcp:10.0.0.0/8:*'], ['any']]) {
-    const { response } = await stockController(rules, { host: '127.0.0.1', port: 22 });
+    const { response, audits } = await stockController(rules, { host: '127.0.0.1', port: 22 });
     expect(response?.error).toBe('No permission of IP tunneling');
+    expect(audits).toMatchObject([{ target: 'tcp:127.0.0.1:22', allowed: false, code: 'refused-by-rule' }]);
   }
 });
 

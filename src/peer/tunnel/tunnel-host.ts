@@ -8,7 +8,7 @@ import { PortForwardRefused, type PortForwardTarget } from '../../core/session/i
 import type { TunnelRule } from './rule-text.ts';
 import { dialTcp, formatHostPort, type NetLink, resolveHost } from '../../net/index.ts';
 import { Dialer, type StreamAudit } from './dialer.ts';
-import { STOCK_DIAL_TIMEOUT_MS } from './limits.ts';
+import { STOCK_DIAL_TIMEOUT_MS, STOCK_IDLE_MS } from './limits.ts';
 import { type Asker, RuleBook } from './rules.ts';
 
 export interface TunnelHostOptions {
@@ -41,11 +41,6 @@ export class TunnelHost {
   /** From now on; streams that are open stay. */
   setRules(rules: readonly TunnelRule[]): void {
     this.#rules = new RuleBook(rules);
-  }
-
-  /** Something may be reached through this computer. */
-  get offers(): boolean {
-    return this.#rules.size > 0;
   }
 
   /** Takes the streams of one session from here on. The mux ends with its link. */
@@ -96,6 +91,7 @@ export class TunnelHost {
     return {
       start: () => {
         const raw = link.takeRaw();
+        socket.setTimeout(STOCK_IDLE_MS, () => socket.destroy());
         // The end of either half ends the whole (session §7.8).
         pipeline(raw, socket, raw, (error) => {
           audit({

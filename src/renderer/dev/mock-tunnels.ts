@@ -33,6 +33,7 @@ function entry(tunnel: Tunnel, change: Partial<TunnelStatus> = {}): TunnelEntry 
       address: '127.0.0.1:8080',
       path: 'udp',
       encrypted: true,
+      stock: false,
       streams: 0,
       streamsTotal: 12,
       bytesIn: 81_300_000,

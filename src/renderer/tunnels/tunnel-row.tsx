@@ -138,7 +138,7 @@ function StatusLine({ entry, nameOfPeer }: Pick<TunnelRowProps, 'entry' | 'nameO
               {streamWords(status.streams, t)}
             </span>
           )}
-          {!status.encrypted && <span className={styles.alarm}>{t('tunnels.plain')}</span>}
+          {!status.encrypted && <span className={styles.alarm}>{t(status.stock ? 'tunnels.stock' : 'tunnels.plain')}</span>}
         </>
       )}
     </p>
