@@ -52,6 +52,9 @@ async function open(port: number, from: string): Promise<Socket | null> {
 }
 const standing = (list: readonly (Socket | null)[]): number => list.filter((socket) => socket !== null && !socket.destroyed).length;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** However it ends; `once` of node:events would fail for one that the server resets. */
+const closed = (socket: Socket | null): Promise<void> =>
+  new Promise((resolve) => (socket === null || socket.destroyed ? resolve() : socket.once('close', () => resolve())));
 
 const ADDRESSES = 16;
 const HALF_OPEN = 5_000;
@@ -86,7 +89,7 @@ async function slowLoris(): Promise<(Socket | null)[]> {
   setInterval(() => {
     for (const socket of list) if (socket?.writable) socket.write('a');
   }, 250).unref();
-  void Promise.all(list.map(async (socket) => socket?.destroyed === false && once(socket, 'close'))).then(() => say({ event: 'slow-gone' }));
+  void Promise.all(list.map(closed)).then(() => say({ event: 'slow-gone' }));
   return list;
 }
 
@@ -172,7 +175,7 @@ async function replay(): Promise<void> {
   const first = await show(uuid);
   if (!first) throw new Error('no connection to the relay');
   // The peer speaks first (the key exchange): the ticket was good.
-  await Promise.race([once(first, 'data'), once(first, 'close').then(() => Promise.reject(new Error('a fresh ticket was refused')))]);
+  await Promise.race([once(first, 'data'), closed(first).then(() => Promise.reject(new Error('a fresh ticket was refused')))]);
   const showAgain = async (): Promise<never> => {
     for (let i = 0; ; i++) {
       const socket = await show(i % 2 ? uuid : randomUUID());

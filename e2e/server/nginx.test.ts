@@ -9,8 +9,8 @@ import { WebSocket } from 'ws';
 import { decodeRendezvous, encodeRendezvous, hbb, unmangleAddress } from '../../src/core/wire/index.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../src/server/index.ts';
 import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../../src/server/one-port/test-certificates.ts';
-import { randomRendezvousPort } from '../../src/server/ports.ts';
 import { type TestClient, testClient, testWsClient } from '../../src/server/test-wire.ts';
+import { freePorts } from '../../test/lib/ports.ts';
 import { nginxUnavailable, startNginx } from '../lib/nginx.ts';
 
 const unavailable = nginxUnavailable();
@@ -51,7 +51,7 @@ describe.skipIf(unavailable !== null)('behind nginx', () => {
     writeFileSync(files.keyFile, SECOND_CERTIFICATE.key);
     writeFileSync(join(dir, 'web.crt'), FIRST_CERTIFICATE.cert);
     writeFileSync(join(dir, 'web.key'), FIRST_CERTIFICATE.key);
-    const single = randomRendezvousPort();
+    const single = await freePorts(4);
     [web, webTls, stream] = [single + 1, single + 2, single + 3];
     server = await startServer({
       dataDir: join(dir, 'data'),

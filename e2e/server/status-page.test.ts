@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeRendezvous } from '../../src/core/wire/index.ts';
 import { type RunningServer, startServer } from '../../src/server/index.ts';
 import { tcpClient, type TestClient, udpClient } from '../../src/server/test-wire.ts';
+import { freePorts } from '../../test/lib/ports.ts';
 
 const program = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path));
 if (program === undefined) console.warn('SKIPPED, the status page: there is no chromium');
@@ -137,8 +138,8 @@ describe.skipIf(program === undefined)('the status page', () => {
 
   test('a server that goes is told, and found again', async () => {
     const dataDir = join(dir, 'c');
-    const first = await startServer({ dataDir, ports: { rendezvous: -1 }, http: { host: '127.0.0.1', port: 0 } });
-    const port = first.ports.metrics;
+    const port = await freePorts();
+    const first = await startServer({ dataDir, ports: { rendezvous: -1 }, http: { host: '127.0.0.1', port } });
     const { page } = await visit(`http://127.0.0.1:${port}/`);
     await page.getByText('live', { exact: true }).waitFor();
     await first.close();

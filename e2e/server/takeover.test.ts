@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { initCrypto, signKeyPair } from '../../src/core/crypto/index.ts';
-import { randomRendezvousPort } from '../../src/server/ports.ts';
 import { sqliteModule } from '../../src/server/sqlite-store.ts';
+import { freePorts } from '../../test/lib/ports.ts';
 import { buildCli } from '../lib/cli-process.ts';
 
 buildCli();
@@ -85,7 +85,7 @@ async function stop(): Promise<number | null> {
 const nodes = [process.execPath, SYSTEM_NODE].filter((node) => existsSync(node));
 test.runIf(sqlite).each(nodes)('started in the folder of hbbs, on %s', async (node) => {
   stockDatabase();
-  const port = randomRendezvousPort();
+  const port = (await freePorts(5)) + 1;
   writeFileSync(join(dir, '.env'), `PORT=${port}\nKEY=_\nALWAYS_USE_RELAY=Y\nTEST_HBBS=no\nSINGLE_BANDWIDTH=16\n`);
   const before = fingerprints();
   const ready = await start(node, ['-r', '192.0.2.50', '-M', '262144']);
@@ -106,5 +106,5 @@ test.runIf(sqlite).each(nodes)('started in the folder of hbbs, on %s', async (no
 test('a key file that is none ends the command with code 1, as with hbbs', async () => {
   writeFileSync(join(dir, 'id_ed25519'), 'no key');
   writeFileSync(join(dir, 'db_v2.sqlite3'), '');
-  await expect(start(process.execPath, ['--port', String(randomRendezvousPort())])).rejects.toThrow('KEY_FILE_BROKEN');
+  await expect(start(process.execPath, ['--port', String((await freePorts(5)) + 1)])).rejects.toThrow('KEY_FILE_BROKEN');
 });

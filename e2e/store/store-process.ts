@@ -6,11 +6,9 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { freePorts } from '../../test/lib/ports.ts';
 
 const COMMAND = join(import.meta.dirname, '..', '..', 'out', 'cli', 'litedesk.js');
-/** A block of free ports of its own: tests run one after the other. */
-const PORT = 23_116;
-
 export interface StoreServer {
   readonly process: ChildProcess;
   readonly port: number;
@@ -24,7 +22,8 @@ export function diskUnavailable(): string | null {
 
 /** @param diskKib size of the disk under `dataDir`; absent: the folder as it is */
 export async function startStoreServer(dataDir: string, diskKib?: number): Promise<StoreServer> {
-  const args = [process.execPath, COMMAND, 'server', '--json', '--data', dataDir, '--port', String(PORT), '--bind', '127.0.0.1'];
+  const port = (await freePorts(5)) + 1;
+  const args = [process.execPath, COMMAND, 'server', '--json', '--data', dataDir, '--port', String(port), '--bind', '127.0.0.1'];
   const limits = ['--limit', 'addressBurst=1000000,addressIds=1000000,udpCreditBytes=60000'];
   const command =
     diskKib === undefined
@@ -34,7 +33,7 @@ export async function startStoreServer(dataDir: string, diskKib?: number): Promi
   const [line] = (await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), 'line')) as [string];
   const ready = JSON.parse(line) as { event: string; message?: string };
   if (ready.event !== 'ready') throw new Error(`the server does not start: ${line}`);
-  return { process: child, port: PORT };
+  return { process: child, port };
 }
 
 export async function kill(server: StoreServer): Promise<void> {

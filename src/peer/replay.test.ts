@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { freePorts } from '../../test/lib/ports.ts';
 import { initCrypto, openIdPk, signIdPk, signKeyPair } from '../core/crypto/index.ts';
 import {
   decodeMessage,
@@ -196,16 +197,6 @@ class Stage {
   }
 }
 
-/** A port of this machine that nobody uses. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, HOST);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 const keys = (recording: Recording) => ({
   server: signKeyPair(new Uint8Array(Buffer.from(recording.server_sign_seed, 'hex'))),
   host: signKeyPair(new Uint8Array(Buffer.from(recording.host_sign_seed, 'hex'))),
@@ -258,7 +249,7 @@ describe('our acceptor, told what the stock controlled side was told', () => {
     const kind = name === 'punch-local-address' ? 'fetch_local_addr' : 'punch_hole';
     const [push] = fromServer(recording, 'controlled', kind);
     if (!push) throw new Error('nothing recorded');
-    acceptorFor(recording, stage).handle(moved(push, await freePort(), stage));
+    acceptorFor(recording, stage).handle(moved(push, await freePorts(), stage));
     const expected = recorded(recording, 'controlled');
     await stage.until(expected.length);
     expect(stage.heard).toEqual(expected);
@@ -275,7 +266,7 @@ describe('our acceptor, told what the stock controlled side was told', () => {
     const expected = recorded(recording, 'controlled');
     for (const push of [...fromServer(recording, 'controlled', 'punch_hole'), ...fromServer(recording, 'controlled', 'request_relay')]) {
       const before = stage.heard.length;
-      acceptor.handle(moved(push, await freePort(), stage));
+      acceptor.handle(moved(push, await freePorts(), stage));
       await stage.until(push.requestRelay || expected.length === 2 ? expected.length : before + 1);
     }
     // The proposal to the server and the arrival at the relay are two connections: their order is the network's.
@@ -305,7 +296,7 @@ describe('our acceptor, told what the stock controlled side was told', () => {
       });
     });
     push.punchHole.udpPort = controller.address().port;
-    acceptorFor(recording, stage).handle(moved(push, await freePort(), stage));
+    acceptorFor(recording, stage).handle(moved(push, await freePorts(), stage));
     await answered;
     // Deliberately the other way round than the stock 0.1 ms (rendezvous §9.3: a later hole loses the controller's only SYN).
     expect(arrived[0]).toMatchObject({ length: 0 });

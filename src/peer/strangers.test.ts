@@ -1,12 +1,13 @@
 /** What people who have not logged in can cost a peer, through its real port on the loopback. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, expect, test } from 'vitest';
+import { freePorts } from '../../test/lib/ports.ts';
 import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { encodeFrame, encodeMessage, frameHeader } from '../core/wire/index.ts';
 import { MAX_STRANGERS_PER_ADDRESS } from './admission.ts';
@@ -20,20 +21,10 @@ afterEach(async () => {
   for (const step of cleanup.splice(0).reverse()) await step();
 });
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (typeof address !== 'object' || !address) throw new Error('no port');
-  return address.port;
-}
-
 async function openPeer(): Promise<{ peer: Peer; port: number }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'litedesk-strangers-'));
   cleanup.push(() => rmSync(dataDir, { recursive: true, force: true }));
-  const port = await freePort();
+  const port = await freePorts();
   const peer = await Peer.open({ dataDir, desktop: null, overrides: { permanentPassword: PASSWORD } });
   await peer.changeSettings({ lanDiscovery: false, directAccess: true, directAccessPort: port });
   peer.start();

@@ -1,37 +1,14 @@
 /** For tests: a server that publishes services, and peers that do so, all on the loopback. */
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import type { Peer } from '../../src/peer/peer.ts';
 import type { Publisher, PublisherEvents } from '../../src/peer/publish/publisher.ts';
 import { parseService, type ServiceOptions, type ServiceSpec } from '../../src/peer/publish/service-spec.ts';
 import type { RunningServer, ServerOptions } from '../../src/server/index.ts';
 import { PublishPolicy } from '../../src/server/publish/policy.ts';
 import { PeerLab } from './peers.ts';
+import { freePorts } from './ports.ts';
 
 const PLAIN: ServiceOptions = { allow: [], basicAuth: null, health: null, maxConnections: 0, bandwidthKbps: 0 };
-
-/** A port of the loopback that was free a moment ago, and the ones behind it. */
-export async function freePorts(count: number): Promise<number> {
-  for (;;) {
-    const servers: Server[] = [];
-    const first = await listenOn(0, servers);
-    let ok = first > 0 && first + count < 65_000;
-    for (let i = 1; ok && i < count; i++) ok = (await listenOn(first + i, servers)) > 0;
-    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-    if (ok) return first;
-  }
-}
-
-/** 0: it is taken. */
-function listenOn(port: number, servers: Server[]): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once('error', () => resolve(0));
-    server.listen(port, '127.0.0.1', () => {
-      servers.push(server);
-      resolve((server.address() as { port: number }).port);
-    });
-  });
-}
 
 /** What happened to the services of one publisher, in order; each can be waited for. */
 export class PublisherLog {
@@ -74,8 +51,8 @@ export class PublishLab extends PeerLab {
   async start(options: Partial<ServerOptions> & { allow?: string[]; domain?: string } = {}): Promise<RunningServer> {
     const { allow = [], domain = '', ...rest } = options;
     this.firstPort ||= await freePorts(10);
-    this.httpPort ||= await freePorts(1);
-    this.httpsPort ||= await freePorts(1);
+    this.httpPort ||= await freePorts();
+    this.httpsPort ||= await freePorts();
     return await this.server('server', {
       ports: { rendezvous: -1, http: this.httpPort, https: this.httpsPort },
       publish: { ports: { first: this.firstPort, last: this.firstPort + 9 }, domain, policy: new PublishPolicy(allow) },

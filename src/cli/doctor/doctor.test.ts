@@ -1,10 +1,10 @@
 /** The doctor against servers of both kinds and in several states of health, over real sockets. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { freePorts } from '../../../test/lib/ports.ts';
 import { signKeyPair } from '../../core/crypto/index.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../server/index.ts';
 import { FIRST_CERTIFICATE } from '../../server/one-port/test-certificates.ts';
@@ -62,21 +62,10 @@ async function doctor(...args: string[]): Promise<{ code: number; lines: Line[];
   };
 }
 
-/** Three ports in a row that are free at `host` now. */
-async function freePort(host: string): Promise<number> {
-  for (;;) {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, host, resolve));
-    const { port } = server.address() as { port: number };
-    await new Promise((resolve) => server.close(resolve));
-    if (port > 10_000 && port < 60_000) return port;
-  }
-}
-
 async function stock(faults: StockFaults = {}): Promise<{ server: string; key: string }> {
   // Not 127.0.0.1: the addresses of each server under test are its own.
   const host = '127.0.0.77';
-  const running = await startStock(host, await freePort(host), faults);
+  const running = await startStock(host, await freePorts(5, host), faults);
   cleanups.push(() => running.close());
   return { server: `${host}:${running.port}`, key: running.key };
 }
@@ -166,7 +155,7 @@ test('UDP that is blocked: stock servers fail, ours takes the registration over 
 });
 
 test('no server at all, and a name that does not exist', { timeout: 90_000 }, async () => {
-  const port = await freePort('127.0.0.78');
+  const port = await freePorts(1, '127.0.0.78');
   const { check, code } = await doctor('--server', `127.0.0.78:${port}`, '--key', 'x');
   expect(check('tcp-rendezvous')).toMatchObject({ status: 'fail', code: 'TCP_REFUSED' });
   expect(code).toBe(1);
@@ -176,7 +165,7 @@ test('no server at all, and a name that does not exist', { timeout: 90_000 }, as
 });
 
 test('a server that carries everything on one port', async () => {
-  const port = await freePort('127.0.0.1');
+  const port = await freePorts();
   const server = await start({ ports: { rendezvous: 0, natTest: 0, relay: 0, ws: 0, relayWs: 0, single: port } });
   const { check, lines, code } = await doctor('--server', `127.0.0.1:${port}`, '--key', server.publicKey);
   expect(lines.filter((line) => line.status === 'fail')).toEqual([]);
@@ -188,7 +177,7 @@ test('a server that carries everything on one port', async () => {
 });
 
 test.each(['tls', 'wss', 'ws', 'single'])('a single port that is reached by %s://, as its invitation says', async (scheme) => {
-  const port = await freePort('127.0.0.1');
+  const port = await freePorts();
   const [certFile, keyFile] = [join(dir, 'cert.pem'), join(dir, 'key.pem')];
   writeFileSync(certFile, FIRST_CERTIFICATE.cert);
   writeFileSync(keyFile, FIRST_CERTIFICATE.key);

@@ -1,9 +1,10 @@
 /** A redis-server of its own for a test: started, killed and started again on the same data. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../../../test/lib/ports.ts';
 
 /** Why there is none on this machine, or null. */
 export function redisUnavailable(): string | null {
@@ -40,7 +41,7 @@ export class TestRedis {
   }
 
   static async start(options: TestRedisOptions = {}): Promise<TestRedis> {
-    const redis = new TestRedis(options, options.port ?? (await freePort()));
+    const redis = new TestRedis(options, options.port ?? (await freePorts()));
     await redis.start();
     return redis;
   }
@@ -91,17 +92,6 @@ export class TestRedis {
     await this.kill();
     rmSync(this.directory, { recursive: true, force: true });
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }
 
 function answers(host: string, port: number): Promise<void> {

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePorts } from '../../../test/lib/ports.ts';
 import { decodeRendezvous, encodeRendezvous, hbb, unmangleAddress } from '../../core/wire/index.ts';
-import { randomRendezvousPort } from '../ports.ts';
 import { type TestClient, tcpClient, udpClient } from '../test-wire.ts';
 import { portSharing } from './worker.ts';
 
@@ -31,7 +31,8 @@ describe.skipIf(portSharing() !== 'system')('a server of two processes', () => {
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), 'litedesk-workers-'));
     clients = [];
-    port = randomRendezvousPort();
+    // The classic block begins one below it.
+    port = (await freePorts(5)) + 1;
     const args = ['server', '--data', dir, '--bind', '127.0.0.1', '--port', String(port), '--workers', '2', '--json'];
     primary = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     createInterface({ input: primary.stderr as NodeJS.ReadableStream }).on('line', (line) => warnings.push(line));

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { WebSocket } from 'ws';
+import { freePorts } from '../../../test/lib/ports.ts';
 import { VirtualClock } from '../../core/clock.ts';
 import { decodeRendezvous, encodeRendezvous, hbb, unmangleAddress, type HostPort } from '../../core/wire/index.ts';
 import { DEFAULT_LIMITS, type RunningServer, type ServerOptions, startServer } from '../index.ts';
 import { FIRST_CERTIFICATE } from '../one-port/test-certificates.ts';
-import { randomRendezvousPort } from '../ports.ts';
 import { type TestClient, tcpClient, testClient, testWsClient, udpClient, wsClient } from '../test-wire.ts';
 
 export const { Result } = hbb.RegisterPkResponse;
@@ -81,16 +81,9 @@ export class Rig {
     const tls = { certFile: join(this.#dir, 'tls.crt'), keyFile: join(this.#dir, 'tls.key') };
     writeFileSync(tls.certFile, FIRST_CERTIFICATE.cert);
     writeFileSync(tls.keyFile, FIRST_CERTIFICATE.key);
-    for (let tries = 1; ; tries++) {
-      const single = options.ports?.single || randomRendezvousPort();
-      try {
-        const limits = { onePortGreetingMs: DEFAULT_LIMITS.greetingDelayMs, ...options.limits };
-        this.#server = await startServer({ dataDir: this.#dir, tls, ...options, limits, ports: { rendezvous: 0, single } });
-        return;
-      } catch (error) {
-        if (tries === 20 || (error as { code?: string }).code !== 'PORT_IN_USE') throw error;
-      }
-    }
+    const single = options.ports?.single || (await freePorts());
+    const limits = { onePortGreetingMs: DEFAULT_LIMITS.greetingDelayMs, ...options.limits };
+    this.#server = await startServer({ dataDir: this.#dir, tls, ...options, limits, ports: { rendezvous: 0, single } });
   }
 
   /** With a clock that only advance() moves. */

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePorts } from '../../../test/lib/ports.ts';
 import { VirtualClock } from '../../core/clock.ts';
 import { decodeRendezvous, encodeFrame, encodeRendezvous, hbb, unmangleAddress } from '../../core/wire/index.ts';
 import { DEFAULT_LIMITS, type RunningServer, type ServerOptions, startServer } from '../index.ts';
-import { type ServerPorts, randomRendezvousPort } from '../ports.ts';
+import type { ServerPorts } from '../ports.ts';
 import { type TestClient, testClient, wsClient } from '../test-wire.ts';
 import { FIRST_CERTIFICATE } from './test-certificates.ts';
 
@@ -29,7 +30,7 @@ async function start(options: Partial<ServerOptions> = {}): Promise<void> {
   clock = new VirtualClock();
   server = await startServer({
     dataDir: dir,
-    ports: { rendezvous: -1, single: randomRendezvousPort() },
+    ports: { rendezvous: -1, single: await freePorts() },
     tls: files,
     trustedProxies: [PROXY],
     proxyProtocol: true,

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { freePorts } from '../../../test/lib/ports.ts';
 import { VirtualClock } from '../../core/clock.ts';
 import { decodeRendezvous, encodeFrame, encodeRendezvous, hbb } from '../../core/wire/index.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../index.ts';
-import { randomRendezvousPort } from '../ports.ts';
 import { type TestClient, testClient, testWsClient, udpClient } from '../test-wire.ts';
 import { FIRST_CERTIFICATE, SECOND_CERTIFICATE, type TestCertificate } from './test-certificates.ts';
 
@@ -32,20 +32,13 @@ function writeCertificate(certificate: TestCertificate): { certFile: string; key
 }
 
 async function start(options: Partial<ServerOptions> = {}): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    port = randomRendezvousPort();
-    try {
-      server = await startServer({
-        dataDir: dir,
-        ports: { rendezvous: 0, single: port },
-        tls: writeCertificate(FIRST_CERTIFICATE),
-        ...options,
-      });
-      return;
-    } catch (error) {
-      if (attempt >= 20 || (error as { code?: string }).code !== 'PORT_IN_USE') throw error;
-    }
-  }
+  port = await freePorts();
+  server = await startServer({
+    dataDir: dir,
+    ports: { rendezvous: 0, single: port },
+    tls: writeCertificate(FIRST_CERTIFICATE),
+    ...options,
+  });
 }
 
 type Via = 'tcp' | 'tls' | 'ws' | 'wss';
@@ -296,7 +289,7 @@ it('takes an online query whose header looks like TLS', async () => {
 });
 
 it('keeps the classic ports beside it, and names the relay that each can reach', async () => {
-  await start({ ports: { rendezvous: -1, single: randomRendezvousPort() } });
+  await start({ ports: { rendezvous: -1, single: await freePorts() } });
   port = server.ports.rendezvous;
   const peer = await open('tcp', { from: '127.0.0.52' });
   await ask(peer, { registerPk: { id: ID, uuid: UUID, pk: PK } });

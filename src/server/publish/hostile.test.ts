@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { freePorts, PublishLab } from '../../../test/lib/publish.ts';
+import { freePorts } from '../../../test/lib/ports.ts';
+import { PublishLab } from '../../../test/lib/publish.ts';
 import { systemClock } from '../../core/clock.ts';
 import { boxKeyPair, signKeyPair } from '../../core/crypto/index.ts';
 import { Mux, type MuxEnd, type MuxStream, type StreamTarget } from '../../core/mux/index.ts';
@@ -149,7 +150,7 @@ it('reaches through the publisher only what it published, whatever the server as
       });
     });
     lab.closes(() => void evil.close());
-    void freePorts(1).then((port) => {
+    void freePorts().then((port) => {
       evil.listen(port, '127.0.0.1', () => {
         const key = Buffer.from(pair.publicKey).toString('base64');
         void lab.peer('home', formatInvitation({ host: '127.0.0.1', port, key })).then((peer) => lab.publish({} as RunningServer, peer, ['home=tcp:22']));
@@ -175,7 +176,7 @@ it('does not talk to a server with another key, and follows one that was replace
 });
 
 it('comes over WebSocket and the single port, too', async () => {
-  const single = await freePorts(1);
+  const single = await freePorts();
   const server = await lab.start({ ports: { rendezvous: 0, single } });
   const port = await lab.service(echo);
   for (const scheme of ['ws', 'single']) {
