@@ -3,11 +3,10 @@ import { type ChildProcess, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { buildCli, type CliEvent, type CliResult } from '../lib/cli-process.ts';
+import { buildCli, type CliResult } from '../lib/cli-process.ts';
 import { eventOf, World } from '../lib/world.ts';
-import { labUnavailable } from '../natlab/index.ts';
+import { JsonEvents, labUnavailable } from '../natlab/index.ts';
 import type { AttackOptions, AttackReport } from './attacker.ts';
 
 const unavailable = labUnavailable();
@@ -19,6 +18,8 @@ const MAX_RSS_MIB = 300;
 const NETWORK = '10.66';
 /** Half of the default, so that the slowest attack ends in a time that a test may take; all other limits are as they come. */
 const FRAME_TIMEOUT_MS = 15_000;
+/** Of one phase of the attack, on a machine that is busy with other things too. */
+const ATTACK_LIMIT_MS = 120_000;
 
 /** Where a descriptor leads; empty when it was closed meanwhile. */
 function linkOf(path: string): string {
@@ -52,26 +53,19 @@ describe.skipIf(unavailable !== null)('everything at once', () => {
     expect(done.stderr).toBe('');
     return done.stdout;
   }
-  function attack(more: Partial<AttackOptions> = {}): { readonly child: ChildProcess; readonly said: CliEvent[]; ready(event: string): Promise<CliEvent> } {
-    const options: AttackOptions = {
-      ...{ server: world.serverAddress, key: world.key, network: NETWORK, id },
-      controller: world.lab.host('a').publicAddress,
-      ...more,
-    };
-    const child = world.lab.host('x').spawn(process.execPath, [join(import.meta.dirname, 'attacker.ts'), JSON.stringify(options)], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    const said: CliEvent[] = [];
-    const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
-    lines.on('line', (line) => said.push(JSON.parse(line) as CliEvent));
-    const ready = async (event: string): Promise<CliEvent> => {
-      for (;;) {
-        const found = said.find((line) => line.event === event);
-        if (found) return found;
-        await Promise.race([once(lines, 'line'), once(child, 'close').then(([code]) => Promise.reject(new Error(`the attacker ended (${code})`)))]);
-      }
-    };
-    return { child, said, ready };
+  class Attack extends JsonEvents {
+    readonly child: ChildProcess;
+
+    constructor(more: Partial<AttackOptions> = {}) {
+      const options: AttackOptions = {
+        ...{ server: world.serverAddress, key: world.key, network: NETWORK, id },
+        controller: world.lab.host('a').publicAddress,
+        ...more,
+      };
+      const child = world.lab.host('x').spawn(process.execPath, [join(import.meta.dirname, 'attacker.ts'), JSON.stringify(options)]);
+      super(child);
+      this.child = child;
+    }
   }
   const pid = (): number => world.server.child.pid ?? 0;
   const memory = (field: 'VmRSS' | 'VmHWM'): number => Number(new RegExp(`${field}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid()}/status`, 'utf8'))?.[1]) / 1024;
@@ -92,9 +86,9 @@ describe.skipIf(unavailable !== null)('everything at once', () => {
   }
 
   test('no answer by UDP is longer than what its address sent', async () => {
-    const { child, said } = attack({ amplification: true });
-    expect(await once(child, 'close')).toEqual([0, null]);
-    const factors = said.filter((line) => line.event === 'factor') as unknown as { name: string; copies: number; sent: number; back: number }[];
+    const attack = new Attack({ amplification: true });
+    expect(await attack.closed, attack.stderr).toBe(0);
+    const factors = attack.events.filter((line) => line.event === 'factor') as unknown as { name: string; copies: number; sent: number; back: number }[];
     expect(factors.length).toBeGreaterThan(50);
     for (const { name, copies, sent, back } of factors) {
       if (back > 0 && copies !== 2) figures.push(`amplification, ${name} x${copies}: ${sent} B sent, ${back} B back, ${(back / sent).toFixed(2)}`);
@@ -107,8 +101,8 @@ describe.skipIf(unavailable !== null)('everything at once', () => {
   test('people connect throughout, memory is bounded, nothing stays behind', async () => {
     await session('auto');
     const before = { rss: memory('VmRSS'), descriptors: descriptors() };
-    const { child, ready } = attack();
-    await ready('ready');
+    const attack = new Attack();
+    await attack.waitFor('ready', { timeoutMs: ATTACK_LIMIT_MS });
     const garbage = world.lab.host('x').spawn(
       process.execPath,
       [join(import.meta.dirname, '..', 'lib', 'garbage.mjs'), world.serverAddress, '21115,21116,21117,21118,21119', '7'],
@@ -118,12 +112,14 @@ describe.skipIf(unavailable !== null)('everything at once', () => {
     const times: number[] = [];
     // By turns direct and through the relay, until the slowest attack is over: frameTimeoutMs.
     let over = false;
-    const end = Promise.all([garbageEnds, ready('slow-gone')]).then(() => (over = true));
-    while (!over) times.push((await session(times.length % 2 ? 'relay' : 'auto')).ms);
-    await end;
+    const end = Promise.all([garbageEnds, attack.waitFor('slow-gone', { timeoutMs: ATTACK_LIMIT_MS })]).finally(() => (over = true));
+    const sessions = async (): Promise<void> => {
+      while (!over) times.push((await session(times.length % 2 ? 'relay' : 'auto')).ms);
+    };
+    await Promise.all([end, sessions()]);
     const held = (await connections()).length;
-    child.stdin?.end();
-    const report = (await ready('report')) as unknown as AttackReport;
+    attack.child.stdin?.end();
+    const report = (await attack.waitFor('report')) as unknown as AttackReport;
     figures.push(
       `half-open: ${report.halfOpen} opened, ${report.halfOpenAgain} more for those that the server ended, ${report.halfOpenStanding} standing at the end`,
       `slow-loris: 0 of 200 left; giant lengths: ${report.giantsStanding} of 100 left; garbage: 10,000 frames at each port, over TCP and UDP`,

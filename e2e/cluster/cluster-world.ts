@@ -2,11 +2,10 @@
 import { type ChildProcess } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { initCrypto, signKeyPair } from '../../src/core/crypto/index.ts';
 import { TestRedis } from '../../src/server/cluster/test-redis.ts';
 import { CliProcess } from '../lib/cli-process.ts';
-import { createLab, type HostPlace, type Lab } from '../natlab/index.ts';
+import { createLab, type HostPlace, JsonEvents, type Lab } from '../natlab/index.ts';
 import type { LoadOptions, LoadReport } from './load.ts';
 
 const REDIS_PASSWORD = 'not for the logs';
@@ -117,41 +116,17 @@ export class ClusterWorld {
     };
     const child = host.spawn(process.execPath, [join(import.meta.dirname, 'load.ts'), JSON.stringify(all)]);
     const load = new Load(child);
-    await load.event('ready');
+    await load.waitFor('ready', { timeoutMs: 90_000 });
     return load;
   }
 }
 
-export class Load {
+export class Load extends JsonEvents {
   readonly #child: ChildProcess;
-  readonly #events = new Map<string, Record<string, unknown>>();
-  #wake = (): void => {};
-  #ended = false;
-  #stderr = '';
 
   constructor(child: ChildProcess) {
+    super(child);
     this.#child = child;
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
-    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-      const event = JSON.parse(line) as Record<string, unknown>;
-      this.#events.set(String(event['event']), event);
-      this.#wake();
-    });
-    child.once('close', () => {
-      this.#ended = true;
-      this.#wake();
-    });
-  }
-
-  async event(name: string): Promise<Record<string, unknown>> {
-    for (;;) {
-      const found = this.#events.get(name);
-      if (found) return found;
-      if (this.#ended) throw new Error(`the load ended without ${name}: ${this.#stderr}`);
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
   }
 
   mark(name: string): void {
@@ -161,6 +136,6 @@ export class Load {
   /** Ends it and gives its report. */
   async end(): Promise<LoadReport> {
     this.#child.stdin?.write('end\n');
-    return (await this.event('report')) as unknown as LoadReport;
+    return (await this.waitFor('report', { timeoutMs: 120_000 })) as unknown as LoadReport;
   }
 }

@@ -2,8 +2,7 @@ import { type ChildProcess, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { LabHost } from '../natlab/index.ts';
+import { JsonRequests, type LabHost } from '../natlab/index.ts';
 import type { Screen } from './screen.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -51,25 +50,14 @@ interface Program {
 export class App {
   readonly #driver: ChildProcess;
   readonly #program: Program;
-  readonly #pending = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
-  #serial = 0;
+  readonly #requests: JsonRequests;
 
   private constructor(host: LabHost, program: Program) {
     this.#program = program;
     this.#driver = host.spawn(process.execPath, [join(import.meta.dirname, 'app-driver.mjs')], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    createInterface({ input: this.#driver.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-      const answer = JSON.parse(line) as { serial: number; value?: unknown; error?: string };
-      const waiting = this.#pending.get(answer.serial);
-      this.#pending.delete(answer.serial);
-      if (answer.error === undefined) waiting?.resolve(answer.value);
-      else waiting?.reject(new Error(answer.error));
-    });
-    this.#driver.once('exit', () => {
-      for (const waiting of this.#pending.values()) waiting.reject(new Error('the app driver ended'));
-      this.#pending.clear();
-    });
+    this.#requests = new JsonRequests(this.#driver);
   }
 
   /** Starts the app with its data in `dataDir`. */
@@ -81,73 +69,73 @@ export class App {
       env: { ...options.screen.env, LANG: 'en_US.UTF-8', LANGUAGE: 'en' },
     };
     const app = new App(options.host, program);
-    await app.#ask('launch', { ...program, args: ['-r', PLAYWRIGHT_LOADER, ...program.args], timeoutMs: 60_000 });
+    await app.#requests.ask('launch', { ...program, args: ['-r', PLAYWRIGHT_LOADER, ...program.args], timeoutMs: 60_000 });
     return app;
   }
 
   /** Closes a window as its user does. */
   async closeWindow(kind: WindowKind): Promise<void> {
-    await this.#ask('closeWindow', { kind });
+    await this.#requests.ask('closeWindow', { kind });
   }
 
   /** Starts the program once more with the same data, and waits until that process has handed over and ended. */
   async startAgain(): Promise<void> {
-    await this.#ask('startAgain', this.#program);
+    await this.#requests.ask('startAgain', this.#program);
   }
 
   text(kind: WindowKind, testId: string, timeoutMs = 30_000): Promise<string> {
-    return this.#ask('text', { kind, selector: byTestId(testId), timeoutMs }) as Promise<string>;
+    return this.#requests.ask('text', { kind, selector: byTestId(testId), timeoutMs }) as Promise<string>;
   }
 
   attribute(kind: WindowKind, testId: string, name: string, timeoutMs = 30_000): Promise<string | null> {
-    return this.#ask('attribute', { kind, selector: byTestId(testId), name, timeoutMs }) as Promise<string | null>;
+    return this.#requests.ask('attribute', { kind, selector: byTestId(testId), name, timeoutMs }) as Promise<string | null>;
   }
 
   /** Waits until the element is shown; `extra` is a further CSS condition on it, for example `[data-state="ready"]`. */
   async waitFor(kind: WindowKind, testId: string, options: { extra?: string; timeoutMs?: number; state?: 'visible' | 'detached' } = {}): Promise<void> {
     const { extra = '', timeoutMs = 30_000, state = 'visible' } = options;
-    await this.#ask('waitFor', { kind, selector: `${byTestId(testId)}${extra}`, state, timeoutMs });
+    await this.#requests.ask('waitFor', { kind, selector: `${byTestId(testId)}${extra}`, state, timeoutMs });
   }
 
   async click(kind: WindowKind, testId: string): Promise<void> {
-    await this.#ask('click', { kind, selector: byTestId(testId) });
+    await this.#requests.ask('click', { kind, selector: byTestId(testId) });
   }
 
   async fill(kind: WindowKind, testId: string, value: string): Promise<void> {
-    await this.#ask('fill', { kind, selector: byTestId(testId), value });
+    await this.#requests.ask('fill', { kind, selector: byTestId(testId), value });
   }
 
   async select(kind: WindowKind, testId: string, value: string): Promise<void> {
-    await this.#ask('select', { kind, selector: byTestId(testId), value });
+    await this.#requests.ask('select', { kind, selector: byTestId(testId), value });
   }
 
   async box(kind: WindowKind, testId: string): Promise<{ x: number; y: number; width: number; height: number }> {
-    return (await this.#ask('box', { kind, selector: byTestId(testId) })) as { x: number; y: number; width: number; height: number };
+    return (await this.#requests.ask('box', { kind, selector: byTestId(testId) })) as { x: number; y: number; width: number; height: number };
   }
 
   async mouse(kind: WindowKind, x: number, y: number): Promise<void> {
-    await this.#ask('mouse', { kind, x, y });
+    await this.#requests.ask('mouse', { kind, x, y });
   }
 
   async type(kind: WindowKind, text: string, delayMs = 15): Promise<void> {
-    await this.#ask('type', { kind, text, delayMs, timeoutMs: 60_000 });
+    await this.#requests.ask('type', { kind, text, delayMs, timeoutMs: 60_000 });
   }
 
   async press(kind: WindowKind, key: string): Promise<void> {
-    await this.#ask('press', { kind, key });
+    await this.#requests.ask('press', { kind, key });
   }
 
   evaluate(kind: WindowKind, expression: string): Promise<unknown> {
-    return this.#ask('evaluate', { kind, expression });
+    return this.#requests.ask('evaluate', { kind, expression });
   }
 
   async screenshot(kind: WindowKind, file: string): Promise<void> {
-    await this.#ask('screenshot', { kind, file });
+    await this.#requests.ask('screenshot', { kind, file });
   }
 
   /** The last of what the app wrote to its standard streams. */
   log(): Promise<string> {
-    return this.#ask('log', {}) as Promise<string>;
+    return this.#requests.ask('log', {}) as Promise<string>;
   }
 
   /** Closes the app as a user closes it, and waits for its end. */
@@ -156,15 +144,6 @@ export class App {
     const gone = once(this.#driver, 'exit');
     this.#driver.stdin?.end();
     await gone;
-  }
-
-  #ask(command: string, args: object): Promise<unknown> {
-    this.#serial += 1;
-    const serial = this.#serial;
-    return new Promise((resolve, reject) => {
-      this.#pending.set(serial, { resolve, reject });
-      this.#driver.stdin?.write(`${JSON.stringify({ serial, command, ...args })}\n`);
-    });
   }
 }
 

@@ -1,15 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { ErrorData } from '../../src/core/errors.ts';
 import type { MappedProtocol, Mapping, MappingVia, PortMapReport } from '../../src/net/portmap/index.ts';
-import type { LabHost } from '../natlab/index.ts';
+import { JsonRequests, type LabHost } from '../natlab/index.ts';
 
 interface Line {
-  readonly serial?: number;
-  readonly value?: unknown;
-  readonly error?: unknown;
   readonly event?: 'changed' | 'lost';
   readonly mapping?: Mapping;
   readonly reason?: string;
@@ -19,10 +15,9 @@ interface Line {
 /** A PortMapper that runs on a host of the lab, in a process of its own. */
 export class LabMapper {
   readonly #child: ChildProcess;
-  readonly #pending = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
+  readonly #requests: JsonRequests;
   readonly #events: Line[] = [];
   #wake = (): void => {};
-  #serial = 0;
   /** What it logged. */
   readonly log: string[] = [];
 
@@ -30,22 +25,19 @@ export class LabMapper {
     this.#child = host.spawn(process.execPath, [join(import.meta.dirname, 'mapper-process.ts'), stateFile, protocols.join(','), leaseS === undefined ? '' : String(leaseS)], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on('line', (text) => {
-      const line = JSON.parse(text) as Line;
-      if (line.log !== undefined) this.log.push(line.log);
-      else if (line.serial === undefined) {
-        this.#events.push(line);
-        this.#wake();
-      } else {
-        const waiting = this.#pending.get(line.serial);
-        if (line.error === undefined) waiting?.resolve(line.value);
-        else waiting?.reject(line.error);
+    this.#requests = new JsonRequests(this.#child, (other) => {
+      const line = other as Line;
+      if (line.log !== undefined) {
+        this.log.push(line.log);
+        return;
       }
+      this.#events.push(line);
+      this.#wake();
     });
   }
 
   map(protocol: MappedProtocol, port: number): Promise<Mapping> {
-    return this.#ask('map', { protocol, port }) as Promise<Mapping>;
+    return this.#requests.ask('map', { protocol, port }) as Promise<Mapping>;
   }
 
   /** The error that a mapping ends with. */
@@ -57,27 +49,27 @@ export class LabMapper {
   }
 
   async unmap(protocol: MappedProtocol, port: number): Promise<void> {
-    await this.#ask('unmap', { protocol, port });
+    await this.#requests.ask('unmap', { protocol, port });
   }
 
   report(): Promise<PortMapReport> {
-    return this.#ask('report') as Promise<PortMapReport>;
+    return this.#requests.ask('report') as Promise<PortMapReport>;
   }
 
   probe(): Promise<PortMapReport> {
-    return this.#ask('probe') as Promise<PortMapReport>;
+    return this.#requests.ask('probe') as Promise<PortMapReport>;
   }
 
   async networkChanged(): Promise<void> {
-    await this.#ask('networkChanged');
+    await this.#requests.ask('networkChanged');
   }
 
   async removeLeftovers(): Promise<void> {
-    await this.#ask('removeLeftovers');
+    await this.#requests.ask('removeLeftovers');
   }
 
   async stop(): Promise<void> {
-    await this.#ask('stop');
+    await this.#requests.ask('stop');
   }
 
   /** Ends it as a crash does. */
@@ -94,13 +86,5 @@ export class LabMapper {
       if (line?.event === event) return line;
       if (line === undefined) await new Promise<void>((resolve) => (this.#wake = resolve));
     }
-  }
-
-  #ask(command: string, args: object = {}): Promise<unknown> {
-    const serial = ++this.#serial;
-    return new Promise((resolve, reject) => {
-      this.#pending.set(serial, { resolve, reject });
-      this.#child.stdin?.write(`${JSON.stringify({ serial, command, ...args })}\n`);
-    });
   }
 }

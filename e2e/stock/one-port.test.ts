@@ -53,7 +53,7 @@ describe.skipIf(unavailable !== null)('stock-style clients through one port', ()
     await start({ a: 'port-restricted', b: 'port-restricted' });
     const b = await controlled('b');
     const a = client('a', { role: 'controller', udpPunch: true });
-    expect(await a.waitFor('reply', (event) => event['withUdp'] === true)).toMatchObject({ reply: 'punchHoleResponse', isUdp: 1 });
+    expect(await a.waitFor('reply', { where: (event) => event['withUdp'] === true })).toMatchObject({ reply: 'punchHoleResponse', isUdp: 1 });
     expect(await a.waitFor('key')).toMatchObject({ signed: ID });
     expect(await a.waitFor('reached')).toMatchObject({ path: 'udp', heard: 'from B' });
     expect(await b.waitFor('connected')).toMatchObject({ path: 'udp', heard: 'from A' });
@@ -67,7 +67,7 @@ describe.skipIf(unavailable !== null)('stock-style clients through one port', ()
     const server = `2001:db8:113::${lab.host('server').address.split('.')[3]}`;
     const b = await controlled('b', { server });
     const a = client('a', { role: 'controller', udpPunch: true, onlyUdp: true, server });
-    expect(await a.waitFor('reply', (event) => event['withUdp'] === true)).toMatchObject({ reply: 'punchHoleResponse', isUdp: 1 });
+    expect(await a.waitFor('reply', { where: (event) => event['withUdp'] === true })).toMatchObject({ reply: 'punchHoleResponse', isUdp: 1 });
     expect(await a.waitFor('reached')).toMatchObject({ path: 'udp', heard: 'from B' });
     expect(await b.waitFor('connected')).toMatchObject({ path: 'udp', heard: 'from A' });
   });

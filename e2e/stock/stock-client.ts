@@ -1,46 +1,21 @@
-/** Starts client.mjs on a host of the lab and follows what it says. */
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { LabHost } from '../natlab/index.ts';
+import { JsonEvents, type LabHost } from '../natlab/index.ts';
 
 const SCRIPT = join(import.meta.dirname, 'client.mjs');
-const WAIT_MS = 25_000;
 
-export interface StockEvent {
-  readonly event: string;
-  readonly [field: string]: unknown;
-}
-
-export class StockClient {
-  readonly events: StockEvent[] = [];
-  readonly #watchers = new Set<() => void>();
-  #stderr = '';
+/** client.mjs on a host of the lab. */
+export class StockClient extends JsonEvents {
+  readonly #child: ChildProcess;
 
   constructor(host: LabHost, options: Record<string, unknown>, env: Readonly<Record<string, string>> = {}) {
-    const child = host.spawn(process.execPath, [SCRIPT, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe'], env });
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
-    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
-      this.events.push(JSON.parse(line) as StockEvent);
-      for (const watcher of this.#watchers) watcher();
-    });
+    const child = host.spawn(process.execPath, [SCRIPT, JSON.stringify(options)], { stdio: 'pipe', env });
+    super(child);
+    this.#child = child;
   }
 
-  /** The first event of that name that fits; fails with everything said when it does not come. */
-  waitFor(event: string, fits: (event: StockEvent) => boolean = () => true): Promise<StockEvent> {
-    return new Promise((resolve, reject) => {
-      const look = (): void => {
-        const found = this.events.find((candidate) => candidate.event === event && fits(candidate));
-        if (!found) return;
-        clearTimeout(timer);
-        this.#watchers.delete(look);
-        resolve(found);
-      };
-      const timer = setTimeout(() => {
-        this.#watchers.delete(look);
-        reject(new Error(`no ${event} in ${JSON.stringify(this.events)}\n${this.#stderr}`));
-      }, WAIT_MS);
-      this.#watchers.add(look);
-      look();
-    });
+  /** Lets a controlled side send its next heartbeat now, not 15 s after the last one. */
+  heartbeat(): void {
+    this.#child.stdin?.write('heartbeat\n');
   }
 }
