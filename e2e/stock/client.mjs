@@ -123,7 +123,6 @@ async function controlled() {
       registration.heartbeat?.();
       continue;
     }
-    if (push.name === 'registerPkResponse') say('registered-again', { result: push.result ?? 0 });
     if (push.name !== 'requestRelay' && push.name !== 'punchHole' && push.name !== 'fetchLocalAddr') continue;
     const from = JSON.stringify(unmangle(push.socketAddr));
     if (from === lastFrom && performance.now() - lastAt < 100) continue;
@@ -154,8 +153,9 @@ async function registerByUdp() {
     async next() {
       for (;;) {
         const message = await messageFrom(inbox);
-        if (message?.name === 'registerPeerResponse' && message.requestPk) register();
-        else return message;
+        if (message?.name !== 'registerPeerResponse') return message;
+        say('heartbeat', { requestPk: message.requestPk ?? false });
+        if (message.requestPk) register();
       }
     },
   };
