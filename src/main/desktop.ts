@@ -67,7 +67,7 @@ export async function createDesktop(options: DesktopOptions): Promise<OwnDesktop
     injector: {
       inject: (event) => {
         injector.inject(event);
-        window.wake(event.type === 'move' || event.type === 'move-relative');
+        window.expectChange();
       },
       releaseAll: () => injector.releaseAll(),
     },

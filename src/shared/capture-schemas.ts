@@ -31,10 +31,8 @@ export const captureCommandSchema = z.discriminatedUnion('type', [
   /** The next display request will be answered with this monitor. */
   z.object({ type: z.literal('granted'), display: displayIndex }),
   z.object({ type: z.literal('taken'), stream: z.number().int() }),
-  /** The screen changed, or will at once. Until the first of these every captured picture counts as a change. */
+  /** The screen changed, or may at once. Until the first of these every captured picture counts as a change. */
   z.object({ type: z.literal('changed') }),
-  /** The screen may change soon: captures that rest start again. */
-  z.object({ type: z.literal('wake') }),
   /** Changes are not reported any more. */
   z.object({ type: z.literal('ungated') }),
   z.object({ type: z.literal('stop'), stream: z.number().int() }),

@@ -98,12 +98,9 @@ export class CaptureWindow {
     this.#watch();
   }
 
-  /**
-   * Input is being injected. Captures that rest start again at once; that something changed is for the X server to say,
-   * except for the pointer, which is no damage. A picture from before the change would only be in the way of the next.
-   */
-  wake(pointerMoved: boolean): void {
-    if (this.#activity && this.#listeners.size > 0) this.command({ type: pointerMoved ? 'changed' : 'wake' });
+  /** Input is being injected: captures that rest start again at once, and what it changes is seen before it is reported. */
+  expectChange(): void {
+    if (this.#activity && this.#listeners.size > 0) this.command({ type: 'changed' });
   }
 
   command(command: CaptureCommand): void {

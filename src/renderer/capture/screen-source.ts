@@ -1,4 +1,5 @@
 /** One monitor's pictures as they change, shared by all streams of that monitor. */
+import { PictureChanges } from './picture-changes.ts';
 
 /** Newer than the type library: a track as a stream of pictures. */
 declare class MediaStreamTrackProcessor {
@@ -11,20 +12,17 @@ export interface ScreenListener {
   onEnd(message: string): void;
 }
 
-/** Pictures that count as changed after a report: two may have been on their way already, the third shows the change. */
-const PICTURES_PER_CHANGE = 3;
-/** A picture that comes this soon after the first report of a change was captured before it. */
-const CAPTURE_MS = 6;
+/** Pictures are looked at for so long after a report: until the next one could come, and a slow capture has shown it. */
+const LOOK_MS = 80;
 /** A capture that shows nothing new for so long is ended until something changes; it needs some 50 ms to begin again. */
 const REST_AFTER_MS = 3_000;
 
 export class ScreenSource {
   readonly #grant: () => Promise<void>;
   readonly #maxFps: number;
-  /** Pictures that still count as changed; null: all do. */
-  #due: number | null = null;
-  /** Pictures before this time show what was before the change, ms of `performance.now()`. */
-  #staleUntil = 0;
+  /** Pictures that come before this time are looked at, and one after it, ms of `performance.now()`; null: all are taken as they come. */
+  #lookUntil: number | null = null;
+  readonly #changes = new PictureChanges();
   #restTimer: ReturnType<typeof setTimeout> | undefined;
   #opening = false;
 
@@ -41,15 +39,9 @@ export class ScreenSource {
     this.#maxFps = maxFps;
   }
 
-  /** The screen changed. From the first of these on, only what is captured soon after one counts as a change. */
+  /** The screen changed, or will at once: the next pictures are looked at, and captured again if that rests. */
   changed(): void {
-    if (this.#due === 0) this.#staleUntil = performance.now() + CAPTURE_MS;
-    this.#due = PICTURES_PER_CHANGE;
-    this.wake();
-  }
-
-  /** The screen may change soon: capture, if that rests. */
-  wake(): void {
+    this.#lookUntil = performance.now() + LOOK_MS;
     clearTimeout(this.#restTimer);
     this.#restTimer = setTimeout(() => this.#rest(), REST_AFTER_MS);
     if (this.#stream || this.#opening || this.#closed || this.#count === 0) return;
@@ -59,7 +51,7 @@ export class ScreenSource {
   /** Nobody reports changes any more: every picture counts. */
   ungate(): void {
     this.changed();
-    this.#due = null;
+    this.#lookUntil = null;
     clearTimeout(this.#restTimer);
   }
 
@@ -76,7 +68,7 @@ export class ScreenSource {
 
   /** Stops capturing; the last picture stays, and with it every stream. */
   #rest(): void {
-    if (this.#closed || this.#opening || this.#due === null) return;
+    if (this.#closed || this.#opening || this.#lookUntil === null) return;
     const reader = this.#reader;
     this.#reader = null;
     void reader?.cancel().catch(() => {});
@@ -144,11 +136,11 @@ export class ScreenSource {
           value.close();
           return;
         }
-        if (this.#due === 0 || performance.now() < this.#staleUntil) {
+        const isNew = await this.#isNew(value);
+        if (!isNew || this.#closed) {
           value.close();
           continue;
         }
-        if (this.#due !== null) this.#due--;
         this.#last?.close();
         this.#last = value;
         this.#count++;
@@ -158,6 +150,13 @@ export class ScreenSource {
     } catch (error) {
       if (reader === this.#reader) this.#end(String(error));
     }
+  }
+
+  async #isNew(picture: VideoFrame): Promise<boolean> {
+    if (this.#lookUntil === null) return true;
+    if (this.#lookUntil === Number.NEGATIVE_INFINITY) return false;
+    if (performance.now() >= this.#lookUntil) this.#lookUntil = Number.NEGATIVE_INFINITY;
+    return await this.#changes.isNew(picture);
   }
 
   #end(message: string): void {
