@@ -24,8 +24,10 @@ export interface LinkClose {
 }
 
 export interface LinkHandlers {
-  /** One whole frame payload. The buffer belongs to the receiver from here on. */
+  /** One whole frame payload. The buffer belongs to the receiver from here on, unless it `borrows`. */
   onFrame(payload: Uint8Array): void;
+  /** `onFrame` is done with the payload when it returns: a link may then show its own memory instead of a copy. */
+  readonly borrows?: boolean;
   /** `bufferedBytes` fell below the low-water mark after `send` had answered false. */
   onDrain?(): void;
   /** Called exactly once. No onFrame after it. */
@@ -56,8 +58,8 @@ export interface Link {
   setHandlers(handlers: LinkHandlers): void;
   /** Queues one frame payload. False: above the high-water mark, wait for onDrain before sending bulk data. */
   send(payload: Uint8Array): boolean;
-  /** As `send`, for a payload in two pieces, where a link can take it so without joining them. */
-  sendParts?(head: Uint8Array, body: Uint8Array): boolean;
+  /** As `send`, for a payload in pieces, where a link can take it so without joining them. See `sendParts`. */
+  sendParts?(parts: readonly Uint8Array[]): boolean;
   /** Sets the largest payload taken from now on, in bytes; a larger one that is announced breaks the link. */
   setMaxPayload(bytes: number): void;
   /** Stops and restarts reading; used for back-pressure towards the sender. */
@@ -67,4 +69,23 @@ export interface Link {
   close(): void;
   /** Ends at once. */
   destroy(error?: Error): void;
+}
+
+/** Queues one frame payload that lies in pieces; joins them only for a link that does not take pieces. Answers as `send`. */
+export function sendParts(link: Pick<Link, 'send' | 'sendParts'>, parts: readonly Uint8Array[]): boolean {
+  if (parts.length === 1) return link.send(parts[0] as Uint8Array);
+  return link.sendParts ? link.sendParts(parts) : link.send(joinParts(parts));
+}
+
+/** One piece of memory with everything that is in `parts`. */
+export function joinParts(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const out = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
 }

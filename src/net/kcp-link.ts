@@ -40,8 +40,6 @@ const MIN_QUEUE_BYTES = 16 * 1024;
 /** Before it is known what the path carries. */
 const FIRST_QUEUE_BYTES = 64 * 1024;
 
-const EMPTY = new Uint8Array(0);
-
 /** Frames of rendezvous §2 on an established KCP connection; owns the connected UDP socket from here on. */
 export class KcpLink implements NetLink {
   readonly transport = 'kcp';
@@ -74,7 +72,7 @@ export class KcpLink implements NetLink {
     const datagram = onLinkDatagram(remoteHost);
     if (datagram !== null) endpoint.tryDatagram(clock.now(), datagram);
     this.#receiver = new Receiver({
-      next: () => this.#next(),
+      next: (borrows) => this.#next(borrows),
       hasMore: () => this.#decoder.buffered > 0 || endpoint.readable,
       // Unread segments close the window, which stops the peer.
       flow: () => {},
@@ -110,13 +108,14 @@ export class KcpLink implements NetLink {
   }
 
   send(payload: Uint8Array): boolean {
-    return this.sendParts(payload, EMPTY);
+    return this.sendParts([payload]);
   }
 
-  sendParts(head: Uint8Array, body: Uint8Array): boolean {
+  sendParts(parts: readonly Uint8Array[]): boolean {
     if (this.closed) return false;
     const kcp = this.#kcp;
-    const length = head.length + body.length;
+    let length = 0;
+    for (const part of parts) length += part.length;
     if (kcp.bufferedBytes + length > this.#maxBuffered) {
       this.#break(overflowError(this.remoteAddress));
       return false;
@@ -125,8 +124,7 @@ export class KcpLink implements NetLink {
     this.stats.framesOut++;
     this.stats.bytesOut += header.length + length;
     kcp.write(header);
-    kcp.write(head);
-    kcp.write(body);
+    for (const part of parts) kcp.write(part);
     if (kcp.bufferedBytes <= this.#queueLimit(this.#marks.high)) return true;
     this.#needDrain = true;
     return false;
@@ -163,22 +161,19 @@ export class KcpLink implements NetLink {
     return new KcpDuplex(this.#kcp, this.remoteAddress, this.#decoder.takeRest());
   }
 
-  #next(): Uint8Array | null {
+  #next(borrows: boolean): Uint8Array | null {
     while (!this.#closing && !this.#raw) {
-      const buffered = this.#decoder.pushOne(EMPTY);
-      if (buffered) return this.#count(buffered);
+      const frame = this.#decoder.next();
+      if (frame) {
+        this.stats.framesIn++;
+        return borrows ? frame : new Uint8Array(frame);
+      }
       const chunk = this.#kcp.read();
       if (!chunk) return null;
       this.stats.bytesIn += chunk.length;
-      const frame = this.#decoder.pushOne(chunk);
-      if (frame) return this.#count(frame);
+      this.#decoder.feed(chunk);
     }
     return null;
-  }
-
-  #count(frame: Uint8Array): Uint8Array {
-    this.stats.framesIn++;
-    return frame;
   }
 
   #onReadable(): void {

@@ -1,8 +1,8 @@
 import type { LinkClose, LinkHandlers } from '../core/link.ts';
 
 export interface FrameSource {
-  /** The next complete frame, or null. May throw: the link then breaks. */
-  next(): Uint8Array | null;
+  /** The next complete frame, or null. `borrows`: it is not touched after the next call. May throw: the link then breaks. */
+  next(borrows: boolean): Uint8Array | null;
   /** True while something is held that next() may still give. */
   hasMore(): boolean;
   /** Start or stop reading from the socket. Called on changes only. */
@@ -61,7 +61,7 @@ export class Receiver {
     this.#pumping = true;
     try {
       while (this.#handlers && !this.#paused && !this.#cut && !this.#over) {
-        const frame = this.#source.next();
+        const frame = this.#source.next(this.#handlers.borrows ?? false);
         if (!frame) break;
         this.#handlers.onFrame(frame);
       }

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { FrameCipher } from '../core/crypto/frame-cipher.ts';
-import type { LinkClose, LinkHandlers } from '../core/link.ts';
+import { joinParts, type LinkClose, type LinkHandlers, sendParts } from '../core/link.ts';
 import type { NativeState } from '../core/native/contract.ts';
 import { rawRefused, sealError } from './handshake-errors.ts';
 import { DelegatedLink } from './delegated-link.ts';
@@ -19,6 +19,9 @@ export interface SecuredLink extends NetLink {
   /** What the native handshake left; null on the wire of stock peers. A native link has no way into raw bytes. */
   readonly native: NativeState | null;
 }
+
+/** Sealed payloads up to this size are joined with their tag: a copy is cheaper than one more piece for the link below. */
+const JOIN_BELOW = 4096;
 
 export interface SecuredState {
   /** Absent: frames go as they are. */
@@ -52,6 +55,8 @@ export class SecuredNetLink extends DelegatedLink implements SecuredLink {
     link.pause();
     link.setHandlers({
       onFrame: (payload) => this.#onFrame(payload),
+      // What a cipher opens has memory of its own.
+      borrows: state.cipher !== undefined,
       onDrain: () => this.#handlers?.onDrain?.(),
       onClose: (close) => {
         if (this.#handlers) this.#handlers.onClose(close);
@@ -80,13 +85,17 @@ export class SecuredNetLink extends DelegatedLink implements SecuredLink {
   override send(payload: Uint8Array): boolean {
     // A frame that cannot leave must not use up a nonce, and a closed link needs no cipher.
     if (this.below.closed) return false;
-    return this.below.send(this.#cipher ? this.#cipher.seal(payload) : payload);
+    const cipher = this.#cipher;
+    if (!cipher) return this.below.send(payload);
+    if (cipher.sealParts && payload.length > JOIN_BELOW) return sendParts(this.below, cipher.sealParts([payload]));
+    return this.below.send(cipher.seal(payload));
   }
 
-  sendParts(head: Uint8Array, body: Uint8Array): boolean {
+  sendParts(parts: readonly Uint8Array[]): boolean {
     if (this.below.closed) return false;
-    if (this.#cipher?.sealParts) return this.below.send(this.#cipher.sealParts(head, body));
-    return this.send(Buffer.concat([head, body]));
+    const cipher = this.#cipher;
+    if (!cipher) return sendParts(this.below, parts);
+    return cipher.sealParts ? sendParts(this.below, cipher.sealParts(parts)) : this.send(joinParts(parts));
   }
 
   override setMaxPayload(bytes: number): void {

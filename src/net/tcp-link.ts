@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WireError } from '../core/errors.ts';
-import { type LinkHandlers, type LinkStats, PAYLOAD_LIMITS } from '../core/link.ts';
+import { joinParts, type LinkHandlers, type LinkStats, PAYLOAD_LIMITS } from '../core/link.ts';
 import { FrameDecoder, frameHeader } from '../core/wire/frame.ts';
 import { formatHostPort, plainAddress } from './endpoint.ts';
 import { linkError, overflowError, protocolError, truncatedError } from './errors.ts';
@@ -29,9 +29,7 @@ export interface TcpLinkOptions {
   onRemoteEnd?: () => void;
 }
 
-const EMPTY = new Uint8Array(0);
-
-/** Payloads up to this size are copied behind their header: one buffer is cheaper than two in one writev. */
+/** Pieces that are together no larger than this are copied into one: a buffer is cheaper than two in one writev. */
 const COPY_BELOW = 4096;
 
 /** Frames of rendezvous §2 on a connected TCP socket, which the link owns from here on. */
@@ -66,7 +64,7 @@ export class TcpLink implements NetLink {
     this.localAddress = addressOf(socket.localAddress, socket.localPort);
     this.remoteAddress = addressOf(socket.remoteAddress, socket.remotePort);
     this.#receiver = new Receiver({
-      next: () => this.#next(),
+      next: (borrows) => this.#next(borrows),
       hasMore: () => this.#decoder.buffered > 0 || this.#chunks.length > 0,
       flow: (on) => (on || this.#closing ? socket.resume() : socket.pause()),
       fail: (error) => this.#break(error),
@@ -97,30 +95,31 @@ export class TcpLink implements NetLink {
 
   /** The link keeps `payload` until it has left: do not change it afterwards. */
   send(payload: Uint8Array): boolean {
+    return this.sendParts([payload]);
+  }
+
+  sendParts(parts: readonly Uint8Array[]): boolean {
     const socket = this.#socket;
     if (this.#closing || this.#raw || !socket.writable) return false;
-    if (socket.writableLength + payload.length > this.#maxBuffered) {
+    let length = 0;
+    for (const part of parts) length += part.length;
+    if (socket.writableLength + length > this.#maxBuffered) {
       this.#break(overflowError(this.remoteAddress));
       return false;
     }
-    const header = frameHeader(payload.length);
+    const header = frameHeader(length);
     this.stats.framesOut++;
-    this.stats.bytesOut += header.length + payload.length;
+    this.stats.bytesOut += header.length + length;
     // Everything sent in one turn leaves in one system call.
     if (!this.#corked) {
       this.#corked = true;
       socket.cork();
       process.nextTick(this.#uncork);
     }
-    if (payload.length <= COPY_BELOW) {
-      const frame = Buffer.allocUnsafe(header.length + payload.length);
-      frame.set(header);
-      frame.set(payload, header.length);
-      socket.write(frame, this.#onWritten);
-    } else {
-      socket.write(header);
-      socket.write(payload, this.#onWritten);
-    }
+    const pieces = gathered(header, parts);
+    const last = pieces.length - 1;
+    for (let i = 0; i < last; i++) socket.write(pieces[i] as Uint8Array);
+    socket.write(pieces[last] as Uint8Array, this.#onWritten);
     if (socket.writableLength <= this.#marks.high) return true;
     this.#needDrain = true;
     return false;
@@ -169,12 +168,16 @@ export class TcpLink implements NetLink {
     return socket;
   }
 
-  #next(): Uint8Array | null {
+  #next(borrows: boolean): Uint8Array | null {
     while (!this.#closing && !this.#raw) {
+      const frame = this.#decoder.next();
+      if (frame) {
+        this.stats.framesIn++;
+        return borrows ? frame : new Uint8Array(frame);
+      }
       const chunk = this.#chunks.shift();
-      const frame = this.#decoder.pushOne(chunk ?? EMPTY);
-      if (frame) this.stats.framesIn++;
-      if (frame || !chunk) return frame;
+      if (!chunk) return null;
+      this.#decoder.feed(chunk);
     }
     return null;
   }
@@ -244,6 +247,16 @@ export class TcpLink implements NetLink {
         : linkError(error, this.remoteAddress),
     );
   }
+}
+
+function gathered(header: Uint8Array, parts: readonly Uint8Array[]): Uint8Array[] {
+  const pieces = [header];
+  for (const part of parts) {
+    const last = pieces[pieces.length - 1] as Uint8Array;
+    if (last.length + part.length <= COPY_BELOW) pieces[pieces.length - 1] = joinParts([last, part]);
+    else pieces.push(part);
+  }
+  return pieces;
 }
 
 function addressOf(host: string | undefined, port: number | undefined): string {

@@ -4,8 +4,8 @@ export interface FrameCipher {
   readonly overheadBytes: number;
   /** The payload of the next frame to send. */
   seal(plain: Uint8Array): Uint8Array;
-  /** The same for a payload in two pieces, where the cipher can take it so. */
-  sealParts?(head: Uint8Array, body: Uint8Array): Uint8Array;
-  /** The content of the next frame received. @throws WireError BAD_SEAL, from then on for every frame. */
+  /** The same from and into pieces, where the cipher can do so without joining them. */
+  sealParts?(parts: readonly Uint8Array[]): readonly Uint8Array[];
+  /** The content of the next frame received, in memory of its own. @throws WireError BAD_SEAL, from then on for every frame. */
   open(payload: Uint8Array): Uint8Array;
 }

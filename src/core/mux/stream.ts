@@ -7,6 +7,9 @@ import { INITIAL_STREAM_CREDIT, STREAM_QUEUE_HIGH, STREAM_QUEUE_LOW, STREAM_QUEU
 import type { StreamTarget } from './target.ts';
 import { type GrowthBudget, ReceiveWindow } from './window.ts';
 
+/** Pieces below this size are copied: each of them is a call into the cipher, which costs as much. */
+const GATHER_BYTES = 8 * 1024;
+
 /** What a stream needs from the mux that it belongs to. */
 export interface StreamOwner {
   readonly growth: GrowthBudget;
@@ -145,22 +148,37 @@ export class StreamEnd implements MuxStream {
     return this.#out.length > 0 ? this.#credit > 0 : this.#finishing && !this.#finished;
   }
 
-  /** The frame of one turn, with at most `max` bytes of data; null when there is none. */
-  takeTurn(max: number): { frame: Uint8Array; bytes: number } | null {
+  /** The frame of one turn in pieces, with at most `max` bytes of data; null when there is none. */
+  takeTurn(max: number): { frame: readonly Uint8Array[]; bytes: number } | null {
     if (!this.sendable) return null;
     if (this.#out.length === 0) {
       this.#finished = true;
       const frame = encodeFrame({ type: 'close', id: this.id });
       this.#maybeOver();
-      return { frame, bytes: 0 };
+      return { frame: [frame], bytes: 0 };
     }
     const bytes = Math.min(max, this.#out.length, this.#credit);
-    const frame = new Uint8Array(DATA_HEADER_BYTES + bytes);
-    writeDataHeader(frame, this.id);
-    this.#out.take(frame, DATA_HEADER_BYTES, bytes);
+    const frame = this.#dataFrame(bytes);
     this.#credit -= bytes;
     this.#owner.unsent(-bytes);
     return { frame, bytes };
+  }
+
+  /** What was written in large pieces stays where it is; small ones are worth copying together. */
+  #dataFrame(bytes: number): Uint8Array[] {
+    const header = new Uint8Array(DATA_HEADER_BYTES);
+    writeDataHeader(header, this.id);
+    const frame: Uint8Array[] = [header];
+    for (let left = bytes; left > 0; ) {
+      let piece: Uint8Array = this.#out.view(left);
+      if (piece.length < Math.min(left, GATHER_BYTES)) {
+        piece = new Uint8Array(Math.min(left, TURN_BYTES));
+        this.#out.take(piece, 0, piece.length);
+      } else this.#out.skip(piece.length);
+      frame.push(piece);
+      left -= piece.length;
+    }
+    return frame;
   }
 
   /** After a turn: lets the user write on. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { Link } from '../link.ts';
+import { type Link, sendParts } from '../link.ts';
 import { LINK_CREDIT, LONE_TURN_BYTES, MAX_CONTROL_FRAMES, TURN_BYTES, WRITE_AHEAD_BYTES, WRITE_POLL_MS } from './limits.ts';
 import type { StreamEnd } from './stream.ts';
 
@@ -80,9 +80,10 @@ export class FairWriter {
     this.#pumping = true;
     try {
       while (!this.#stopped && this.#hasRoom()) {
-        const frame = this.#nextControl() ?? this.#nextData();
+        const control = this.#nextControl();
+        const frame = control ? [control] : this.#nextData();
         if (!frame) break;
-        if (!this.#link.send(frame)) this.#full = true;
+        if (!sendParts(this.#link, frame)) this.#full = true;
       }
     } finally {
       this.#pumping = false;
@@ -109,6 +110,12 @@ export class FairWriter {
     else if (left > this.#ahead / 2) this.#ahead = Math.max(min, this.#ahead * SHRINK);
   }
 
+  /** A round of all streams that wait takes no more than half of what the link has shown to empty at a look. */
+  #turnBytes(): number {
+    if (this.#ahead <= WRITE_AHEAD_BYTES.first) return TURN_BYTES;
+    return Math.max(TURN_BYTES, Math.min(LONE_TURN_BYTES, Math.floor(this.#ahead / 2 / (this.#ring.size + 1))));
+  }
+
   #nextControl(): Uint8Array | null {
     const frame = this.#control[this.#controlHead];
     if (!frame) return null;
@@ -120,13 +127,12 @@ export class FairWriter {
     return frame;
   }
 
-  #nextData(): Uint8Array | null {
+  #nextData(): readonly Uint8Array[] | null {
     while (this.#credit > 0) {
       const stream = this.#ring.values().next().value;
       if (!stream) return null;
       this.#ring.delete(stream);
-      const lone = this.#ring.size === 0 && this.#ahead > WRITE_AHEAD_BYTES.first;
-      const turn = stream.takeTurn(Math.min(lone ? LONE_TURN_BYTES : TURN_BYTES, this.#credit));
+      const turn = stream.takeTurn(Math.min(this.#turnBytes(), this.#credit));
       if (!turn) continue;
       this.#credit -= turn.bytes;
       if (stream.sendable) this.#ring.add(stream);

@@ -66,10 +66,14 @@ export class ChannelLink implements Link {
   }
 
   send(payload: Uint8Array): boolean {
+    return this.sendParts([payload]);
+  }
+
+  sendParts(parts: readonly Uint8Array[]): boolean {
     if (this.closed) return false;
     this.stats.framesOut++;
-    this.stats.bytesOut += payload.length;
-    this.sending.push(payload);
+    for (const part of parts) this.stats.bytesOut += part.length;
+    this.sending.push(parts);
     this.#owner.queued(this);
     const full = this.bufferedBytes > CHANNEL_MARKS.high;
     if (full) this.#wantDrain = true;

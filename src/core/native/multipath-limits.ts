@@ -2,8 +2,13 @@
 
 /** Paths of one session at once: relay, LAN, IPv4, IPv6 and some tries of each. */
 export const MAX_PATHS = 8;
-/** Largest piece of a frame in one record, in bytes: what an urgent record waits for at most, and worth a seal. */
-export const MAX_FRAGMENT_BYTES = 64 * 1024;
+/**
+ * Largest piece of a frame in one record, in bytes: what costs a record at both ends is little beside the seal of so much. A
+ * receiver holds one such piece of each path before it knows who sent it.
+ */
+export const MAX_FRAGMENT_BYTES = 256 * 1024;
+/** Pieces above this only where the path carries them in so many milliseconds: an urgent record waits for one. */
+export const LARGE_FRAGMENT = { bytes: 64 * 1024, ms: 2 } as const;
 /** Smallest piece on a slow path: 8 ms at 1 Mbit/s. */
 export const MIN_FRAGMENT_BYTES = 1024;
 /** Bytes that a receiver lets come in one channel before its reader has taken what is there: 80 MB/s at 100 ms. */
@@ -22,14 +27,14 @@ export const IN_FLIGHT_BYTES = { initial: 32 * 1024, min: 6 * 1024, max: 8 * 102
 /** Queue that bulk may build up in a path, in milliseconds at its rate: input and picture wait behind it. */
 export const PATH_QUEUE_MS = 50;
 /** The same in bytes, for fast paths: more would only leave the processor's cache before it leaves the machine. */
-export const PATH_QUEUE_BYTES = 512 * 1024;
+export const PATH_QUEUE_BYTES = 1024 * 1024;
 /** The shortest round trip of a path is measured anew when it was not seen for so long, in milliseconds. */
 export const MIN_RTT_LIFE_MS = 15_000;
 /** The highest rate of a path is believed for one to two of these, in milliseconds. */
 export const RATE_LIFE_MS = 2_000;
 
 /** A receiver acknowledges after so many bytes: each acknowledgement costs a seal at both ends. */
-export const ACK_BYTES = 256 * 1024;
+export const ACK_BYTES = 512 * 1024;
 /** The same after so many milliseconds: silence that is longer means something. */
 export const ACK_DELAY_MS = 5;
 /** Answers to probes are awaited for this many of them at once. */

@@ -45,14 +45,6 @@ export class Path {
     return this.flow.drainMs() * queues;
   }
 
-  send(header: Uint8Array, bytes: Uint8Array): boolean {
-    if (this.link.sendParts) return this.link.sendParts(header, bytes);
-    const record = new Uint8Array(header.length + bytes.length);
-    record.set(header);
-    record.set(bytes, header.length);
-    return this.link.send(record);
-  }
-
   facts(now: number): PathFacts {
     const bare = this.watch.bareRttMs;
     return {

@@ -5,6 +5,7 @@
  */
 import {
   IN_FLIGHT_BYTES,
+  LARGE_FRAGMENT,
   MAX_FRAGMENT_BYTES,
   MIN_FRAGMENT_BYTES,
   MIN_RTT_LIFE_MS,
@@ -70,11 +71,13 @@ export class PathFlow {
     return this.#inFlight / rate + this.#minRtt;
   }
 
-  /** Size of the next piece: an eighth of what may be on its way, as a power of two. */
+  /** Size of the next piece: an eighth of what may be on its way, on a fast path a quarter, as a power of two. */
   fragmentBytes(now: number): number {
-    const eighth = this.capBytes(now) / 8;
+    const cap = this.capBytes(now);
+    const quick = Math.max(this.#rate, this.#olderRate) * LARGE_FRAGMENT.ms;
+    const most = Math.max(Math.min(cap / 8, LARGE_FRAGMENT.bytes), Math.min(cap / 4, quick, MAX_FRAGMENT_BYTES));
     let size = MIN_FRAGMENT_BYTES;
-    while (size * 2 <= eighth && size < MAX_FRAGMENT_BYTES) size *= 2;
+    while (size * 2 <= most) size *= 2;
     return size;
   }
 

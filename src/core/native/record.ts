@@ -2,6 +2,7 @@
 import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import type { FrameCipher } from '../crypto/frame-cipher.ts';
 import { WireError } from '../errors.ts';
+import { joinParts } from '../link.ts';
 import { labelBytes, NATIVE_KEY_BYTES } from './key-schedule.ts';
 
 export const RECORD_TAG_BYTES = 16;
@@ -73,25 +74,21 @@ export class RecordStream implements FrameCipher {
   }
 
   seal(plain: Uint8Array): Uint8Array {
-    const cipher = createCipheriv('aes-256-gcm', this.#send.key, this.#send.nonce);
-    const out = new Uint8Array(plain.length + RECORD_TAG_BYTES);
-    out.set(cipher.update(plain));
-    cipher.final();
-    out.set(cipher.getAuthTag(), plain.length);
-    this.#send.used(plain.length);
-    return out;
+    return joinParts(this.sealParts([plain]));
   }
 
-  sealParts(head: Uint8Array, body: Uint8Array): Uint8Array {
+  sealParts(parts: readonly Uint8Array[]): Uint8Array[] {
     const cipher = createCipheriv('aes-256-gcm', this.#send.key, this.#send.nonce);
-    const length = head.length + body.length;
-    const out = new Uint8Array(length + RECORD_TAG_BYTES);
-    out.set(cipher.update(head));
-    out.set(cipher.update(body), head.length);
+    const sealed: Uint8Array[] = [];
+    let length = 0;
+    for (const part of parts) {
+      sealed.push(cipher.update(part));
+      length += part.length;
+    }
     cipher.final();
-    out.set(cipher.getAuthTag(), length);
+    sealed.push(cipher.getAuthTag());
     this.#send.used(length);
-    return out;
+    return sealed;
   }
 
   open(payload: Uint8Array): Uint8Array {

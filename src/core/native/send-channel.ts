@@ -2,6 +2,7 @@
  * The sending half of one channel: frames cut into numbered records, which are kept until they are acknowledged, so that
  * another path can begin again where the acknowledgements end.
  */
+import { joinParts } from '../link.ts';
 import { Deque } from './deque.ts';
 import { RECORD_COST } from './multipath-limits.ts';
 import { DATA_HEADER_BYTES, dataHeader } from './multipath-record.ts';
@@ -9,20 +10,30 @@ import type { FlowMark } from './path-flow.ts';
 
 /** A record as it leaves, and by which way it left last. */
 export interface SentRecord {
-  readonly header: Uint8Array;
-  /** A part of the frame that was to be sent: it is not copied, however often it leaves. */
-  readonly bytes: Uint8Array;
-  /** Of both. */
+  /** Its header and what it has of the frame that was to be sent, which is not copied however often it leaves. */
+  readonly parts: readonly Uint8Array[];
+  /** Of all parts. */
   readonly length: number;
   /** Path and its state when the record left by it; null until it left, or when that path is given up. */
   pathId: number;
   mark: FlowMark | null;
 }
 
+interface QueuedFrame {
+  readonly parts: readonly Uint8Array[];
+  /** Of all parts. */
+  readonly length: number;
+}
+
+/** Parts that are together no larger than this are copied into one. */
+const JOIN_BELOW = 1024;
+
 export class SendChannel {
   readonly id: number;
-  readonly #queue = new Deque<Uint8Array>();
-  /** Bytes of the first queued frame that are in records already. */
+  readonly #queue = new Deque<QueuedFrame>();
+  /** Up to here the first queued frame is in records already: bytes of it, pieces that are gone, bytes of the next piece. */
+  #done = 0;
+  #piece = 0;
   #offset = 0;
   #queuedBytes = 0;
   readonly #kept = new Deque<SentRecord>();
@@ -53,9 +64,11 @@ export class SendChannel {
     return this.#queue.length === 0 && this.#kept.length === 0;
   }
 
-  push(frame: Uint8Array): void {
-    this.#queue.push(frame);
-    this.#queuedBytes += frame.length;
+  push(parts: readonly Uint8Array[]): void {
+    let length = 0;
+    for (const part of parts) length += part.length;
+    this.#queue.push({ parts, length });
+    this.#queuedBytes += length;
   }
 
   /** The record that leaves next: one to be sent again, or a new one of at most `maxBytes`. Null: nothing, or no window. */
@@ -68,24 +81,23 @@ export class SendChannel {
     const frame = this.#queue.at(0);
     if (!frame) return null;
     const room = this.#limit - this.#cost - RECORD_COST;
-    const left = frame.length - this.#offset;
+    const left = frame.length - this.#done;
     const length = Math.min(left, maxBytes, room);
     // A sliver of a window is not worth a record, unless it is all there is to say.
     if (room < 0 || (length < left && length < maxBytes)) return null;
     const more = length < left;
     const sent: SentRecord = {
-      header: dataHeader(this.id, this.#next, more),
-      bytes: length === frame.length ? frame : frame.subarray(this.#offset, this.#offset + length),
+      parts: this.#cut(frame, dataHeader(this.id, this.#next, more), length),
       length: DATA_HEADER_BYTES + length,
       pathId: -1,
       mark: null,
     };
     this.#cost += length + RECORD_COST;
     this.#queuedBytes -= length;
-    if (more) this.#offset += length;
-    else {
+    this.#done += length;
+    if (!more) {
       this.#queue.shift();
-      this.#offset = 0;
+      this.#done = this.#piece = this.#offset = 0;
     }
     this.#kept.push(sent);
     this.#keptBytes += sent.length;
@@ -100,7 +112,28 @@ export class SendChannel {
     const frame = this.#queue.at(0);
     if (!frame) return false;
     const room = this.#limit - this.#cost - RECORD_COST;
-    return room >= 0 && room >= Math.min(frame.length - this.#offset, maxBytes);
+    return room >= 0 && room >= Math.min(frame.length - this.#done, maxBytes);
+  }
+
+  /** The next `length` bytes of the frame behind `header`. */
+  #cut(frame: QueuedFrame, header: Uint8Array, length: number): Uint8Array[] {
+    const parts = [header];
+    for (let left = length; left > 0; ) {
+      const piece = frame.parts[this.#piece] as Uint8Array;
+      const end = Math.min(piece.length, this.#offset + left);
+      const part = this.#offset === 0 && end === piece.length ? piece : piece.subarray(this.#offset, end);
+      left -= part.length;
+      if (end < piece.length) this.#offset = end;
+      else {
+        this.#piece++;
+        this.#offset = 0;
+      }
+      // Small pieces, and the header of a mux frame is one, are copied: each part is a call into the cipher.
+      const last = parts[parts.length - 1] as Uint8Array;
+      if (part.length > 0 && last.length + part.length <= JOIN_BELOW) parts[parts.length - 1] = joinParts([last, part]);
+      else if (part.length > 0) parts.push(part);
+    }
+    return parts;
   }
 
   /**
@@ -132,7 +165,7 @@ export class SendChannel {
     this.#kept.clear();
     this.#queuedBytes = 0;
     this.#keptBytes = 0;
-    this.#offset = 0;
+    this.#done = this.#piece = this.#offset = 0;
     this.#base = this.#next;
     this.#cursor = this.#next;
   }

@@ -1,5 +1,6 @@
 /** What leaves next by the path in use: records to be repeated, then new ones of the channels in their order, while there is room. */
 import type { Clock } from '../clock.ts';
+import { sendParts } from '../link.ts';
 import type { ChannelLink } from './channel-link.ts';
 import { CHANNEL } from './contract.ts';
 import type { ChannelId } from './contract.ts';
@@ -77,7 +78,7 @@ export class Sender {
       this.#waitingSince ??= now;
       path.usedAt = now;
       watch.owe(now);
-      if (!path.send(sent.header, sent.bytes)) path.blocked = true;
+      if (!sendParts(path.link, sent.parts)) path.blocked = true;
     }
   }
 }

@@ -69,6 +69,20 @@ describe('FrameDecoder', () => {
     expect(payload?.constructor).toBe(Uint8Array);
   });
 
+  it('shows payloads in the chunk itself where they lie whole, and keeps what is left only when asked', () => {
+    const decoder = new FrameDecoder();
+    const chunk = Uint8Array.from([...encodeFrame(ramp(10)), ...encodeFrame(ramp(300)).subarray(0, 100)]);
+    decoder.feed(chunk);
+    expect(decoder.next()?.buffer).toBe(chunk.buffer);
+    expect(decoder.next()).toBeNull();
+    chunk.fill(0xff);
+    decoder.feed(Uint8Array.from([...encodeFrame(ramp(300)).subarray(100), ...encodeFrame(ramp(20))]));
+    expect(decoder.next()).toEqual(ramp(300));
+    expect(decoder.next()).toEqual(ramp(20));
+    expect(decoder.next()).toBeNull();
+    expect(decoder.buffered).toBe(0);
+  });
+
   it('refuses a header above its limit, and stays refusing', () => {
     const decoder = new FrameDecoder({ maxPayload: 100 });
     expect(decoder.push(encodeFrame(ramp(100)))).toHaveLength(1);

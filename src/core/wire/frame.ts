@@ -49,16 +49,21 @@ export interface FrameDecoderOptions {
 }
 
 /** An empty decoder gives back a buffer larger than this; below it, keeping the buffer saves an allocation per frame. */
-const KEEP_BUFFER = 256 * 1024;
+const KEEP_BUFFER = 512 * 1024;
+
+const EMPTY = new Uint8Array(0);
 
 /**
  * Takes the bytes of a stream as they come and gives whole payloads. Nothing is allocated on the word of a header: the
  * buffer doubles as bytes really arrive, so it never exceeds twice what was received, and many small chunks cost no more
- * than one large one.
+ * than one large one. Payloads that lie whole in the chunk that was given are not moved at all.
  */
 export class FrameDecoder {
   #maxPayload: number;
-  #buffer = new Uint8Array(0);
+  /** What is left of the chunk that was given last; not copied before `keep`. */
+  #chunk: Uint8Array = EMPTY;
+  /** Bytes that came before it. */
+  #buffer = EMPTY;
   #start = 0;
   #end = 0;
   #broken: WireError | undefined;
@@ -72,13 +77,14 @@ export class FrameDecoder {
     this.#maxPayload = Math.min(bytes, MAX_FRAME_PAYLOAD);
   }
 
-  /** Bytes held for a frame that is not complete yet, header included. */
+  /** Bytes that are held and not part of a returned payload, headers included. */
   get buffered(): number {
-    return this.#end - this.#start;
+    return this.#end - this.#start + this.#chunk.length;
   }
 
   /** What is held of a frame that is not complete yet, header included; a view, valid until the next call. */
   get incomplete(): Uint8Array {
+    this.keep();
     return this.#buffer.subarray(this.#start, this.#end);
   }
 
@@ -88,9 +94,9 @@ export class FrameDecoder {
    * @throws WireError FRAME_TOO_LARGE when a header announces more than `maxPayload`; the decoder is unusable from then on.
    */
   push(chunk: Uint8Array): Uint8Array[] {
-    this.#store(chunk);
+    this.feed(chunk);
     const frames: Uint8Array[] = [];
-    for (let frame = this.#next(); frame; frame = this.#next()) frames.push(frame);
+    for (let frame = this.next(); frame; frame = this.next()) frames.push(new Uint8Array(frame));
     return frames;
   }
 
@@ -99,44 +105,98 @@ export class FrameDecoder {
    * turn raw right behind a frame, as at a relay (rendezvous §7). An empty chunk asks for the next buffered payload.
    */
   pushOne(chunk: Uint8Array): Uint8Array | null {
-    this.#store(chunk);
-    return this.#next();
+    this.feed(chunk);
+    const frame = this.next();
+    const payload = frame && new Uint8Array(frame);
+    this.keep();
+    return payload;
+  }
+
+  /** Gives the decoder the next bytes of the stream, by reference: until `keep`, or `next` has answered null. */
+  feed(chunk: Uint8Array): void {
+    if (this.#broken) throw this.#broken;
+    this.keep();
+    this.#chunk = chunk;
+  }
+
+  /** Copies what is left of the chunk that was given, which may be reused from then on. */
+  keep(): void {
+    if (this.#chunk.length > 0) this.#store(this.#chunk.length);
+  }
+
+  /**
+   * The next payload: a view, which is valid until the decoder is touched again or the chunk is reused. Null: more bytes are
+   * needed, and the chunk has been copied. @throws WireError FRAME_TOO_LARGE, as push().
+   */
+  next(): Uint8Array | null {
+    if (this.#broken) throw this.#broken;
+    const held = this.#end - this.#start;
+    if (held === 0) {
+      const header = this.#header(this.#chunk, 0, this.#chunk.length);
+      if (header && this.#chunk.length >= header.size + header.length) {
+        const payload = this.#chunk.subarray(header.size, header.size + header.length);
+        this.#chunk = this.#chunk.subarray(header.size + header.length);
+        return payload;
+      }
+      this.keep();
+      return null;
+    }
+    // Of the chunk only what belongs to the frame that has begun is moved, so that the next one need not be.
+    let header = this.#header(this.#buffer, this.#start, this.#end);
+    while (!header && this.#chunk.length > 0) {
+      this.#store(1);
+      header = this.#header(this.#buffer, this.#start, this.#end);
+    }
+    if (!header) return null;
+    const missing = header.size + header.length - (this.#end - this.#start);
+    if (missing > 0) this.#store(Math.min(missing, this.#chunk.length));
+    if (missing > 0 && this.#end - this.#start < header.size + header.length) return null;
+    const from = this.#start + header.size;
+    const payload = this.#buffer.subarray(from, from + header.length);
+    this.#start = from + header.length;
+    if (this.#start === this.#end) {
+      this.#start = this.#end = 0;
+      if (this.#buffer.length > KEEP_BUFFER) this.#buffer = EMPTY;
+    }
+    return payload;
   }
 
   /** All bytes that were pushed and are not part of a returned payload, headers included. Empties the decoder. */
   takeRest(): Uint8Array {
+    this.keep();
     const rest = this.#buffer.slice(this.#start, this.#end);
-    this.#buffer = new Uint8Array(0);
+    this.#buffer = EMPTY;
     this.#start = this.#end = 0;
     return rest;
   }
 
-  #store(chunk: Uint8Array): void {
-    if (this.#broken) throw this.#broken;
+  /** Moves the first bytes of the chunk behind those that are held. */
+  #store(bytes: number): void {
     const held = this.#end - this.#start;
-    if (this.#end + chunk.length > this.#buffer.length) {
+    if (this.#end + bytes > this.#buffer.length) {
       // Moving is worth it only when at least as much was consumed as is moved; that keeps the cost per byte constant.
-      if (held + chunk.length <= this.#buffer.length && this.#start >= held)
+      if (held + bytes <= this.#buffer.length && this.#start >= held)
         this.#buffer.copyWithin(0, this.#start, this.#end);
       else {
-        const larger = new Uint8Array(Math.max(held + chunk.length, held * 2));
+        const larger = new Uint8Array(Math.max(held + bytes, held * 2));
         larger.set(this.#buffer.subarray(this.#start, this.#end));
         this.#buffer = larger;
       }
       this.#start = 0;
       this.#end = held;
     }
-    this.#buffer.set(chunk, this.#end);
-    this.#end += chunk.length;
+    this.#buffer.set(bytes === this.#chunk.length ? this.#chunk : this.#chunk.subarray(0, bytes), this.#end);
+    this.#end += bytes;
+    this.#chunk = bytes === this.#chunk.length ? EMPTY : this.#chunk.subarray(bytes);
   }
 
-  #next(): Uint8Array | null {
-    const held = this.#end - this.#start;
-    if (held === 0) return null;
-    const headerLength = ((this.#buffer[this.#start] ?? 0) & 3) + 1;
-    if (held < headerLength) return null;
+  /** Size of the header that begins at `start`, and of the payload behind it; null: it is not there yet. */
+  #header(bytes: Uint8Array, start: number, end: number): { size: number; length: number } | null {
+    if (end === start) return null;
+    const size = ((bytes[start] ?? 0) & 3) + 1;
+    if (end - start < size) return null;
     let header = 0;
-    for (let i = headerLength - 1; i >= 0; i--) header = header * 256 + (this.#buffer[this.#start + i] ?? 0);
+    for (let i = size - 1; i >= 0; i--) header = header * 256 + (bytes[start + i] ?? 0);
     const length = Math.floor(header / 4);
     if (length > this.#maxPayload) {
       this.#broken = new WireError(
@@ -145,14 +205,6 @@ export class FrameDecoder {
       );
       throw this.#broken;
     }
-    if (held < headerLength + length) return null;
-    const from = this.#start + headerLength;
-    const payload = this.#buffer.slice(from, from + length);
-    this.#start = from + length;
-    if (this.#start === this.#end) {
-      this.#start = this.#end = 0;
-      if (this.#buffer.length > KEEP_BUFFER) this.#buffer = new Uint8Array(0);
-    }
-    return payload;
+    return { size, length };
   }
 }
