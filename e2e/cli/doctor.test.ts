@@ -17,7 +17,7 @@ describe.skipIf(unavailable !== null)('litedesk doctor from where clients are', 
   const results = new Map<string, CliResult>();
   beforeAll(async () => {
     world = await World.create({ ...PLACES, closed: 'open' });
-    for (const place of Object.keys(PLACES)) results.set(place, await doctor(place, world.serverArgs));
+    await Promise.all(Object.keys(PLACES).map(async (place) => results.set(place, await doctor(place, world.serverArgs))));
   });
   afterAll(() => world?.lab.destroy());
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test as base } from 'vitest';
 import type { MappedProtocol, Mapping, MappingVia } from '../../src/net/portmap/index.ts';
 import {
   createLab,
@@ -23,28 +23,47 @@ if (unavailable !== null) console.warn(`SKIPPED, port mapping against miniupnpd:
 const ARRIVES_MS = 5_000;
 const POLL_MS = 100;
 
-describe.skipIf(unavailable !== null)('ports of a gateway with miniupnpd', () => {
-  let lab: Lab;
-  let daemon: Miniupnpd;
+/** A lab with a gateway in front of `a` and `b`, and somebody outside of it. */
+class Home {
+  readonly lab: Lab;
+  #daemon: Miniupnpd | undefined;
 
-  afterEach(async () => {
-    await lab?.destroy();
-  });
-
-  async function build(options: MiniupnpdOptions = {}): Promise<void> {
-    lab = await createLab({ hosts: { world: 'open', a: 'port-restricted', b: { behind: 'a' } }, segment: PUBLIC_LOOKING });
-    daemon = await startMiniupnpd(lab, 'a', options);
+  constructor(lab: Lab) {
+    this.lab = lab;
   }
 
-  const mapper = (vias: readonly MappingVia[] = [], leaseS?: number, host = 'a'): LabMapper =>
-    new LabMapper(lab.host(host), join(lab.directory, `open-ports-${host}.json`), vias, leaseS);
+  get daemon(): Miniupnpd {
+    if (this.#daemon === undefined) throw new Error('miniupnpd was not started');
+    return this.#daemon;
+  }
+
+  async startDaemon(options: MiniupnpdOptions = {}): Promise<void> {
+    this.#daemon = await startMiniupnpd(this.lab, 'a', options);
+  }
+
+  mapper(vias: readonly MappingVia[] = [], leaseS?: number, host = 'a'): LabMapper {
+    return new LabMapper(this.lab.host(host), join(this.lab.directory, `open-ports-${host}.json`), vias, leaseS);
+  }
 
   /** Where the gateway sends what comes in from outside, as `protocol port -> address:port`. */
-  const forwarded = (): string[] =>
-    [...daemon.table().matchAll(/@nh,72,8 (0x11|0x6) th dport (\d+) dnat ip to (\S+)/g)].map(
+  forwarded(): string[] {
+    return [...this.daemon.table().matchAll(/@nh,72,8 (0x11|0x6) th dport (\d+) dnat ip to (\S+)/g)].map(
       ([, number, port, to]) => `${number === '0x11' ? 'udp' : 'tcp'} ${port} -> ${to}`,
     );
+  }
+}
 
+const test = base.extend<{ home: Home }>({
+  // oxlint-disable-next-line no-empty-pattern -- vitest wants the names of other fixtures here, even where there are none
+  home: async ({}, use) => {
+    const lab = await createLab({ hosts: { world: 'open', a: 'port-restricted', b: { behind: 'a' } }, segment: PUBLIC_LOOKING });
+    await use(new Home(lab));
+    await lab.destroy();
+  },
+});
+
+/** Side by side: each has a lab of its own, and waits for the times of protocols. */
+describe.skipIf(unavailable !== null).concurrent('ports of a gateway with miniupnpd', () => {
   async function until(what: () => boolean | Promise<boolean>): Promise<void> {
     while (!(await what())) await pause(POLL_MS);
   }
@@ -67,18 +86,19 @@ describe.skipIf(unavailable !== null)('ports of a gateway with miniupnpd', () =>
     ['UPnP IGD 2', 'upnp', { igd: 2, natPmpAndPcp: false }],
   ];
 
-  test.each(MODES)('%s: connections from outside arrive, renewed before they end, until the port is given up', async (_, via, options) => {
-    await build(options);
+  test.for(MODES)('%s: connections from outside arrive, renewed before they end, until the port is given up', async ([, via, options], { home }) => {
+    const { lab } = home;
+    await home.startDaemon(options);
     const [inside, world] = [new Probe(lab.host('a')), new Probe(lab.host('world'))];
     const ports: Record<MappedProtocol, number> = { udp: await inside.udpOpen(), tcp: await inside.tcpListen() };
     const leaseS = 6;
-    const kept = mapper([via], leaseS);
+    const kept = home.mapper([via], leaseS);
     const first = { udp: await kept.map('udp', ports.udp), tcp: await kept.map('tcp', ports.tcp) };
     for (const mapping of Object.values(first)) {
       expect(mapping).toMatchObject({ via, externalAddress: lab.host('a').publicAddress, doubleNat: false });
       expect(await arrives(mapping, inside, world)).toBe(true);
     }
-    expect(forwarded().sort()).toEqual(
+    expect(home.forwarded().sort()).toEqual(
       (['tcp', 'udp'] as const).map((protocol) => `${protocol} ${first[protocol].externalPort} -> ${lab.host('a').address}:${ports[protocol]}`),
     );
 
@@ -87,76 +107,79 @@ describe.skipIf(unavailable !== null)('ports of a gateway with miniupnpd', () =>
     for (const mapping of Object.values(first)) expect(await arrives(mapping, inside, world)).toBe(true);
 
     await kept.unmap('udp', ports.udp);
-    expect(forwarded().map((line) => line.slice(0, 3))).toEqual(['tcp']);
+    expect(home.forwarded().map((line) => line.slice(0, 3))).toEqual(['tcp']);
     await kept.stop();
-    expect(forwarded()).toEqual([]);
+    expect(home.forwarded()).toEqual([]);
   });
 
-  test.each(MODES)('%s: what a crash leaves is removed by the next run', async (_, via, options) => {
-    await build(options);
-    const crashed = mapper([via]);
+  test.for(MODES)('%s: what a crash leaves is removed by the next run', async ([, via, options], { home }) => {
+    await home.startDaemon(options);
+    const crashed = home.mapper([via]);
     await crashed.map('udp', 4000);
     await crashed.map('tcp', 4001);
     await crashed.crash();
-    expect(forwarded()).toHaveLength(2);
-    const next = mapper();
+    expect(home.forwarded()).toHaveLength(2);
+    const next = home.mapper();
     await next.removeLeftovers();
-    expect(forwarded()).toEqual([]);
+    expect(home.forwarded()).toEqual([]);
     expect(next.log.join()).toContain('2 ports that the last run left open');
     await next.stop();
   });
 
-  test.each(MODES)('%s: a gateway that restarts is asked again, a new address outside is told', async (_, via, options) => {
-    await build(options);
-    const kept = mapper([via]);
+  test.for(MODES)('%s: a gateway that restarts is asked again, a new address outside is told', async ([, via, options], { home }) => {
+    await home.startDaemon(options);
+    const { daemon } = home;
+    const kept = home.mapper([via]);
     await kept.map('udp', 4000);
     await daemon.kill();
     await daemon.start();
-    expect(forwarded()).toEqual([]);
+    expect(home.forwarded()).toEqual([]);
     // PCP and NAT-PMP gateways tell that they started; others are looked at every minute, or when the network changed.
     if (via === 'upnp') await kept.networkChanged();
-    await until(() => forwarded().length === 1);
+    await until(() => home.forwarded().length === 1);
 
     const address = daemon.moveWan(99);
     await kept.networkChanged();
     const { mapping } = await kept.next('changed');
     expect(mapping).toMatchObject({ externalAddress: address, externalPort: 4000 });
     await kept.stop();
-    expect(forwarded()).toEqual([]);
+    expect(home.forwarded()).toEqual([]);
   });
 
-  test('all at once: one mapping and not three; the next run asks first what worked', async () => {
-    await build();
-    const first = mapper();
+  test('all at once: one mapping and not three; the next run asks first what worked', async ({ home }) => {
+    const { lab } = home;
+    await home.startDaemon();
+    const first = home.mapper();
     const mapping = await first.map('udp', 4000);
     const { protocols, gateway } = await first.probe();
     expect(gateway).toBe('192.168.1.1');
     expect(protocols).toEqual({ pcp: works, 'nat-pmp': works, upnp: works });
-    expect(forwarded()).toEqual([`udp ${mapping.externalPort} -> ${lab.host('a').address}:4000`]);
+    expect(home.forwarded()).toEqual([`udp ${mapping.externalPort} -> ${lab.host('a').address}:4000`]);
     await first.stop();
-    const next = mapper();
+    const next = home.mapper();
     expect((await next.map('udp', 4000)).via).toBe(mapping.via);
     const asked = Object.values((await next.report()).protocols).filter(({ state }) => state !== 'not-asked');
     expect(asked).toHaveLength(1);
     await next.stop();
   });
 
-  test.each(MODES)('%s: a port that a neighbour has is not taken from it', async (_, via, options) => {
-    await build(options);
-    const [mine, other] = [mapper([via]), mapper([via], undefined, 'b')];
+  test.for(MODES)('%s: a port that a neighbour has is not taken from it', async ([, via, options], { home }) => {
+    const { lab } = home;
+    await home.startDaemon(options);
+    const [mine, other] = [home.mapper([via]), home.mapper([via], undefined, 'b')];
     const theirs = await other.map('tcp', 4000);
     const ours = await mine.map('tcp', 4000);
     expect(ours.externalPort).not.toBe(theirs.externalPort);
-    expect(forwarded().sort()).toEqual(
+    expect(home.forwarded().sort()).toEqual(
       [`tcp ${theirs.externalPort} -> ${lab.host('b').address}:4000`, `tcp ${ours.externalPort} -> ${lab.host('a').address}:4000`].sort(),
     );
     await Promise.all([mine.stop(), other.stop()]);
   });
 
-  test.each([1, 2] as const)('a gateway that forbids it is told apart from one that says nothing (UPnP IGD %i)', async (igd) => {
+  test.for([1, 2] as const)('a gateway that forbids it is told apart from one that says nothing (UPnP IGD %i)', async (igd, { home }) => {
     // By NAT-PMP and PCP this daemon tries all ports one after the other when it forbids all of them, and says nothing meanwhile.
-    await build({ igd, natPmpAndPcp: false, rules: ['deny 0-65535 0.0.0.0/0 0-65535'] });
-    const asking = mapper(['nat-pmp', 'upnp']);
+    await home.startDaemon({ igd, natPmpAndPcp: false, rules: ['deny 0-65535 0.0.0.0/0 0-65535'] });
+    const asking = home.mapper(['nat-pmp', 'upnp']);
     const refusal = await asking.refusal('udp', 4000);
     expect(refusal.code).toBe('PORT_MAP_REFUSED');
     expect(refusal.message).toContain('UPnP error');
@@ -165,12 +188,14 @@ describe.skipIf(unavailable !== null)('ports of a gateway with miniupnpd', () =>
     await asking.stop();
   });
 
-  test('a gateway that knows nothing of all this, and one that sends rubbish and points elsewhere', async () => {
-    lab = await createLab({ hosts: { world: 'open', a: 'port-restricted', b: { behind: 'a' } }, segment: PUBLIC_LOOKING });
-    const alone = mapper(['upnp']);
+  test('a gateway that knows nothing of all this', async ({ home }) => {
+    const alone = home.mapper(['upnp']);
     expect((await alone.refusal('udp', 4000)).code).toBe('PORT_MAP_NO_ANSWER');
     await alone.stop();
+  });
 
+  test('a gateway that sends rubbish and points elsewhere', async ({ home }) => {
+    const { lab } = home;
     const neighbour = new Probe(lab.host('b'));
     const bait = await neighbour.tcpListen();
     const script = join(import.meta.dirname, 'rubbish-gateway.mjs');
@@ -178,7 +203,7 @@ describe.skipIf(unavailable !== null)('ports of a gateway with miniupnpd', () =>
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await once(rubbish.stdout as NodeJS.ReadableStream, 'data');
-    const asking = mapper();
+    const asking = home.mapper();
     const refusal = await asking.refusal('udp', 4000);
     expect(refusal.code).toBe('PORT_MAP_REFUSED');
     expect((await asking.report()).protocols).toEqual({

@@ -28,8 +28,8 @@ describe.skipIf(unavailable !== null)('tunnels when something breaks', () => {
       directory: `${world.world.lab.directory}/nginx`,
       host: world.nas,
       port: WEB_PORT,
-      // Slowly, so that something can happen meanwhile.
-      http: `server { listen ${WEB_PORT}; root ${www}; location /file { limit_rate 2m; } }`,
+      // Slowly, so that something can happen meanwhile; the longer one lasts until somebody ends it.
+      http: `server { listen ${WEB_PORT}; root ${www}; location /file { limit_rate 2m; } location /long { alias ${www}/file; limit_rate 100k; } }`,
     });
     await startHost();
   }, 60_000);
