@@ -125,9 +125,7 @@ describe.skipIf(unavailable !== null)('what goes wrong is told clearly and in ti
 
   test('after all this the host holds no connection but those of its registration', async () => {
     await expect
-      .poll(async () => (await world.lab.host('b').run('ss', ['-Htn', 'state', 'established'])).stdout.split('\n').filter(Boolean).length, {
-        timeout: 30_000,
-      })
+      .poll(async () => (await world.lab.host('b').run('ss', ['-Htn', 'state', 'established'])).stdout.split('\n').filter(Boolean).length)
       .toBeLessThanOrEqual(1);
     expect((await host.stop()).code).toBe(0);
     expect((await world.server.stop()).code).toBe(0);

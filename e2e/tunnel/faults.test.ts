@@ -1,6 +1,9 @@
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { buildCli, type CliProcess } from '../lib/cli-process.ts';
-import { labUnavailable } from '../natlab/index.ts';
+import { type FinishedCommand, labUnavailable } from '../natlab/index.ts';
 import { nginxUnavailable, startNginx } from '../lib/nginx.ts';
 import { sh } from '../natlab/shell.ts';
 import { listeningPorts, TunnelWorld } from './tunnel-world.ts';
@@ -54,27 +57,34 @@ describe.skipIf(unavailable !== null)('tunnels when something breaks', () => {
   let deadPort = 0;
   const cable = (state: 'down' | 'up'): void => void sh(`ip -n ${world.near.namespace} link set eth0 ${state}${state === 'up' ? `; ip -n ${world.near.namespace} route add default via ${world.near.address.replace(/\.\d+$/, '.1')} 2>/dev/null || true` : ''}`);
 
+  /** A download that has begun, so that something can happen to it. */
+  async function download(port: number, path: '/file' | '/long'): Promise<{ readonly done: Promise<FinishedCommand>; md5(): string }> {
+    const file = join(world.world.lab.directory, `download-${++downloads}`);
+    const done = world.run('curl', ['-sS', '-o', file, `http://127.0.0.1:${port}${path}`], { timeoutMs: 120_000 });
+    await expect.poll(() => existsSync(file) && statSync(file).size > 0).toBe(true);
+    return { done, md5: () => sh(`md5sum < ${file}`).slice(0, 32) };
+  }
+  let downloads = 0;
+
   test.each(['auto', 'relay'])('the cable is pulled and put back in during a download, path %s: every byte arrives', async (path) => {
     const port = await start(['--path', path]);
-    const download = world.shell(`curl -sS http://127.0.0.1:${port}/file | md5sum`);
-    await world.shell('sleep 0.7');
+    const { done, md5 } = await download(port, '/file');
     cable('down');
-    await world.shell('sleep 1.5');
+    await pause(1_500);
     cable('up');
-    const done = await download;
-    expect(done.stdout.slice(0, 32), done.stderr + JSON.stringify(forward?.events)).toBe(fileMd5);
+    expect(await done, JSON.stringify(forward?.events)).toMatchObject({ code: 0, stderr: '' });
+    expect(md5()).toBe(fileMd5);
   });
 
   test('the other peer is killed: open connections are reset, not cut short; new ones wait for its return', async () => {
     const port = await start();
-    const download = world.shell(`curl -sS -o /dev/null http://127.0.0.1:${port}/file; echo $?`);
-    await world.shell('sleep 0.5');
+    const { done } = await download(port, '/long');
     await host.process.stop('SIGKILL');
     await forward?.waitFor('reconnecting');
     const waiting = world.shell(`curl -sS --max-time 60 http://127.0.0.1:${port}/`);
     await startHost();
     // 56: the connection was reset. 18, a file that ends early, would be a silent cut.
-    expect((await download).stdout.trim()).toBe('56');
+    expect(await done).toMatchObject({ code: 56 });
     expect(await waiting).toMatchObject({ code: 0, stdout: 'hello\n' });
     expect(forward?.events.filter(({ event }) => event === 'connected').length).toBeGreaterThanOrEqual(2);
   }, 120_000);
@@ -100,10 +110,11 @@ describe.skipIf(unavailable !== null)('tunnels when something breaks', () => {
     const port = await start();
     // It begins wherever it is there first, and moves.
     if ((await forward?.waitFor('connected'))?.['path'] === 'relay') await forward?.waitFor('path-changed', { where: ({ to }) => to !== 'relay' });
-    const download = world.shell(`curl -sS http://127.0.0.1:${port}/file | md5sum`);
+    const { done, md5 } = await download(port, '/file');
     await world.world.server.stop('SIGKILL');
     await world.world.startServer();
-    expect((await download).stdout.slice(0, 32)).toBe(fileMd5);
+    expect(await done).toMatchObject({ code: 0, stderr: '' });
+    expect(md5()).toBe(fileMd5);
     expect(await world.shell(`curl -sS http://127.0.0.1:${port}/`)).toMatchObject({ stdout: 'hello\n' });
   }, 60_000);
 });

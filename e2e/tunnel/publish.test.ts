@@ -6,7 +6,7 @@ import { buildCli, CliProcess } from '../lib/cli-process.ts';
 import { startNginx } from '../lib/nginx.ts';
 import { PASSWORD } from '../lib/world.ts';
 import { labUnavailable } from '../natlab/index.ts';
-import { DNS_ANSWER, programsUnavailable, SERVICE_PORTS, type Services, startServices } from './services.ts';
+import { DNS_ANSWER, listening, programsUnavailable, SERVICE_PORTS, type Services, startServices } from './services.ts';
 import { expectPsql, expectSsh } from './exchanges.ts';
 import { listeningPorts, TunnelWorld } from './tunnel-world.ts';
 
@@ -75,7 +75,7 @@ describe.skipIf(unavailable !== null)('services behind a NAT on the public side 
     expect(answers.stdout.trim().split('\n')).toEqual([DNS_ANSWER, DNS_ANSWER, DNS_ANSWER]);
     // Killed without a word: its ports are free again, for itself.
     publisher.child.kill('SIGKILL');
-    await expect.poll(() => curl(`http://${server}:${any['port']}/`), { timeout: 10_000 }).toContain('curl: (7)');
+    await expect.poll(() => curl(`http://${server}:${any['port']}/`)).toContain('curl: (7)');
     const again = publish([`tcp:${at(SERVICE_PORTS.ssh)}@${PORTS.ssh}`], `publish-${serial}`);
     await again.waitFor('published');
     const other = publish([`tcp:${at(SERVICE_PORTS.ssh)}@${PORTS.ssh}`], 'publish-other');
@@ -114,27 +114,27 @@ describe.skipIf(unavailable !== null)('services behind a NAT on the public side 
 
   test('a program that dies is passed by, and the server may be restarted, also on its single port', async () => {
     const [first, second] = [8101, 8102].map((port) => startPage(port));
-    await world.shell('sleep 0.3');
+    await listening(world.nas, [8101, 8102]);
     const { key } = world.world;
     const single = ['--server', `tls://${world.world.serverAddress}:8444`, '--key', key];
     const args = [`pages=http:${at(8101)},${at(8102)}@${SITE}`, '--health', '/', '--health-interval', '0.2'];
     const publisher = publish(args, 'pages', single);
     await publisher.waitFor('published');
     const pages = async (): Promise<string> => (await curl(`http://${SITE}/ http://${SITE}/ http://${SITE}/ http://${SITE}/`)).split('').toSorted().join('');
-    expect(await pages()).toBe('1122');
+    await expect.poll(pages).toBe('1122');
     first?.kill('SIGKILL');
-    await expect.poll(pages, { timeout: 10_000 }).toBe('2222');
+    await expect.poll(pages).toBe('2222');
     second?.kill('SIGKILL');
     await publisher.waitFor('health', { where: ({ healthy }) => healthy === false });
     await expect.poll(() => curl(`-o /dev/null -w '%{http_code}' http://${SITE}/`)).toBe('503');
     startPage(8101);
     await publisher.waitFor('health', { where: ({ healthy }) => healthy === true });
-    expect(await pages()).toBe('1111');
+    await expect.poll(pages).toBe('1111');
     await world.world.server.stop();
     const before = publisher.events.length;
     await world.world.startServer(serverArgs(world.world.lab.directory));
     await publisher.waitFor('published', { from: before });
-    expect(await pages()).toBe('1111');
+    await expect.poll(pages).toBe('1111');
     expect(publisher.events.slice(before - 2).map(({ event }) => event)).toContain('unpublished');
     await publisher.stop();
   });
