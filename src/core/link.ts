@@ -58,8 +58,11 @@ export interface Link {
   setHandlers(handlers: LinkHandlers): void;
   /** Queues one frame payload. False: above the high-water mark, wait for onDrain before sending bulk data. */
   send(payload: Uint8Array): boolean;
-  /** As `send`, for a payload in pieces, where a link can take it so without joining them. See `sendParts`. */
-  sendParts?(parts: readonly Uint8Array[]): boolean;
+  /**
+   * As `send`, for a payload in pieces, where a link can take it so without joining them. See `sendParts`. `owned`: the memory
+   * behind them is the link's, which may release it (core/memory.ts) as soon as it is done with.
+   */
+  sendParts?(parts: readonly Uint8Array[], owned?: boolean): boolean;
   /** Sets the largest payload taken from now on, in bytes; a larger one that is announced breaks the link. */
   setMaxPayload(bytes: number): void;
   /** Stops and restarts reading; used for back-pressure towards the sender. */
@@ -72,9 +75,9 @@ export interface Link {
 }
 
 /** Queues one frame payload that lies in pieces; joins them only for a link that does not take pieces. Answers as `send`. */
-export function sendParts(link: Pick<Link, 'send' | 'sendParts'>, parts: readonly Uint8Array[]): boolean {
-  if (parts.length === 1) return link.send(parts[0] as Uint8Array);
-  return link.sendParts ? link.sendParts(parts) : link.send(joinParts(parts));
+export function sendParts(link: Pick<Link, 'send' | 'sendParts'>, parts: readonly Uint8Array[], owned = false): boolean {
+  if (link.sendParts) return link.sendParts(parts, owned);
+  return link.send(parts.length === 1 ? (parts[0] as Uint8Array) : joinParts(parts));
 }
 
 /** One piece of memory with everything that is in `parts`. */

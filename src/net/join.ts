@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
 import type { Duplex, Transform } from 'node:stream';
 import { TLSSocket } from 'node:tls';
+import { release } from '../core/memory.ts';
 import { StreamResetError } from '../core/mux/index.ts';
 import { systemCode } from './errors.ts';
-import type { StreamDuplex } from './stream-duplex.ts';
+import { StreamDuplex } from './stream-duplex.ts';
 
 export interface JoinOptions {
   /** Both are over, with the reason when they did not end in order. */
@@ -19,6 +20,8 @@ export interface JoinOptions {
  */
 export function join(socket: Socket, duplex: StreamDuplex, { done, through }: JoinOptions = {}): void {
   socket.allowHalfOpen = true;
+  // What a socket has read has memory of its own, and so has what a stream gives to its reader.
+  duplex.ownsWritten = !through;
   const between = [pour(socket, duplex, through), pour(duplex, socket, through)];
   let failure: StreamResetError | null = null;
   let open = 2;
@@ -59,6 +62,19 @@ export function breakSocket(socket: Socket): void {
 function pour(from: Duplex, to: Duplex, through: (() => Transform) | undefined): Transform | null {
   const transform = through?.() ?? null;
   if (transform) from.pipe(transform).on('error', () => {}).pipe(to);
+  else if (from instanceof StreamDuplex) pourAndRelease(from, to);
   else from.pipe(to);
   return transform;
+}
+
+/** As `pipe`, and each chunk's memory is released once it has left. */
+function pourAndRelease(from: StreamDuplex, to: Duplex): void {
+  from.on('data', (chunk: Buffer) => {
+    const room = to.write(chunk, (error) => {
+      if (!error) release(chunk);
+    });
+    if (!room) from.pause();
+  });
+  to.on('drain', () => from.resume());
+  from.once('end', () => to.end());
 }

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { FrameCipher } from '../core/crypto/frame-cipher.ts';
 import { joinParts, type LinkClose, type LinkHandlers, sendParts } from '../core/link.ts';
+import { release } from '../core/memory.ts';
 import type { NativeState } from '../core/native/contract.ts';
 import { rawRefused, sealError } from './handshake-errors.ts';
 import { DelegatedLink } from './delegated-link.ts';
@@ -87,15 +88,17 @@ export class SecuredNetLink extends DelegatedLink implements SecuredLink {
     if (this.below.closed) return false;
     const cipher = this.#cipher;
     if (!cipher) return this.below.send(payload);
-    if (cipher.sealParts && payload.length > JOIN_BELOW) return sendParts(this.below, cipher.sealParts([payload]));
+    if (cipher.sealParts && payload.length > JOIN_BELOW) return sendParts(this.below, cipher.sealParts([payload]), true);
     return this.below.send(cipher.seal(payload));
   }
 
-  sendParts(parts: readonly Uint8Array[]): boolean {
+  sendParts(parts: readonly Uint8Array[], owned = false): boolean {
     if (this.below.closed) return false;
     const cipher = this.#cipher;
-    if (!cipher) return sendParts(this.below, parts);
-    return cipher.sealParts ? sendParts(this.below, cipher.sealParts(parts)) : this.send(joinParts(parts));
+    if (!cipher) return sendParts(this.below, parts, owned);
+    const sealed = cipher.sealParts?.(parts) ?? [cipher.seal(joinParts(parts))];
+    if (owned) for (const part of parts) release(part);
+    return sendParts(this.below, sealed, true);
   }
 
   override setMaxPayload(bytes: number): void {

@@ -7,6 +7,8 @@ import { type MuxStream, StreamResetError } from '../core/mux/index.ts';
  */
 export class StreamDuplex extends Duplex {
   readonly stream: MuxStream;
+  /** The memory of whatever is written is nobody else's: `MuxStream.write`. */
+  ownsWritten = false;
   #wantsMore = false;
   #filling = false;
   #onDrained: (() => void) | null = null;
@@ -31,7 +33,7 @@ export class StreamDuplex extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    if (this.stream.write(chunk)) done();
+    if (this.stream.write(chunk, this.ownsWritten)) done();
     else if (this.stream.closed) done();
     else this.#onDrained = done;
   }

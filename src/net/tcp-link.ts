@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WireError } from '../core/errors.ts';
 import { joinParts, type LinkHandlers, type LinkStats, PAYLOAD_LIMITS } from '../core/link.ts';
+import { release } from '../core/memory.ts';
 import { FrameDecoder, frameHeader } from '../core/wire/frame.ts';
 import { formatHostPort, plainAddress } from './endpoint.ts';
 import { linkError, overflowError, protocolError, truncatedError } from './errors.ts';
@@ -47,6 +48,8 @@ export class TcpLink implements NetLink {
   readonly #receiver: Receiver;
   /** Read, but not given to the decoder yet: at most what the socket emits before a pause takes effect. */
   readonly #chunks: Buffer[] = [];
+  /** What the decoder has last been given. */
+  #chunk: Buffer | undefined;
   #corked = false;
   #needDrain = false;
   /** We ended the link, in order or at once, or it broke: nothing is sent or delivered any more. */
@@ -98,7 +101,7 @@ export class TcpLink implements NetLink {
     return this.sendParts([payload]);
   }
 
-  sendParts(parts: readonly Uint8Array[]): boolean {
+  sendParts(parts: readonly Uint8Array[], owned = false): boolean {
     const socket = this.#socket;
     if (this.#closing || this.#raw || !socket.writable) return false;
     let length = 0;
@@ -119,7 +122,10 @@ export class TcpLink implements NetLink {
     const pieces = gathered(header, parts);
     const last = pieces.length - 1;
     for (let i = 0; i < last; i++) socket.write(pieces[i] as Uint8Array);
-    socket.write(pieces[last] as Uint8Array, this.#onWritten);
+    socket.write(pieces[last] as Uint8Array, (error) => {
+      if (owned && !error) for (const piece of pieces) release(piece);
+      this.#onWritten();
+    });
     if (socket.writableLength <= this.#marks.high) return true;
     this.#needDrain = true;
     return false;
@@ -175,9 +181,11 @@ export class TcpLink implements NetLink {
         this.stats.framesIn++;
         return borrows ? frame : new Uint8Array(frame);
       }
-      const chunk = this.#chunks.shift();
-      if (!chunk) return null;
-      this.#decoder.feed(chunk);
+      // The decoder has taken what it needs of the one before.
+      if (this.#chunk) release(this.#chunk);
+      this.#chunk = this.#chunks.shift();
+      if (!this.#chunk) return null;
+      this.#decoder.feed(this.#chunk);
     }
     return null;
   }

@@ -40,10 +40,13 @@ export interface MuxStream {
   readonly bytesOut: number;
   /** Installs the receiver; what came earlier is there to be read. A later call replaces it; it is told of an end that was, too. */
   setHandlers(handlers: StreamHandlers): void;
-  /** The next bytes, or null when there are none now. Reading gives the other end credit for more. */
+  /** The next bytes, whose memory is the reader's alone, or null when there are none now. Reading gives the other end credit for more. */
   read(): Uint8Array | null;
-  /** Takes `bytes` (by reference, do not change them). False: wait for onDrain before writing more. */
-  write(bytes: Uint8Array): boolean;
+  /**
+   * Takes `bytes` (by reference, do not change them). False: wait for onDrain before writing more. `owned`: the memory behind
+   * them is the stream's, and released (core/memory.ts) when they have arrived.
+   */
+  write(bytes: Uint8Array, owned?: boolean): boolean;
   /** No more will be written; the other direction goes on. */
   end(): void;
   /** On an incoming stream: the target has been reached. Optional; proxies wait for it before they answer. */

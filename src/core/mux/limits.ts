@@ -24,13 +24,10 @@ export const CONGESTED_MS = 2_000;
 
 /** Most bytes in one turn of the writer: 1 ms on a path of 130 Mbit/s, so that a keystroke does not wait for a bulk copy. */
 export const TURN_BYTES = 16 * 1024;
-/**
- * The same for few streams on a link which has shown to be fast: each frame costs a seal at both ends. With its header it is
- * one record of a native link.
- */
-export const LONE_TURN_BYTES = 256 * 1024 - 16;
+/** The same for few streams on a link which has shown to be fast: each frame costs a seal at both ends. */
+export const LONE_TURN_BYTES = 256 * 1024;
 /** Larger frames than any version sends break the rules: a receiver must not be made to hold more at once. */
-export const MAX_FRAME_BYTES = 256 * 1024;
+export const MAX_FRAME_BYTES = 256 * 1024 + 16;
 /**
  * What the link itself is told to take: more than any frame has, since a channel of a native link keeps the small window that
  * strangers get for whoever takes no more than 256 KiB.

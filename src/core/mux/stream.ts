@@ -10,6 +10,15 @@ import { type GrowthBudget, ReceiveWindow } from './window.ts';
 /** Pieces below this size are copied: each of them is a call into the cipher, which costs as much. */
 const GATHER_BYTES = 8 * 1024;
 
+/** One frame, in pieces. */
+export interface Turn {
+  readonly frame: readonly Uint8Array[];
+  /** Of data. */
+  readonly bytes: number;
+  /** The memory of the pieces is nobody else's. */
+  readonly owned: boolean;
+}
+
 /** What a stream needs from the mux that it belongs to. */
 export interface StreamOwner {
   readonly growth: GrowthBudget;
@@ -37,6 +46,8 @@ export class StreamEnd implements MuxStream {
   readonly #window: ReceiveWindow;
   readonly #in = new ChunkQueue();
   #out = new ByteQueue();
+  /** So many bytes of it end with some whose memory is not ours. */
+  #shared = 0;
   #handlers: StreamHandlers | null = null;
   #credit = INITIAL_STREAM_CREDIT;
   #openedAddress: string | null = null;
@@ -109,11 +120,12 @@ export class StreamEnd implements MuxStream {
     return chunk;
   }
 
-  write(bytes: Uint8Array): boolean {
+  write(bytes: Uint8Array, owned = false): boolean {
     if (this.#closed || this.#finishing) return false;
     if (bytes.length > 0) {
       if (this.#out.length > STREAM_QUEUE_MAX) throw new RangeError('written on after write() answered false');
       this.#out.push(bytes);
+      if (!owned) this.#shared = this.#out.length;
       this.#bytesOut += bytes.length;
       this.#owner.unsent(bytes.length);
       if (this.#credit > 0) this.#owner.ready(this);
@@ -149,19 +161,21 @@ export class StreamEnd implements MuxStream {
   }
 
   /** The frame of one turn in pieces, with at most `max` bytes of data; null when there is none. */
-  takeTurn(max: number): { frame: readonly Uint8Array[]; bytes: number } | null {
+  takeTurn(max: number): Turn | null {
     if (!this.sendable) return null;
     if (this.#out.length === 0) {
       this.#finished = true;
       const frame = encodeFrame({ type: 'close', id: this.id });
       this.#maybeOver();
-      return { frame: [frame], bytes: 0 };
+      return { frame: [frame], bytes: 0, owned: true };
     }
     const bytes = Math.min(max, this.#out.length, this.#credit);
     const frame = this.#dataFrame(bytes);
+    const owned = this.#shared === 0;
+    this.#shared = Math.max(0, this.#shared - bytes);
     this.#credit -= bytes;
     this.#owner.unsent(-bytes);
-    return { frame, bytes };
+    return { frame, bytes, owned };
   }
 
   /** What was written in large pieces stays where it is; small ones are worth copying together. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { type Link, sendParts } from '../link.ts';
 import { LINK_CREDIT, LONE_TURN_BYTES, MAX_CONTROL_FRAMES, TURN_BYTES, WRITE_AHEAD_BYTES, WRITE_POLL_MS } from './limits.ts';
-import type { StreamEnd } from './stream.ts';
+import type { StreamEnd, Turn } from './stream.ts';
 
 /** Slowly down, since a link that looks slow may only have rested; at a look a millisecond half of it in 23 ms. */
 const SHRINK = 0.97;
@@ -81,9 +81,10 @@ export class FairWriter {
     try {
       while (!this.#stopped && this.#hasRoom()) {
         const control = this.#nextControl();
-        const frame = control ? [control] : this.#nextData();
-        if (!frame) break;
-        if (!sendParts(this.#link, frame)) this.#full = true;
+        const turn = control ? null : this.#nextData();
+        if (control) this.#full = !this.#link.send(control);
+        else if (turn) this.#full = !sendParts(this.#link, turn.frame, turn.owned);
+        else break;
       }
     } finally {
       this.#pumping = false;
@@ -127,7 +128,7 @@ export class FairWriter {
     return frame;
   }
 
-  #nextData(): readonly Uint8Array[] | null {
+  #nextData(): Turn | null {
     while (this.#credit > 0) {
       const stream = this.#ring.values().next().value;
       if (!stream) return null;
@@ -137,7 +138,7 @@ export class FairWriter {
       this.#credit -= turn.bytes;
       if (stream.sendable) this.#ring.add(stream);
       stream.afterTurn();
-      return turn.frame;
+      return turn;
     }
     return null;
   }

@@ -69,11 +69,11 @@ export class ChannelLink implements Link {
     return this.sendParts([payload]);
   }
 
-  sendParts(parts: readonly Uint8Array[]): boolean {
+  sendParts(parts: readonly Uint8Array[], owned = false): boolean {
     if (this.closed) return false;
     this.stats.framesOut++;
     for (const part of parts) this.stats.bytesOut += part.length;
-    this.sending.push(parts);
+    this.sending.push(parts, owned);
     this.#owner.queued(this);
     const full = this.bufferedBytes > CHANNEL_MARKS.high;
     if (full) this.#wantDrain = true;

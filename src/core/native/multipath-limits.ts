@@ -7,6 +7,8 @@ export const MAX_PATHS = 8;
  * receiver holds one such piece of each path before it knows who sent it.
  */
 export const MAX_FRAGMENT_BYTES = 256 * 1024;
+/** A frame that is longer than a piece by no more than this is not cut: the header of a mux frame is no piece of its own. */
+export const FRAGMENT_SLACK_BYTES = 16;
 /** Pieces above this only where the path carries them in so many milliseconds: an urgent record waits for one. */
 export const LARGE_FRAGMENT = { bytes: 64 * 1024, ms: 2 } as const;
 /** Smallest piece on a slow path: 8 ms at 1 Mbit/s. */

@@ -9,6 +9,7 @@ import type { PathKind } from './contract.ts';
 import {
   BUSY_PROBE_MS,
   DEAD_MS,
+  FRAGMENT_SLACK_BYTES,
   FRESH_PROBE,
   IDLE_PROBE_MS,
   MAX_FRAGMENT_BYTES,
@@ -86,7 +87,7 @@ export class PathSet {
     }
     const path = new Path(this.#nextId++, kind, link, now);
     this.#paths = [...this.#paths, path];
-    link.setMaxPayload(MAX_FRAGMENT_BYTES + DATA_HEADER_BYTES);
+    link.setMaxPayload(MAX_FRAGMENT_BYTES + FRAGMENT_SLACK_BYTES + DATA_HEADER_BYTES);
     link.setHandlers({
       onFrame: (frame) => this.#events.onFrame(path, frame),
       onDrain: () => {

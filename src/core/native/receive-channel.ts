@@ -1,6 +1,7 @@
 /** The receiving half of one channel: records in order become frames, and a window says how many more may come. */
 import type { LinkHandlers } from '../link.ts';
 import { PAYLOAD_LIMITS } from '../link.ts';
+import { release } from '../memory.ts';
 import { Deque } from './deque.ts';
 import { CLOSED_WINDOW_BYTES, RECEIVE_WINDOW_BYTES, RECORD_COST } from './multipath-limits.ts';
 
@@ -110,6 +111,7 @@ export class ReceiveChannel {
     for (const part of this.#parts) {
       frame.set(part, at);
       at += part.length;
+      release(part);
     }
     this.#parts.length = 0;
     this.#partBytes = 0;

@@ -3,8 +3,9 @@
  * another path can begin again where the acknowledgements end.
  */
 import { joinParts } from '../link.ts';
+import { release } from '../memory.ts';
 import { Deque } from './deque.ts';
-import { RECORD_COST } from './multipath-limits.ts';
+import { FRAGMENT_SLACK_BYTES, RECORD_COST } from './multipath-limits.ts';
 import { DATA_HEADER_BYTES, dataHeader } from './multipath-record.ts';
 import type { FlowMark } from './path-flow.ts';
 
@@ -14,6 +15,8 @@ export interface SentRecord {
   readonly parts: readonly Uint8Array[];
   /** Of all parts. */
   readonly length: number;
+  /** The memory of the parts is released with the record. */
+  readonly owned: boolean;
   /** Path and its state when the record left by it; null until it left, or when that path is given up. */
   pathId: number;
   mark: FlowMark | null;
@@ -23,6 +26,7 @@ interface QueuedFrame {
   readonly parts: readonly Uint8Array[];
   /** Of all parts. */
   readonly length: number;
+  readonly owned: boolean;
 }
 
 /** Parts that are together no larger than this are copied into one. */
@@ -64,10 +68,11 @@ export class SendChannel {
     return this.#queue.length === 0 && this.#kept.length === 0;
   }
 
-  push(parts: readonly Uint8Array[]): void {
+  /** `owned`: their memory is released as soon as they have come to the other end. */
+  push(parts: readonly Uint8Array[], owned = false): void {
     let length = 0;
     for (const part of parts) length += part.length;
-    this.#queue.push({ parts, length });
+    this.#queue.push({ parts, length, owned });
     this.#queuedBytes += length;
   }
 
@@ -82,13 +87,14 @@ export class SendChannel {
     if (!frame) return null;
     const room = this.#limit - this.#cost - RECORD_COST;
     const left = frame.length - this.#done;
-    const length = Math.min(left, maxBytes, room);
+    const length = Math.min(left, left <= maxBytes + FRAGMENT_SLACK_BYTES ? left : maxBytes, room);
     // A sliver of a window is not worth a record, unless it is all there is to say.
     if (room < 0 || (length < left && length < maxBytes)) return null;
     const more = length < left;
     const sent: SentRecord = {
       parts: this.#cut(frame, dataHeader(this.id, this.#next, more), length),
       length: DATA_HEADER_BYTES + length,
+      owned: frame.owned,
       pathId: -1,
       mark: null,
     };
@@ -146,6 +152,7 @@ export class SendChannel {
       const sent = this.#kept.shift() as SentRecord;
       this.#keptBytes -= sent.length;
       this.#base++;
+      if (sent.owned) for (const part of sent.parts) release(part);
       onGone(sent);
     }
     if (this.#cursor < this.#base) this.#cursor = this.#base;
