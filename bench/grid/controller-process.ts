@@ -61,10 +61,10 @@ async function connect({ id, password, directWithinMs = DIRECT_WITHIN_MS }: Grid
 /** Resolves when a round of the search has found that there is no direct way, or two rounds have found none although there may be one. */
 async function searchEnded(connection: Connected): Promise<void> {
   for (;;) {
-    const failed = connection.attempts.filter(({ path, outcome }) => (path === 'udp' || path === 'tcp') && outcome === 'failed');
-    // Each round tells of both.
-    const inVain = failed.filter(({ reason }) => reason.includes('within')).length / 2;
-    if (inVain > 1 || (failed.length > 0 && inVain === 0)) return;
+    const failed = connection.attempts.filter(({ path, outcome }) => path !== 'relay' && outcome === 'failed');
+    // At its end a round tells the same of each way; one that there may have been names the time.
+    const ends = failed.filter(({ path, reason }, i) => path === 'tcp' && failed[i - 1]?.reason.endsWith(reason));
+    if (ends.length > 1 || ends.some(({ reason }) => !reason.includes('within'))) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildCli, type CliEvent, CliProcess, type CliResult } from '../lib/cli-process.ts';
 import { World } from '../lib/world.ts';
 import { labUnavailable, type NatKind } from '../natlab/index.ts';
+import { sh } from '../natlab/shell.ts';
 
 const unavailable = labUnavailable();
 if (unavailable !== null) console.warn(`SKIPPED, the doctor behind NATs: ${unavailable}`);
@@ -12,11 +13,14 @@ else buildCli();
 /** Where the doctor sits, by the name of the host. */
 const PLACES = { open: 'open', cone: 'full-cone', port: 'port-restricted', sym: 'symmetric', seq: 'symmetric-sequential', noudp: 'udp-blocked' } as const satisfies Record<string, NatKind>;
 
+/** Where it sits for what takes a second address of the server, or only its single port. */
+const ONCE_MORE = { restr: 'restricted', web: 'only-443', hair: { kind: 'port-restricted', carrier: 'port-restricted', hairpin: true } } as const;
+
 describe.skipIf(unavailable !== null)('litedesk doctor from where clients are', () => {
   let world: World;
   const results = new Map<string, CliResult>();
   beforeAll(async () => {
-    world = await World.create({ ...PLACES, closed: 'open' });
+    world = await World.create({ ...PLACES, ...ONCE_MORE, closed: 'open' }, ['--single-port', '443']);
     await Promise.all(Object.keys(PLACES).map(async (place) => results.set(place, await doctor(place, world.serverArgs))));
   });
   afterAll(() => world?.lab.destroy());
@@ -64,6 +68,37 @@ describe.skipIf(unavailable !== null)('litedesk doctor from where clients are', 
     expect(check('seq', 'network')['detail']).toContain('in steps');
     expect(check('noudp', 'network')['detail']).toContain('no UDP');
     expect(network('noudp')).toMatchObject({ udp: 'no', 'mapping-varies-by-port': 'not-tested', 'tcp-mapping-varies-by-port': 'no' });
+  });
+
+  test('with a second address of the server it shows what a NAT lets in, over UDP and TCP', async () => {
+    const server = world.lab.host('server');
+    const second = server.address.replace(/\d+$/, '250');
+    sh(`ip -n ${server.namespace} addr add ${second}/24 dev eth0`);
+    const process = new CliProcess(server, ['server', '--data', join(world.lab.directory, 'second'), '--port', '22116', '--second-address', second]);
+    const key = String((await process.waitFor('ready'))['key']);
+    const seen = async (place: string): Promise<Record<string, string>> => {
+      const { events } = await doctor(place, ['--server', `${server.address}:22116`, '--key', key]);
+      return (events.find(({ name }) => name === 'network')?.['facts'] ?? {}) as Record<string, string>;
+    };
+    const facts = (port: string, address: string): Record<string, string> => ({
+      'answers-from-another-port-come-in': port,
+      'answers-from-another-address-come-in': address,
+      'tcp-from-another-port-comes-in': port,
+      'tcp-from-another-address-comes-in': address,
+      'mapping-varies-by-address': 'no',
+    });
+    const [cone, restr, port, hair] = await Promise.all(['cone', 'restr', 'port', 'hair'].map(seen));
+    expect(cone).toMatchObject(facts('yes', 'yes'));
+    expect(restr).toMatchObject(facts('yes', 'no'));
+    expect(port).toMatchObject({ ...facts('no', 'no'), hairpin: 'no' });
+    expect(hair).toMatchObject({ ...facts('no', 'no'), hairpin: 'yes' });
+  });
+
+  test('where nothing but port 443 gets out that is said', async () => {
+    const { events } = await doctor('web', ['--server', `single://${world.serverAddress}:443`, '--key', world.key]);
+    const network = events.find(({ name }) => name === 'network');
+    expect(network?.['detail']).toContain('nothing out but connections to the one port');
+    expect(network?.['facts']).toMatchObject({ udp: 'no', tcp: 'yes', 'tcp-to-other-ports': 'no' });
   });
 
   test('where UDP is blocked the registration goes over TCP', () => {

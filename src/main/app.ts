@@ -68,7 +68,7 @@ export class LiteDeskApp {
 
   #home(): HomeState {
     const { peer, hostedServer } = this.#parts;
-    return homeState(peer, this.#network.verdict, hostedServer.state);
+    return homeState(peer, this.#network.report, hostedServer.state);
   }
 
   /** Opens the main window. */

@@ -1,6 +1,7 @@
 /** What the main window shows, read off the peer. */
 import { app } from 'electron';
 import { formatHostPort } from '../net/index.ts';
+import type { NatReport } from '../core/nat/report.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { HomeState, RegistrationState, Settings } from '../shared/ipc.ts';
 
@@ -40,14 +41,15 @@ function registrationOf(peer: Peer): RegistrationState {
 
 export function homeState(
   peer: Peer,
-  natVerdict: HomeState['natVerdict'],
+  network: Pick<NatReport, 'verdict' | 'facts'> | null,
   hostedServer: HomeState['hostedServer'],
 ): HomeState {
   return {
     id: peer.id,
     oneTimePassword: peer.oneTimePassword,
     nat: peer.nat,
-    natVerdict,
+    natVerdict: network?.verdict ?? null,
+    natFacts: network?.facts ?? null,
     fingerprint: peer.fingerprint,
     registration: registrationOf(peer),
     settings: settingsOf(peer),

@@ -16,18 +16,21 @@ function setUp() {
   const peer = new FakePeer();
   const answers: ((verdict: NatVerdict) => void)[] = [];
   const seen: (NatVerdict | null)[] = [];
+  const clock = new VirtualClock();
+  const network = { name: 'home' };
   const verdict: NetworkVerdict = new NetworkVerdict({
     peer: peer as unknown as Peer,
-    clock: new VirtualClock(),
-    onChange: () => seen.push(verdict.verdict),
+    clock,
+    look: () => network.name,
+    onChange: () => seen.push(verdict.report?.verdict ?? null),
     probe: () => new Promise((resolve) => answers.push((found) => resolve({ verdict: found } as NatReport))),
   });
-  return { peer, answers, seen, verdict };
+  return { peer, answers, seen, verdict, clock, network };
 }
 
 test('is found out when the server is there', async () => {
   const t = setUp();
-  expect(t.verdict.verdict).toBeNull();
+  expect(t.verdict.report).toBeNull();
   t.peer.register();
   t.answers[0]?.('random');
   await Promise.resolve();
@@ -46,4 +49,27 @@ test('is that of the last test', async () => {
   await Promise.resolve();
   expect(t.seen).toEqual(['usual']);
   t.verdict.close();
+});
+
+test('is tested again when the network has changed, once it is quiet', async () => {
+  const t = setUp();
+  t.peer.register();
+  t.answers[0]?.('usual');
+  await Promise.resolve();
+  await Promise.resolve();
+  for (const name of ['no network', 'café']) {
+    t.network.name = name;
+    t.clock.advance(1_000);
+  }
+  expect(t.seen).toEqual(['usual', null]);
+  t.clock.advance(1_999);
+  expect(t.answers).toHaveLength(1);
+  t.clock.advance(1);
+  expect(t.answers).toHaveLength(2);
+  t.answers[1]?.('one-port');
+  await Promise.resolve();
+  await Promise.resolve();
+  expect(t.seen).toEqual(['usual', null, 'one-port']);
+  t.verdict.close();
+  expect(t.clock.pending).toBe(0);
 });

@@ -1,6 +1,6 @@
 /** What kind of network this computer is in: tested with its server when that is there, and again when the network changed. */
 import type { Clock } from '../core/clock.ts';
-import type { NatVerdict } from '../core/nat/report.ts';
+import type { NatReport } from '../core/nat/report.ts';
 import { NetworkWatch } from '../net/network-watch.ts';
 import { probeNetwork } from '../peer/network-probe.ts';
 import type { Peer } from '../peer/peer.ts';
@@ -16,13 +16,15 @@ export interface NetworkVerdictOptions {
   readonly onChange: () => void;
   /** For tests; default: the real one. */
   readonly probe?: typeof probeNetwork;
+  /** For tests; default: this computer's interfaces. */
+  readonly look?: () => string;
 }
 
 export class NetworkVerdict {
   readonly #options: NetworkVerdictOptions;
   readonly #watch: NetworkWatch;
   readonly #off: () => void;
-  #verdict: NatVerdict | null = null;
+  #report: NatReport | null = null;
   #abort = new AbortController();
   #cancel: () => void = () => {};
 
@@ -31,6 +33,7 @@ export class NetworkVerdict {
     this.#off = options.peer.on('registered', () => this.#test());
     this.#watch = new NetworkWatch({
       clock: options.clock,
+      ...(options.look ? { look: options.look } : {}),
       onChange: () => {
         this.#set(null);
         this.#cancel();
@@ -40,8 +43,8 @@ export class NetworkVerdict {
   }
 
   /** Null while it is not known. */
-  get verdict(): NatVerdict | null {
-    return this.#verdict;
+  get report(): NatReport | null {
+    return this.#report;
   }
 
   close(): void {
@@ -58,17 +61,17 @@ export class NetworkVerdict {
     if (!server) return;
     const { signal } = (this.#abort = new AbortController());
     probe(server, server.single ? 'one' : 'two', AbortSignal.any([signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)])).then(
-      ({ verdict }) => {
-        if (!signal.aborted) this.#set(verdict);
+      (report) => {
+        if (!signal.aborted) this.#set(report);
       },
       // A network that cannot be tested is not worth a word.
       () => {},
     );
   }
 
-  #set(verdict: NatVerdict | null): void {
-    if (verdict === this.#verdict) return;
-    this.#verdict = verdict;
+  #set(report: NatReport | null): void {
+    if (report === this.#report) return;
+    this.#report = report;
     this.#options.onChange();
   }
 }

@@ -287,7 +287,12 @@ export class NativePunch {
   }
 }
 
-/** The port that was given last by a NAT that counts in that direction. */
+/** Answers of one moment are no further apart, even where others use the NAT; what is has begun its range anew. */
+const MAX_SPREAD = 256;
+
+/** The port that was given last by a NAT that counts in that direction; answers overtake each other. */
 function furthest(seen: readonly HostPort[], step: number): number {
-  return seen.map(({ port }) => port).reduce((a, b) => (step > 0 ? Math.max(a, b) : Math.min(a, b)));
+  const last = seen.at(-1)?.port ?? 0;
+  const near = seen.map(({ port }) => port).filter((port) => Math.abs(port - last) <= MAX_SPREAD);
+  return step > 0 ? Math.max(...near) : Math.min(...near);
 }

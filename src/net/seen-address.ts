@@ -7,19 +7,23 @@ import type { HostPort, hbb } from '../core/wire/index.ts';
 const SEND_AT_MS = [0, 90, 200, 400, 700] as const;
 export const SEEN_TIMEOUT_MS = 1_200;
 /** As long as the longest answer: a server answers nothing that is longer than its question. */
-const PADDING = new Uint8Array(40);
+const PADDING = new Uint8Array(64);
 
 export interface Seen {
   /** `host` is '' where the server tells the port alone. */
   readonly address: HostPort;
   /** The other port from which this server can answer; null: it has none. */
   readonly otherPort: number | null;
+  /** Another address of this server, which answers on the same port; null: it has none. */
+  readonly otherAddress: string | null;
 }
 
 export interface AskOptions {
   readonly signal: AbortSignal;
   /** The answer is to come from the server's other port. */
   readonly fromPort?: number;
+  /** The answer is to come from the server's other address. */
+  readonly fromHost?: string;
   readonly timeoutMs?: number;
 }
 
@@ -41,9 +45,13 @@ export class SeenAddress {
 
   /** Resolves to null when no answer comes in time or the signal aborts. */
   ask(server: HostPort, options: AskOptions): Promise<Seen | null> {
-    const { signal, fromPort, timeoutMs = SEEN_TIMEOUT_MS } = options;
+    const { signal, fromPort, fromHost, timeoutMs = SEEN_TIMEOUT_MS } = options;
     if (signal.aborted) return Promise.resolve(null);
-    const request: hbb.ITestNatRequest = { wantAddress: true, padding: PADDING, ...(fromPort === undefined ? {} : { fromOtherPort: true }) };
+    const request: hbb.ITestNatRequest = {
+      ...{ wantAddress: true, padding: PADDING },
+      ...(fromPort === undefined ? {} : { fromOtherPort: true }),
+      ...(fromHost === undefined ? {} : { fromOtherAddress: true }),
+    };
     const bytes = encodeRendezvous({ testNatRequest: request });
     return new Promise((resolve) => {
       const done = (seen: Seen | null): void => {
@@ -53,7 +61,7 @@ export class SeenAddress {
         resolve(seen);
       };
       const onAbort = (): void => done(null);
-      const waiting: Waiting = { host: normalizeHost(server.host), port: fromPort ?? server.port, done };
+      const waiting: Waiting = { host: normalizeHost(fromHost ?? server.host), port: fromPort ?? server.port, done };
       const cancels = [
         ...SEND_AT_MS.slice(1).map((atMs) => this.#clock.setTimer(atMs, () => this.#send(bytes, server))),
         this.#clock.setTimer(timeoutMs, () => done(null)),
@@ -79,10 +87,14 @@ function readSeen(bytes: Uint8Array): Seen | null {
   try {
     const answer = decodeRendezvous(bytes).testNatResponse;
     if (!answer) return null;
-    const { address, port = 0, otherPort = 0 } = answer;
+    const { address, port = 0, otherPort = 0, otherAddress } = answer;
     const full = address?.length ? unmangleAddress(address) : { host: '', port: port ?? 0 };
     if (full.port === 0) return null;
-    return { address: { host: full.host && normalizeHost(full.host), port: full.port }, otherPort: otherPort || null };
+    return {
+      address: { host: full.host && normalizeHost(full.host), port: full.port },
+      otherPort: otherPort || null,
+      otherAddress: otherAddress?.length ? normalizeHost(unmangleAddress(otherAddress).host) : null,
+    };
   } catch {
     return null;
   }

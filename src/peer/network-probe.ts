@@ -14,14 +14,20 @@ export async function probeNetwork(server: HostPort, ports: 'two' | 'one', signa
   const ended = new AbortController();
   const all = AbortSignal.any([signal, ended.signal]);
   const second = { host: server.host, port: server.port - 1 };
-  const tcp = new PathTcp({ servers: ports === 'two' ? [server, second] : [server], signal: all, onSocket: (socket) => socket.destroy() });
+  const tcp = new PathTcp({ servers: ports === 'two' ? [server, second] : [server], signal: all, testFiltering: true, onSocket: (socket) => socket.destroy() });
   const nothing: Observations = { mappings: [], filters: [], reached: {}, localHosts: [] };
   try {
     const [udp, seen] = await Promise.all([probeUdp(server, all, systemClock).catch(() => nothing), tcp.observe()]);
     // A server without the test over UDP is silent too; one that has it tells whole addresses over TCP.
     const knows = seen.mappings.some((entry) => entry.seen.host !== '');
     const reached = { ...(knows || udp.mappings.length > 0 ? udp.reached : {}), tcp4: seen.mappings.length > 0 };
-    return natReport({ ...udp, mappings: [...udp.mappings, ...seen.mappings], reached });
+    return natReport({
+      ...udp,
+      mappings: [...udp.mappings, ...seen.mappings],
+      filters: [...udp.filters, ...seen.filters],
+      ...(seen.otherPorts === undefined ? {} : { otherPortsOverTcp: seen.otherPorts }),
+      reached,
+    });
   } finally {
     ended.abort();
   }

@@ -22,7 +22,7 @@ import { NativePunch, type SeenNetwork } from '../net/punch-native.ts';
 import { punchUdp } from '../net/punch-udp.ts';
 import { PathAim } from './path-aim.ts';
 import type { PathAttempt } from './path-record.ts';
-import { PathTcp, type SeenTcp } from './path-tcp.ts';
+import { PathTcp } from './path-tcp.ts';
 
 /** An offer leaves without the server's view of us when that takes longer; it follows. */
 const OFFER_AFTER_MS = 150;
@@ -85,7 +85,6 @@ export class PathRound {
   #timeIsUp = false;
   #candidates: Candidate[] = [];
   #seen: SeenNetwork | null = null;
-  #seenTcp: SeenTcp | null = null;
   #theirs: Network | null = null;
   readonly #theirCandidates: Candidate[] = [];
   #ready = false;
@@ -219,7 +218,6 @@ export class PathRound {
     const seen = await tcp.observe();
     if (this.#abort.signal.aborted) return;
     this.#tcp = tcp;
-    this.#seenTcp = seen;
     this.#candidates.push(...seen.candidates);
     this.#offer(true);
     this.#dial(this.#waitingForTcp.splice(0));
@@ -246,6 +244,7 @@ export class PathRound {
       link?.destroy();
       if (signal.aborted) return;
       this.#record(way, 'failed', error instanceof Error ? error.message : String(error), remote);
+      if (way === 'tcp') this.#tcp?.again(remote);
     } finally {
       this.#opening -= 1;
       // Others may still be on their way until then.
@@ -262,16 +261,16 @@ export class PathRound {
     const network = this.#seen ? this.#mine() : null;
     if (again && candidates.length === 0 && !network && !wantsSpray) return;
     this.#candidates = [];
-    this.#options.send({ round: this.round, candidates, network, udpPorts: this.#seen?.ports ?? null, tcpPorts: this.#seenTcp?.counting ?? null, wantsSpray });
+    this.#options.send({ round: this.round, candidates, network, udpPorts: this.#seen?.ports ?? null, tcpPorts: this.#tcp?.seen.counting ?? null, wantsSpray });
   }
 
   #mine(): Network {
     // The server answers such questions over TCP: silence over UDP is the network's doing.
-    const silent = this.#seen?.udp === 'unknown' && this.#seenTcp?.candidates.some(({ origin }) => origin === 'observed');
+    const silent = this.#seen?.udp === 'unknown' && this.#tcp?.seen.candidates.some(({ origin }) => origin === 'observed');
     return {
       ...UNKNOWN_NETWORK,
       udp: silent ? 'blocked' : (this.#seen?.udp ?? 'unknown'),
-      tcp: this.#seenTcp?.tcp ?? 'unknown',
+      tcp: this.#tcp?.seen.tcp ?? 'unknown',
       ipv6: localAddresses().some((host) => familyOf(host) === 6 && scopeOf(host) === 'public') ? 'yes' : 'no',
       mappedPort: this.#mapped ? 'yes' : 'not-tested',
     };

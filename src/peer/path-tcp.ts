@@ -8,8 +8,8 @@ import type { Candidate } from '../core/nat/candidates.ts';
 import { familyOf, predictPorts } from '../core/nat/candidates.ts';
 import { classify } from '../core/nat/classify.ts';
 import { type TcpClass, tcpClassOf } from '../core/nat/network.ts';
-import type { Observation } from '../core/nat/observation.ts';
-import { type HostPort, normalizeHost, unmangleAddress } from '../core/wire/index.ts';
+import type { Family, FilterObservation, Observation } from '../core/nat/observation.ts';
+import { type HostPort, hbb, normalizeHost, unmangleAddress } from '../core/wire/index.ts';
 import { dialTcp } from '../net/index.ts';
 import { localAddresses } from '../net/local-addresses.ts';
 import { systemCode } from './errors.ts';
@@ -22,9 +22,15 @@ const MAX_REDIALS = 12;
 const MAX_DIALS = 16;
 /** Of the ports that a counting NAT may give next; a TCP dial to each of them costs a socket. */
 const PREDICTED_DIALS = 8;
+/** Broken connections that are made again in one search. */
+const MAX_AGAIN = 6;
 /** Connections that may wait for their key exchange in one search. */
 const MAX_ACCEPTED = 4;
 const SERVER_TIMEOUT_MS = 1_500;
+/** The server dials back for a second or so before it answers. */
+const DIAL_BACK_TIMEOUT_MS = 3_500;
+/** For a port of the server that this network may not let us dial: two lost SYNs are made good within it. */
+const OTHER_PORT_TIMEOUT_MS = 3_500;
 /** The server is asked from another port when the first has no answer by then: the system repeats a lost SYN after a second only. */
 const ASK_AT_MS = [0, 300, 700] as const;
 /** The same for an address that may be dialled from any port. */
@@ -36,6 +42,8 @@ export interface PathTcpOptions {
   readonly signal: AbortSignal;
   /** How long the second server port is waited for once the first has answered. Default: as long as it takes. */
   readonly patienceMs?: number;
+  /** The server is asked to dial us back, which shows what the NAT lets in. */
+  readonly testFiltering?: boolean;
   /** A connection to or from the other side, or whoever found the port: the key exchange will tell. Not called after the abort. */
   readonly onSocket: (socket: Socket, remote: HostPort) => void;
 }
@@ -43,17 +51,51 @@ export interface PathTcpOptions {
 export interface SeenTcp {
   readonly tcp: TcpClass;
   readonly mappings: readonly Observation[];
+  readonly filters: readonly FilterObservation[];
+  /** Whether another port of the server than its only one was reached; absent: not tested, or not known yet. */
+  readonly otherPorts?: boolean;
   readonly candidates: readonly Candidate[];
   /** The last port seen, and by how much the next ones are higher, for a NAT that counts. */
   readonly counting: { readonly last: HostPort; readonly step: number } | null;
 }
 
+interface Answer {
+  readonly seen: Observation;
+  readonly filters: readonly FilterObservation[];
+  /** 0: the server has only one. */
+  readonly otherPort: number;
+}
+
+/** What came of the server's dials; a server that made none says nothing. */
+function readDialBack({ fromOtherPort, fromOtherAddress }: hbb.ITestNatResponse, family: Family): FilterObservation[] {
+  const { ARRIVED, NOT_DIALLED } = hbb.TestNatResponse.DialBack;
+  return (
+    [
+      ['other-port', fromOtherPort ?? NOT_DIALLED],
+      ['other-address', fromOtherAddress ?? NOT_DIALLED],
+    ] as const
+  ).flatMap(([from, outcome]) => (outcome === NOT_DIALLED ? [] : [{ protocol: 'tcp' as const, family, from, arrived: outcome === ARRIVED }]));
+}
+
+/** Takes connections on a port that a connection of ours has, and ends them. Undefined where that cannot be. */
+function listenOn(port: number): Promise<Server | undefined> {
+  const server = createServer((socket) => socket.on('error', () => {}).destroy());
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(undefined));
+    server.listen({ port }, () => resolve(server));
+  });
+}
+
 export class PathTcp {
   readonly #options: PathTcpOptions;
   readonly #dialled = new Set<string>();
+  readonly #mappings: Observation[] = [];
+  #filters: readonly FilterObservation[] = [];
+  #otherPorts: boolean | undefined;
   #localPort = 0;
   #server: Server | null = null;
   #accepted = 0;
+  #again = 0;
 
   constructor(options: PathTcpOptions) {
     this.#options = options;
@@ -62,23 +104,31 @@ export class PathTcp {
 
   /** Lets the server see a port; without its answer there are only local candidates. Resolves in any case. */
   async observe(): Promise<SeenTcp> {
-    const { servers, patienceMs } = this.#options;
+    const { servers, patienceMs, signal } = this.#options;
     const [main, second] = servers;
-    const mappings: Observation[] = [];
     const first = main ? await this.#askFromSomePort(main) : null;
     if (first) {
-      this.#localPort = first.local.port;
-      mappings.push(first);
-    }
-    if (first && second) {
-      const asked = this.#ask(second, this.#localPort, this.#options.signal);
-      const seen = await (patienceMs === undefined ? asked : Promise.race([asked, delay(patienceMs, null)]));
-      if (seen) mappings.push(seen);
+      this.#localPort = first.seen.local.port;
+      this.#mappings.push(first.seen);
+      this.#filters = first.filters;
+      // The only port that is known to us may be the only one that gets out of here.
+      const only = !second && first.otherPort !== 0;
+      const next = second ?? (only ? { host: first.seen.destination.host, port: first.otherPort } : null);
+      const asked = next && this.#askAgain(next, only);
+      await (patienceMs === undefined ? asked : Promise.race([asked, delay(patienceMs, null, { signal }).catch(() => null)]));
     }
     // From the moment that the port is offered something answers there: a refusal would end the other side's dial.
     await this.#listen();
-    const reached = main ? { tcp4: mappings.length > 0 } : {};
-    const behaviour = classify({ mappings, filters: [], reached, localHosts: localAddresses() }, 'tcp', 4);
+    return this.seen;
+  }
+
+  /** What is known by now. */
+  get seen(): SeenTcp {
+    const mappings = this.#mappings;
+    const reached = this.#options.servers.length > 0 ? { tcp4: mappings.length > 0 } : {};
+    const otherPorts = this.#otherPorts === undefined ? {} : { otherPortsOverTcp: this.#otherPorts };
+    const observations = { mappings, filters: this.#filters, reached, ...otherPorts, localHosts: localAddresses() };
+    const behaviour = classify(observations, 'tcp', 4);
     const candidates: Candidate[] = mappings
       .filter(({ seen }) => seen.host !== '')
       .map(({ seen }) => ({ origin: 'observed', protocol: 'tcp', address: seen }));
@@ -87,7 +137,18 @@ export class PathTcp {
     const last = mappings.at(-1)?.seen;
     const { allocation } = behaviour;
     const counting = allocation.kind === 'sequential' && last ? { last, step: allocation.step } : null;
-    return { tcp: tcpClassOf(behaviour), mappings, candidates, counting };
+    const tcp = this.#otherPorts === false ? 'blocked' : tcpClassOf(behaviour);
+    return { tcp, mappings, filters: this.#filters, ...(this.#otherPorts === undefined ? {} : { otherPorts: this.#otherPorts }), candidates, counting };
+  }
+
+  /**
+   * A connection came about and broke: it may have met the other side's port in the moment in which that dialled from it itself.
+   * Dials again, from another port, a few times.
+   */
+  again(remote: HostPort): void {
+    if (this.#again >= MAX_AGAIN) return;
+    this.#again += 1;
+    void this.#dialFresh(remote, REDIAL_MS, new AbortController());
   }
 
   /** The port that the other side may reach; 0: none. */
@@ -118,14 +179,15 @@ export class PathTcp {
   }
 
   /** From a port that the system picks, and from others where the answer takes long; the first that is answered is ours. */
-  async #askFromSomePort(server: HostPort): Promise<Observation | null> {
+  async #askFromSomePort(server: HostPort): Promise<Answer | null> {
     const answered = new AbortController();
     const signal = AbortSignal.any([this.#options.signal, answered.signal]);
-    const tries = ASK_AT_MS.map(async (atMs) => {
+    const { testFiltering = false } = this.#options;
+    const tries = (testFiltering ? ASK_AT_MS.slice(0, 1) : ASK_AT_MS).map(async (atMs) => {
       await delay(atMs, null, { signal });
-      const seen = await this.#ask(server, 0, signal);
-      if (!seen) throw new Error('no answer');
-      return seen;
+      const answer = await this.#ask(server, { localPort: 0, dialBack: testFiltering, timeoutMs: testFiltering ? DIAL_BACK_TIMEOUT_MS : SERVER_TIMEOUT_MS, signal });
+      if (!answer) throw new Error('no answer');
+      return answer;
     });
     try {
       return await Promise.any(tries);
@@ -136,33 +198,38 @@ export class PathTcp {
     }
   }
 
+  /** From the same port, another one of the server. */
+  async #askAgain(server: HostPort, only: boolean): Promise<void> {
+    const timeoutMs = only ? OTHER_PORT_TIMEOUT_MS : SERVER_TIMEOUT_MS;
+    const answer = await this.#ask(server, { localPort: this.#localPort, dialBack: false, timeoutMs, signal: this.#options.signal });
+    if (answer) this.#mappings.push(answer.seen);
+    if (only && !this.#options.signal.aborted) this.#otherPorts = answer !== null;
+  }
+
   /** `localPort` 0: any. Null: no answer in time, which tells nothing. */
-  async #ask(server: HostPort, localPort: number, signal: AbortSignal): Promise<Observation | null> {
+  async #ask(server: HostPort, options: { localPort: number; dialBack: boolean; timeoutMs: number; signal: AbortSignal }): Promise<Answer | null> {
+    const { localPort, dialBack, timeoutMs, signal } = options;
     let connection: RendezvousConnection | undefined;
+    let listener: Server | undefined;
     try {
-      connection = await RendezvousConnection.open({
-        address: server,
-        serverName: server.host,
-        localPort,
-        webSocket: false,
-        timeoutMs: SERVER_TIMEOUT_MS,
-        signal,
-      });
-      connection.send({ testNatRequest: { wantAddress: true } });
-      const answer = (await connection.receive(SERVER_TIMEOUT_MS, signal))?.testNatResponse;
+      connection = await RendezvousConnection.open({ address: server, serverName: server.host, localPort, webSocket: false, timeoutMs, signal });
+      const { port } = connection.local;
+      if (dialBack) listener = await listenOn(port);
+      connection.send({ testNatRequest: { wantAddress: true, fromOtherPort: dialBack } });
+      const answer = (await connection.receive(timeoutMs, signal))?.testNatResponse;
       if (!answer) return null;
       const seen = answer.address?.length ? unmangleAddress(answer.address) : { host: '', port: answer.port ?? 0 };
+      const family = familyOf(server.host);
       return {
-        protocol: 'tcp',
-        family: familyOf(server.host),
-        local: { host: '', port: connection.local.port },
-        destination: server,
-        seen: { host: seen.host && normalizeHost(seen.host), port: seen.port },
+        seen: { protocol: 'tcp', family, local: { host: '', port }, destination: server, seen: { host: seen.host && normalizeHost(seen.host), port: seen.port } },
+        filters: readDialBack(answer, family),
+        otherPort: answer.otherPort ?? 0,
       };
     } catch {
       return null;
     } finally {
       connection?.destroy();
+      await new Promise<void>((resolve) => (listener ? listener.close(() => resolve()) : resolve()));
     }
   }
 

@@ -33,5 +33,7 @@ export interface UdpPath {
   readonly localPort?: number;
   /** At the same address, another port: to find out which answers get through to a client. */
   readonly other?: UdpPath | undefined;
+  /** At another address of the server, the same port. */
+  readonly elsewhere?: UdpPath | undefined;
   send(payload: Uint8Array, to: HostPort): void;
 }

@@ -150,6 +150,10 @@ export const ConfigSchema = z.strictObject({
     arg: 'HOST[:PORT]',
     help: 'address of this server for its clients, where it is behind a router or proxy (default: found out); wss://HOST behind a web proxy',
   }),
+  secondAddress: address.optional().register(info, {
+    arg: 'ADDR',
+    help: 'another address of this computer: NAT tests from there show clients more of what their NAT lets in',
+  }),
   relay: list.default([]).register(info, {
     arg: 'HOST[:PORT]', short: 'r', flags: ['relay-servers'], stock: ['relay-servers'], many: true,
     help: 'another relay that clients are sent to; may be repeated, or a comma list',
@@ -317,6 +321,7 @@ export function serverOptions(config: ServerConfig, dataDir: string): ServerOpti
     trustedProxies: config.trustedProxy,
     proxyProtocol: config.proxyProtocol,
     publicHost: config.publicHost,
+    secondAddress: config.secondAddress,
     ports: {
       ...given('rendezvous', !config.classicPorts ? 0 : isRelayOnly(config) && config.port === 0 ? undefined : config.port),
       ...given('relay', config.relayPort),

@@ -53,6 +53,8 @@ export interface ServerOptions {
   readonly proxyProtocol?: boolean;
   /** `[wss://]HOST[:PORT]` under which clients reach the server, where it is not an address of this computer (public-address.ts). */
   readonly publicHost?: string | undefined;
+  /** Another address of this computer, from which NAT tests are answered as well. */
+  readonly secondAddress?: string | undefined;
   /** What answers HTTP requests on the single port, asked in order. */
   readonly httpHandlers?: readonly HttpHandler[];
   readonly limits?: Partial<ServerLimits>;

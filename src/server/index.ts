@@ -16,6 +16,7 @@ import { openRedis, type Shared } from './cluster/shared.ts';
 import { localRows } from './cluster/worker.ts';
 import type { RunningServer, ServerOptions } from './contract.ts';
 import { Counters } from './counters.ts';
+import { DialBack } from './dial-back.ts';
 import { addKeyCommands } from './enrolment/commands.ts';
 import { Enrolment } from './enrolment/enrolment.ts';
 import { EnrolmentGate } from './enrolment/gate.ts';
@@ -233,6 +234,8 @@ class Parts {
       relayNames: () => relays.names,
       relayPort: wanted.relay,
       port: wanted.rendezvous,
+      natTestPort: wanted.natTest,
+      dialBack: new DialBack({ limits, clock, secondAddress: this.#options.secondAddress ?? null }),
       singlePort: wanted.single,
       publicHost: named.host,
       ...(named.port !== undefined && (named.entry || wanted.rendezvous === 0) ? { publicPort: named.port } : {}),
@@ -258,6 +261,7 @@ class Parts {
     const udpPorts = await openUdpPorts({
       ...{ bind, wanted, limits, clock, rendezvous, reusePort, log },
       receiveBuffer: this.#options.udpReceiveBuffer,
+      secondAddress: this.#options.secondAddress,
       serves: isFirst || reusePort,
       onOpen: (udp) => this.#closers.push(() => udp.close()),
     });

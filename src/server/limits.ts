@@ -86,6 +86,11 @@ export interface ServerLimits {
   readonly maxNatTestsPerSlot: number;
   /** NAT tests that wait for a connection from their address, which answers them; the oldest go first. */
   readonly maxUnansweredNatTests: number;
+  /** ms for which a client is dialled back in its NAT test over TCP, and between two such tests of one address. */
+  readonly dialBackMs: number;
+  readonly dialBackPauseMs: number;
+  /** Clients that are dialled back at once; each takes two sockets. */
+  readonly maxDialBacks: number;
   /** Addresses whose UDP bytes are counted (address-credit.ts), a power of two: 3 MiB of memory, whatever is forged. */
   readonly udpCreditSlots: number;
   /** UDP bytes that an address can save up; a long push costs some hundred, and the counter has 16 bits. */
@@ -294,6 +299,9 @@ export const DEFAULT_LIMITS: ServerLimits = {
   natTestDedupeMs: 40,
   maxNatTestsPerSlot: 4_000,
   maxUnansweredNatTests: 1_000,
+  dialBackMs: 1_200,
+  dialBackPauseMs: 1_000,
+  maxDialBacks: 64,
   udpCreditSlots: 1 << 19,
   udpCreditBytes: 4_096,
   udpUnprovenPushBytes: 8_192,

@@ -132,8 +132,7 @@ export class Rendezvous {
         this.#queries.onServerKeyRequest(client, message.serverKeyRequest);
         break;
       case 'testNatRequest':
-        this.#queries.onNatTest(client, message.testNatRequest);
-        break;
+        return this.#queries.onNatTest(client, message.testNatRequest, () => void (presence || client.close()));
       case 'publishHello':
         if (this.#o.onPublishHello && !presence && !this.#askers.has(client)) return this.#o.onPublishHello(client, message.publishHello);
         client.send(encodeRendezvous({ publishReply: { result: hbb.PublishReply.Result.OFF } }));

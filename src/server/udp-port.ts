@@ -38,6 +38,7 @@ class BoundPath implements UdpPath {
   readonly localHost: string;
   readonly localPort: number;
   other: BoundPath | undefined;
+  elsewhere: BoundPath | undefined;
   readonly #options: UdpPortOptions;
   readonly #family: Family;
   readonly #address: string;
@@ -134,6 +135,14 @@ export class UdpPort {
     }
   }
 
+  /** From now on each socket of this port knows the one at that address; a socket of its own where there is none. */
+  async pairAddress(address: string): Promise<void> {
+    const known = this.#paths.find(({ localHost }) => localHost === normalizeHost(address));
+    const second = known ?? new BoundPath(this.#options, isIPv6(address) ? 'udp6' : 'udp4', address, true);
+    if (!known) await this.#add(second);
+    for (const path of this.#paths) if (path !== second && sameFamily(path, second)) path.elsewhere = second;
+  }
+
   get localHosts(): string[] {
     return this.#paths.map((path) => path.localHost);
   }
@@ -188,6 +197,11 @@ export class UdpPort {
     await path.open();
     this.#paths.push(path);
   }
+}
+
+/** A socket of all addresses hears both families. */
+function sameFamily(path: UdpPath, second: UdpPath): boolean {
+  return path.localHost === '' || isIPv6(path.localHost) === isIPv6(second.localHost);
 }
 
 const MAPPED = '::ffff:';

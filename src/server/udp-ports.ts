@@ -18,6 +18,8 @@ export interface UdpPortsOptions {
   readonly reusePort: boolean;
   /** This process serves the rendezvous and the single port. */
   readonly serves: boolean;
+  /** Another address of this computer, from which NAT tests are answered as well. */
+  readonly secondAddress: string | undefined;
   readonly log: ServerLog | undefined;
   /** Called with each one as soon as it is open. */
   readonly onOpen: (udp: UdpPort) => void;
@@ -44,6 +46,7 @@ export async function openUdpPorts(options: UdpPortsOptions): Promise<readonly U
     onOpen(second);
     main.pairWith(second);
   }
+  if (main && options.secondAddress !== undefined) await main.pairAddress(options.secondAddress);
   return ports;
 }
 

@@ -3,13 +3,14 @@
  * implements it, src/main answers it, and both ends validate with the zod schemas of src/shared/schemas.ts.
  */
 import type { ErrorData } from '../core/errors.ts';
-import type { NatVerdict } from '../core/nat/report.ts';
+import type { Fact } from '../core/nat/observation.ts';
+import type { NatFactName, NatVerdict } from '../core/nat/report.ts';
 import type { SessionRoute } from './route.ts';
 import type { AccessRule, Tunnel, TunnelSecrets } from './tunnels.ts';
 import type { TunnelsState } from './tunnels-state.ts';
 
 export type Language = 'en' | 'zh-CN' | 'de';
-export type { NatVerdict } from '../core/nat/report.ts';
+export type { NatFactName, NatVerdict } from '../core/nat/report.ts';
 export type NatLabel = 'unknown' | 'asymmetric' | 'symmetric';
 
 /** Why this computer can or cannot be found; the status line is this and nothing else. */
@@ -87,6 +88,8 @@ export interface HomeState {
   nat: NatLabel;
   /** What a whole test of the network said; null while there is none. */
   natVerdict: NatVerdict | null;
+  /** The facts behind it; null while there are none. */
+  natFacts: Readonly<Partial<Record<NatFactName, Fact>>> | null;
   /** Of this computer's key, as others compare it. */
   fingerprint: string;
   registration: RegistrationState;

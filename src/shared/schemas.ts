@@ -75,11 +75,31 @@ export const settingsChangeSchema = z
   .partial()
   .strict();
 
+const natFactSchema = z.enum([
+  'udp',
+  'tcp',
+  'tcp-to-other-ports',
+  'ipv4-translated',
+  'second-nat-outside',
+  'ipv6',
+  'port-kept',
+  'mapping-varies-by-port',
+  'mapping-varies-by-address',
+  'tcp-mapping-varies-by-port',
+  'answers-from-another-port-come-in',
+  'answers-from-another-address-come-in',
+  'tcp-from-another-port-comes-in',
+  'tcp-from-another-address-comes-in',
+  'hairpin',
+  'port-mapping',
+]);
+
 export const homeSchema = z.object({
   id: name,
   oneTimePassword: name,
   nat: z.enum(['unknown', 'asymmetric', 'symmetric']),
-  natVerdict: z.enum(['open', 'easy', 'usual', 'counting', 'random', 'no-udp', 'no-udp-random', 'unknown']).nullable(),
+  natVerdict: z.enum(['open', 'easy', 'usual', 'counting', 'random', 'no-udp', 'no-udp-random', 'one-port', 'unknown']).nullable(),
+  natFacts: z.partialRecord(natFactSchema, z.enum(['yes', 'no', 'not-tested'])).nullable(),
   fingerprint: name,
   registration: registrationSchema,
   settings: settingsSchema,

@@ -1,6 +1,7 @@
 /** What can be said about the NAT in front of this computer, and what cannot. */
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import type { Filtering } from '../../core/nat/classify.ts';
 import { NAT_VERDICT_TEXT, type NatReport } from '../../core/nat/report.ts';
 import type { HostPort } from '../../core/wire/index.ts';
 import { formatHostPort } from '../../net/index.ts';
@@ -54,16 +55,22 @@ export function checkNat(seen: NatSeen): { mapping: Finding; filtering: Finding;
 }
 
 /** Which packets the NAT lets in; null where this server cannot show it. */
-export function checkFiltering({ udp4 }: NatReport): Finding | null {
-  switch (udp4.filtering) {
+export function checkFiltering({ udp4, tcp4 }: NatReport): Finding | null {
+  const [udp, tcp] = [filteringText(udp4.filtering, 'datagrams'), filteringText(tcp4.filtering, 'connections')];
+  if (!udp && !tcp) return null;
+  return ok([udp && `UDP: ${udp}.`, tcp && `TCP: ${tcp}.`].filter(Boolean).join(' '));
+}
+
+function filteringText(filtering: Filtering, what: 'datagrams' | 'connections'): string {
+  switch (filtering) {
     case 'endpoint-independent':
-      return ok('The NAT lets datagrams from anywhere in, once a port is in use.');
+      return `the NAT lets ${what} from anywhere in, once a port is in use`;
     case 'address-dependent':
-      return ok('The NAT lets datagrams from other ports of an address in that was sent to.');
+      return `the NAT lets ${what} from other ports of an address in that was sent to`;
     case 'address-and-port-dependent':
-      return ok('The NAT lets only answers in: both sides have to open it for each other, which they do.');
+      return what === 'datagrams' ? 'the NAT lets only answers in: both sides have to open it for each other, which they do' : 'the NAT lets only answers in';
     default:
-      return null;
+      return '';
   }
 }
 

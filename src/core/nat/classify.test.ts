@@ -44,6 +44,7 @@ test('another public port for another address only', () => {
 
 test.each([
   ['in order', [6100, 6101, 6102, 6103], { kind: 'sequential', step: 1 }],
+  ['in order, from the end of its range to the start', [24_093, 24_094, 24_095, 20_000, 20_001], { kind: 'sequential', step: 1 }],
   ['in order with others in between', [6100, 6102, 6108, 6110], { kind: 'sequential', step: 2 }],
   ['downwards across the end of the range', [1, 65_535, 65_533, 65_531], { kind: 'sequential', step: -2 }],
   ['at random', [6100, 41_000, 1200, 6105], { kind: 'random' }],

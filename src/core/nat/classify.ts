@@ -22,6 +22,8 @@ export interface NatBehaviour {
 /** Two neighbours in a row of allocations may be so far apart, since other programs use the NAT as well. */
 const MAX_SEQUENTIAL_GAP = 32;
 const PORTS = 65_536;
+/** Of so many steps one that fits nowhere is no sign of chance. */
+const MIN_STEPS_FOR_A_WRAP = 4;
 
 /** What the observations of one protocol and family say; anything that they do not prove is `unknown`. */
 export function classify(observations: Observations, protocol: Protocol, family: Family): NatBehaviour {
@@ -87,11 +89,14 @@ function allocationOf(own: readonly Observation[]): PortAllocation {
   const ports = own.map(({ seen }) => seen.port).filter((port, i, all) => i === 0 || port !== all[i - 1]);
   const steps = ports.slice(1).map((port, i) => distance(ports[i] ?? port, port));
   if (steps.length === 0) return { kind: 'unknown' };
-  const upward = steps.every((step) => step > 0 && step <= MAX_SEQUENTIAL_GAP);
-  const downward = steps.every((step) => step < 0 && step >= -MAX_SEQUENTIAL_GAP);
-  if (!upward && !downward) return { kind: 'random' };
+  const up = steps.filter((step) => step > 0 && step <= MAX_SEQUENTIAL_GAP);
+  const down = steps.filter((step) => step < 0 && step >= -MAX_SEQUENTIAL_GAP);
+  // One step out of many may lead from the end of its range back to the start.
+  const most = steps.length >= MIN_STEPS_FOR_A_WRAP ? steps.length - 1 : steps.length;
+  const upward = up.length >= most;
+  if (!upward && down.length < most) return { kind: 'random' };
   // Traffic of others only makes gaps larger.
-  const least = Math.min(...steps.map(Math.abs));
+  const least = Math.min(...(upward ? up : down).map(Math.abs));
   return { kind: 'sequential', step: upward ? least : -least };
 }
 

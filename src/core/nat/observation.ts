@@ -33,6 +33,10 @@ export interface Observations {
   readonly filters: readonly FilterObservation[];
   /** Whether the server answered at all; absent: it was not asked. */
   readonly reached: Readonly<Partial<Record<`${Protocol}${Family}`, boolean>>>;
+  /** Whether a datagram to our own public address came back in; absent: not tested, or it would prove nothing. */
+  readonly hairpin?: boolean;
+  /** Whether TCP connections to another port than the server's main one get out; absent: not tested. */
+  readonly otherPortsOverTcp?: boolean;
   /** Addresses of this computer, loopback left out. */
   readonly localHosts: readonly string[];
 }

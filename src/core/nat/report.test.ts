@@ -29,6 +29,8 @@ test.each([
   ['no UDP', observations(seen('tcp', [5000, 5000])), 'no-udp'],
   ['no UDP, random TCP ports', observations(seen('tcp', [51, 7777])), 'no-udp-random'],
   ['no UDP test at the server', observations(seen('tcp', [5000, 5000]), { reached: { tcp4: true } }), 'usual'],
+  ['nothing but one port', observations(seen('tcp', [5000]), { otherPortsOverTcp: false }), 'one-port'],
+  ['another port after all', observations(seen('tcp', [5000, 5000]), { otherPortsOverTcp: true }), 'no-udp'],
   ['nothing', observations([], { reached: {} }), 'unknown'],
 ] as const)('%s', (_name, input, verdict) => {
   expect(natReport(input).verdict).toBe(verdict);
@@ -52,4 +54,19 @@ test('facts are yes, no or not tested', () => {
 
 test('every verdict has its sentence', () => {
   for (const verdict of NAT_VERDICTS) expect(NAT_VERDICT_TEXT[verdict]).toMatch(/\w+/);
+});
+
+test('what comes in is told for UDP and TCP apart, from another port and another address', () => {
+  const filter = (protocol: 'udp' | 'tcp', from: FilterObservation['from'], arrived: boolean): FilterObservation => ({ protocol, family: 4, from, arrived });
+  const filters = [filter('udp', 'other-port', true), filter('udp', 'other-address', false), filter('tcp', 'other-port', false)];
+  const { facts, network } = natReport(observations(seen('udp', [5000, 5000]), { filters, hairpin: true }));
+  expect(facts).toMatchObject({
+    'answers-from-another-port-come-in': 'yes',
+    'answers-from-another-address-come-in': 'no',
+    'tcp-from-another-port-comes-in': 'no',
+    'tcp-from-another-address-comes-in': 'not-tested',
+    hairpin: 'yes',
+  });
+  expect(network).toMatchObject({ udp: 'restricted', hairpin: 'yes' });
+  expect(natReport(observations(seen('tcp', [5000]), { otherPortsOverTcp: false })).network.tcp).toBe('blocked');
 });

@@ -2,10 +2,10 @@
 import { classify, type NatBehaviour } from './classify.ts';
 import { scopeOf } from './candidates.ts';
 import { type Network, tcpClassOf, udpClassOf } from './network.ts';
-import { type Fact, fact, type Observations } from './observation.ts';
+import { type AnswerFrom, type Fact, fact, type Observations, type Protocol } from './observation.ts';
 
 /** Each has its sentence in every language of the app. */
-export const NAT_VERDICTS = ['open', 'easy', 'usual', 'counting', 'random', 'no-udp', 'no-udp-random', 'unknown'] as const;
+export const NAT_VERDICTS = ['open', 'easy', 'usual', 'counting', 'random', 'no-udp', 'no-udp-random', 'one-port', 'unknown'] as const;
 export type NatVerdict = (typeof NAT_VERDICTS)[number];
 
 export interface NatReport {
@@ -25,7 +25,13 @@ export const NAT_FACTS = [
   'mapping-varies-by-address',
   'port-kept',
   'answers-from-another-port-come-in',
+  'answers-from-another-address-come-in',
+  'tcp',
+  'tcp-to-other-ports',
   'tcp-mapping-varies-by-port',
+  'tcp-from-another-port-comes-in',
+  'tcp-from-another-address-comes-in',
+  'hairpin',
   'second-nat-outside',
   'port-mapping',
 ] as const;
@@ -40,6 +46,7 @@ export const NAT_VERDICT_TEXT: Readonly<Record<NatVerdict, string>> = {
   random: 'the NAT picks another port at random for each destination: direct connections work with NATs that keep theirs, and take some seconds',
   'no-udp': 'the network lets no UDP through: direct connections go over TCP where the other network allows it',
   'no-udp-random': 'the network lets no UDP through and its NAT picks ports at random: most connections go through the relay',
+  'one-port': 'the network lets nothing out but connections to the one port of the server: all connections go through the relay',
   unknown: 'the network could not be tested',
 };
 
@@ -49,8 +56,12 @@ export function natReport(observations: Observations, portMapping: Fact = 'not-t
   const udp6 = classify(observations, 'udp', 6);
   const tcp4 = classify(observations, 'tcp', 4);
   const ipv6 = fact(observations.localHosts.some((host) => host.includes(':') && scopeOf(host) === 'public'));
-  const network: Network = { udp: udpClassOf(udp4), tcp: tcpClassOf(tcp4), ipv6, mappedPort: portMapping, hairpin: 'not-tested' };
-  const { allocation, filtering } = udp4;
+  const otherPorts = fact(observations.otherPortsOverTcp);
+  const hairpin = fact(observations.hairpin);
+  const tcp = otherPorts === 'no' ? 'blocked' : tcpClassOf(tcp4);
+  const network: Network = { udp: udpClassOf(udp4), tcp, ipv6, mappedPort: portMapping, hairpin };
+  const { allocation } = udp4;
+  const comesIn = (protocol: Protocol, from: AnswerFrom): Fact => fact(observations.filters.find((entry) => entry.protocol === protocol && entry.family === 4 && entry.from === from)?.arrived);
   const wanScopes = observations.mappings.filter(({ family, seen }) => family === 4 && seen.host !== '').map(({ seen }) => scopeOf(seen.host));
   return {
     udp4,
@@ -64,8 +75,14 @@ export function natReport(observations: Observations, portMapping: Fact = 'not-t
       'mapping-varies-by-port': udp4.variesByPort,
       'mapping-varies-by-address': udp4.variesByAddress,
       'port-kept': fact(allocation.kind === 'unknown' ? undefined : allocation.kind === 'preserving'),
-      'answers-from-another-port-come-in': fact(filtering === 'unknown' ? undefined : filtering !== 'address-and-port-dependent'),
+      'answers-from-another-port-come-in': comesIn('udp', 'other-port'),
+      'answers-from-another-address-come-in': comesIn('udp', 'other-address'),
+      tcp: tcp4.reached,
+      'tcp-to-other-ports': otherPorts,
       'tcp-mapping-varies-by-port': tcp4.variesByPort,
+      'tcp-from-another-port-comes-in': comesIn('tcp', 'other-port'),
+      'tcp-from-another-address-comes-in': comesIn('tcp', 'other-address'),
+      hairpin,
       // A server inside the carrier's network sees an address of that network; one outside cannot tell.
       'second-nat-outside': fact(wanScopes.includes('carrier') ? true : undefined),
       'port-mapping': portMapping,
@@ -89,6 +106,7 @@ function verdictOf({ udp, tcp }: Network, udp4: NatBehaviour, tcp4: NatBehaviour
     case 'symmetric-random':
       return 'random';
     case 'blocked':
+      if (tcp === 'blocked' && tcp4.reached === 'yes') return 'one-port';
       return tcp === 'random' || tcp === 'sequential' || tcp === 'blocked' ? 'no-udp-random' : 'no-udp';
     default:
       // The server has no test over UDP: what TCP shows is mostly the same.

@@ -63,6 +63,10 @@ function home(scene: string, language: Language): HomeState {
     oneTimePassword: 'k7mq4xh2',
     nat: 'asymmetric',
     natVerdict: 'usual',
+    natFacts: {
+      ...{ udp: 'yes', tcp: 'yes', 'ipv4-translated': 'yes', ipv6: 'no', 'port-kept': 'yes', 'mapping-varies-by-port': 'no' },
+      ...{ 'answers-from-another-port-come-in': 'no', hairpin: 'yes' },
+    },
     fingerprint: '3F2A-91C0-77BE-04D1',
     registration: { state: 'ready', server: 'desk.example.org', transport: 'udp', latencyMs: 18 },
     settings: {
@@ -107,6 +111,7 @@ function home(scene: string, language: Language): HomeState {
         oneTimePassword: '',
         nat: 'unknown',
         natVerdict: null,
+        natFacts: null,
         registration: { state: 'no-server' },
         settings: { ...base.settings, server: '', key: '', hasPermanentPassword: false, plaintextPeers: [] },
         recentPeers: [],
@@ -133,6 +138,7 @@ function home(scene: string, language: Language): HomeState {
         ...base,
         nat: 'unknown',
         natVerdict: null,
+        natFacts: null,
         registration: { state: 'registering', server: 'desk.example.org', attempt: 3 },
       };
     case 'off':

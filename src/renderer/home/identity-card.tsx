@@ -10,6 +10,7 @@ import { Switch } from '../ui/switch.tsx';
 import { formatId } from './format-id.ts';
 import styles from './home.module.css';
 import type { Run } from './home-window.tsx';
+import { NetworkFacts } from './network-facts.tsx';
 import { StatusLine } from './status-line.tsx';
 
 const NAT: Readonly<Record<NatLabel, { text: PlainKey; hint: PlainKey }>> = {
@@ -27,6 +28,7 @@ const VERDICT: Readonly<Record<Exclude<NatVerdict, 'unknown'>, { text: PlainKey;
   random: { text: 'nat.symmetric', hint: 'nat.randomHint' },
   'no-udp': { text: 'nat.noUdp', hint: 'nat.noUdpHint' },
   'no-udp-random': { text: 'nat.relayed', hint: 'nat.relayedHint' },
+  'one-port': { text: 'nat.onePort', hint: 'nat.onePortHint' },
 };
 
 /** Who this computer is, and whether others get in. */
@@ -90,6 +92,7 @@ export function IdentityCard({ home, run }: { home: HomeState; run: Run }) {
             </span>
           </p>
           <p className={styles.hint}>{t(nat.hint)}</p>
+          {home.natFacts !== null && <NetworkFacts facts={home.natFacts} />}
         </div>
       </div>
     </section>

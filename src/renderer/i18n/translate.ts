@@ -1,15 +1,18 @@
 import type { Language } from '../../shared/ipc.ts';
 import { de } from './de.ts';
+import { deNetwork } from './de-network.ts';
 import { deRoute } from './de-route.ts';
 import { deTunnels } from './de-tunnels.ts';
 import { en } from './en.ts';
+import { enNetwork } from './en-network.ts';
 import { enRoute } from './en-route.ts';
 import { enTunnels } from './en-tunnels.ts';
 import { zhCN } from './zh-CN.ts';
+import { zhCNNetwork } from './zh-CN-network.ts';
 import { zhCNRoute } from './zh-CN-route.ts';
 import { zhCNTunnels } from './zh-CN-tunnels.ts';
 
-const english = { ...en, ...enTunnels, ...enRoute };
+const english = { ...en, ...enTunnels, ...enRoute, ...enNetwork };
 type English = typeof english;
 export type MessageKey = keyof English;
 /** What a language file has to be: every key of the English one, no other. */
@@ -32,8 +35,8 @@ export type Translate = <K extends MessageKey>(key: K, ...values: Values<K>) => 
 
 export const MESSAGES: Readonly<Record<Language, Messages>> = {
   en: english,
-  'zh-CN': { ...zhCN, ...zhCNTunnels, ...zhCNRoute },
-  de: { ...de, ...deTunnels, ...deRoute },
+  'zh-CN': { ...zhCN, ...zhCNTunnels, ...zhCNRoute, ...zhCNNetwork },
+  de: { ...de, ...deTunnels, ...deRoute, ...deNetwork },
 };
 
 export function translator(language: Language): Translate {

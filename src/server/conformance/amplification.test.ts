@@ -2,7 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterAll, describe, expect, it } from 'vitest';
-import { decodeRendezvous, encodeRendezvous, type hbb, mangleAddress, unmangleAddress } from '../../core/wire/index.ts';
+import { decodeRendezvous, encodeRendezvous, hbb, mangleAddress, unmangleAddress } from '../../core/wire/index.ts';
 import { ADDR_V6, ask, expectSilence, ID, PK, receive, Rig, say, STRANGER, UUID, VERSION } from './rig.ts';
 
 const rig = Rig.forEachTest();
@@ -159,6 +159,32 @@ it('a NAT test of ours names the address, and is answered from the port that was
     }
   const tcp = await ask(await rig.tcp(STRANGER), { testNatRequest: { wantAddress: true } });
   expect(unmangleAddress(tcp?.testNatResponse?.address ?? new Uint8Array()).host).toBe(STRANGER);
+});
+
+it('a second address of the server answers NAT tests: over UDP from there, over TCP by a dial', async () => {
+  await rig.start({ bind: '127.0.0.1', secondAddress: '127.0.0.9' });
+  const { rendezvous, natTest } = rig.server.ports;
+  if (natTest === rendezvous) return;
+  for (const fromOtherAddress of [false, true]) {
+    const socket = createSocket('udp4');
+    await new Promise<void>((resolve) => socket.bind({ address: '127.6.0.1' }, resolve));
+    const answered = once(socket, 'message') as Promise<[Uint8Array, { address: string; port: number }]>;
+    socket.send(encodeRendezvous({ testNatRequest: { wantAddress: true, fromOtherAddress, padding: new Uint8Array(64) } }), rendezvous, '127.0.0.1');
+    const [bytes, from] = await answered;
+    const { otherAddress } = decodeRendezvous(bytes).testNatResponse ?? {};
+    expect(unmangleAddress(otherAddress ?? new Uint8Array())).toEqual({ host: '127.0.0.9', port: rendezvous });
+    expect(from).toMatchObject({ address: fromOtherAddress ? '127.0.0.9' : '127.0.0.1', port: rendezvous });
+    socket.close();
+  }
+  const { ARRIVED, SILENT, NOT_DIALLED } = hbb.TestNatResponse.DialBack;
+  const client = await rig.tcp('127.6.0.5');
+  // Nobody listens there.
+  const refused = await ask(client, { testNatRequest: { wantAddress: true, fromOtherPort: true } });
+  expect(refused?.testNatResponse).toMatchObject({ otherPort: natTest, fromOtherPort: SILENT, fromOtherAddress: SILENT });
+  // And again at once: not so often.
+  const tooSoon = await ask(await rig.tcp('127.6.0.5'), { testNatRequest: { wantAddress: true, fromOtherPort: true } });
+  expect(tooSoon?.testNatResponse?.fromOtherPort ?? NOT_DIALLED).toBe(NOT_DIALLED);
+  expect(ARRIVED).not.toBe(SILENT);
 });
 
 it('stock clients get their NAT test over UDP: at once where they connected or registered before, else at the third copy', async () => {

@@ -2,6 +2,7 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { Counters } from '../counters.ts';
+import type { DialBack } from '../dial-back.ts';
 import type { EnrolmentGate } from '../enrolment/gate.ts';
 import type { Introductions } from '../introductions.ts';
 import type { ServerKeySet } from '../key-ring.ts';
@@ -32,6 +33,10 @@ export interface RendezvousOptions {
   readonly relayPort: number;
   /** Our own port: a client without other word takes the relay from the port behind it (rendezvous §9.3). */
   readonly port: number;
+  /** The port of the second NAT test; 0: there is none. */
+  readonly natTestPort: number;
+  /** Dials clients back in their NAT tests over TCP; null: nobody does. */
+  readonly dialBack: DialBack | null;
   /** The port that serves everything, the relay too; 0: off. Its clients are always told the relay by name. */
   readonly singlePort: number;
   /** The name under which clients reach us; '' where it is the address that they ask. */

@@ -1,7 +1,8 @@
 /** Questions about the asker's own address and about who is online (rendezvous §6.8). */
 import { keyId } from '../../core/crypto/index.ts';
-import { encodeRendezvous, type HostPort, type hbb, mangleAddress, readOnlineIds } from '../../core/wire/index.ts';
+import { encodeRendezvous, type HostPort, hbb, mangleAddress, readOnlineIds } from '../../core/wire/index.ts';
 import type { Client, UdpPath } from '../client.ts';
+import type { DialledBack } from '../dial-back.ts';
 import { isLoopback } from '../peer-table.ts';
 import { RecentSources } from '../recent-sources.ts';
 import { NO_BYTES } from './fields.ts';
@@ -23,7 +24,7 @@ export class Queries {
   readonly #natTests: RecentSources;
   /** The last NAT test of addresses that have not proven themselves. */
   readonly #unanswered = new Map<string, { readonly from: HostPort; readonly path: UdpPath; readonly at: number }>();
-  /** Askers of online queries that are being looked up. */
+  /** Askers of online queries that are being looked up, and those that are being dialled back. */
   readonly #answering = new Set<Client>();
 
   constructor(options: RendezvousOptions, outbox: Outbox, list: ServerList) {
@@ -52,12 +53,14 @@ export class Queries {
    * for it with the length of the question, and it goes nowhere but back, so that this serves nobody against others.
    */
   onUdpAddressTest(message: hbb.ITestNatRequest, paidBytes: number, from: HostPort, path: UdpPath): void {
-    const via = message.fromOtherPort ? path.other : path;
+    const via = message.fromOtherAddress ? path.elsewhere : message.fromOtherPort ? path.other : path;
     const otherPort = path.other?.localPort;
-    const answer = encodeRendezvous({
-      testNatResponse: { port: from.port, address: mangleAddress(from), ...(otherPort === undefined ? {} : { otherPort }) },
-    });
-    if (via && answer.length <= paidBytes) this.#outbox.reply(via, from, answer);
+    const seen = { port: from.port, address: mangleAddress(from), ...(otherPort === undefined ? {} : { otherPort }) };
+    const other = path.elsewhere?.localHost;
+    // What was not paid for is left out: the address that one can do without comes first.
+    const answers = [...(other ? [{ ...seen, otherAddress: mangleAddress({ host: other, port: path.localPort ?? 0 }) }] : []), seen];
+    const answer = answers.map((testNatResponse) => encodeRendezvous({ testNatResponse })).find(({ length }) => length <= paidBytes);
+    if (via && answer) this.#outbox.reply(via, from, answer);
     else this.#o.counters.count('udp-not-handled', { from: from.host, via: 'udp' });
   }
 
@@ -88,11 +91,29 @@ export class Queries {
     if (!isLoopback(from.host) || !this.#list.takeOver(message)) this.#o.counters.count('udp-not-handled', { from: from.host, via: 'udp' });
   }
 
-  /** On port P the answer also carries the deprecated list of servers. */
-  onNatTest(client: Client, message: hbb.ITestNatRequest | null | undefined): void {
+  /** On port P the answer also carries the deprecated list of servers. `done` is called behind it. */
+  onNatTest(client: Client, message: hbb.ITestNatRequest | null | undefined, done: () => void): void {
     const cu = this.#list.newerThan(message?.serial);
     const relays = message?.wantRelays ? [...(this.#o.relayNames?.() ?? [])].slice(0, MAX_RELAYS_NAMED) : [];
-    client.send(encodeRendezvous({ testNatResponse: { ...seenAs(client, message), ...(cu ? { cu } : {}), relays } }));
+    const { natTestPort: otherPort } = this.#o;
+    const whole = { ...seenAs(client, message), ...(message?.wantAddress ? { otherPort } : {}), ...(cu ? { cu } : {}), relays };
+    const answer = (more: hbb.ITestNatResponse = {}): void => {
+      client.send(encodeRendezvous({ testNatResponse: { ...whole, ...more } }));
+      done();
+    };
+    const dialling = this.#dialBack(client, message);
+    if (!dialling) return answer();
+    this.#answering.add(client);
+    void dialling.then(({ fromOtherPort, fromOtherAddress }) => {
+      this.#answering.delete(client);
+      answer({ fromOtherPort: toWire(fromOtherPort), fromOtherAddress: toWire(fromOtherAddress) });
+    });
+  }
+
+  /** Null where nobody is to be dialled: a client of another node, or behind a proxy, or in a WebSocket, has no port of its own. */
+  #dialBack(client: Client, message: hbb.ITestNatRequest | null | undefined): Promise<DialledBack> | null {
+    if (!message?.wantAddress || !message.fromOtherPort || client.kind !== 'tcp' || client.forwarded) return null;
+    return this.#o.dialBack?.dial(client.remote, client.localHost) ?? null;
   }
 
   /** On port P-1 it does not. */
@@ -142,6 +163,11 @@ export class Queries {
     }
     return true;
   }
+}
+
+function toWire(arrived: boolean | null): hbb.TestNatResponse.DialBack {
+  const { NOT_DIALLED, ARRIVED, SILENT } = hbb.TestNatResponse.DialBack;
+  return arrived === null ? NOT_DIALLED : arrived ? ARRIVED : SILENT;
 }
 
 function seenAs({ remote }: Client, message: hbb.ITestNatRequest | null | undefined): hbb.ITestNatResponse {
