@@ -244,6 +244,9 @@ export interface ServerLimits {
   readonly publishedAnswerMs: number;
   /** ms without a byte in either direction after which an HTTP exchange ends; WebSockets have no such end. */
   readonly publishedIdleMs: number;
+  /** Idle connections to the programs behind one HTTP service that wait for the next request, and for how many ms: most close theirs after 5 s. */
+  readonly maxPublishedKept: number;
+  readonly publishedKeepMs: number;
   /** Senders that one published UDP port talks with, of all those at one address, and ms of silence until one is forgotten. */
   readonly maxUdpFlows: number;
   readonly maxUdpFlowsPerAddress: number;
@@ -387,6 +390,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   publishedOpenMs: 20_000,
   publishedAnswerMs: 60_000,
   publishedIdleMs: 600_000,
+  maxPublishedKept: 24,
+  publishedKeepMs: 4_000,
   maxUdpFlows: 1_024,
   maxUdpFlowsPerAddress: 64,
   udpFlowIdleMs: 60_000,

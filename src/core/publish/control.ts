@@ -37,6 +37,8 @@ export interface Offer {
   /** Both directions together; 0: the server's limit. */
   readonly bandwidthKbps: number;
   readonly healthy: boolean;
+  /** Programs behind it that answer in turn. */
+  readonly programs: number;
 }
 
 /** Why an offer is not taken; stable, for programs. */
@@ -60,7 +62,7 @@ export type ControlMessage =
   /** `refusal` as this version of the server says it, perhaps a later one than ours. */
   | { readonly type: 'refused'; readonly name: string; readonly refusal: string; readonly message: string }
   | { readonly type: 'withdraw'; readonly name: string }
-  | { readonly type: 'health'; readonly name: string; readonly healthy: boolean }
+  | { readonly type: 'health'; readonly name: string; readonly healthy: boolean; readonly down: readonly string[] }
   | { readonly type: 'revoked'; readonly name: string; readonly reason: string };
 
 const Kind = hbb.PublishOffer.Kind;
@@ -93,7 +95,7 @@ function wireOf(message: ControlMessage): hbb.IPublishControl {
     case 'withdraw':
       return { withdraw: { name: message.name } };
     case 'health':
-      return { health: { name: message.name, healthy: message.healthy } };
+      return { health: { name: message.name, healthy: message.healthy, down: [...message.down] } };
     case 'revoked':
       return { revoked: { name: message.name, reason: message.reason } };
   }
@@ -118,14 +120,14 @@ function readControl(bytes: Uint8Array): ControlMessage | null {
     return { type: 'refused', name: serviceName(name), refusal: text(refusal), message: text(message) };
   }
   if (wire.withdraw) return { type: 'withdraw', name: serviceName(wire.withdraw.name ?? '') };
-  if (wire.health) return { type: 'health', name: serviceName(wire.health.name ?? ''), healthy: wire.health.healthy ?? false };
+  if (wire.health) return readHealth(wire.health);
   if (wire.revoked)
     return { type: 'revoked', name: serviceName(wire.revoked.name ?? ''), reason: text(wire.revoked.reason ?? '') };
   return null;
 }
 
 function readOffer(wire: hbb.IPublishOffer): Offer {
-  const { name = '', kind, port = 0, host = '', allow = [], basicAuth, maxConnections = 0, bandwidthKbps = 0, unhealthy = false } =
+  const { name = '', kind, port = 0, host = '', allow = [], basicAuth, maxConnections = 0, bandwidthKbps = 0, unhealthy = false, programs = 0 } =
     fields(wire);
   const known = PUBLIC_KINDS.find((candidate) => KINDS[candidate] === kind);
   if (!known || port > 0xffff || allow.length > limits.MAX_ALLOW || host.length > 255)
@@ -140,7 +142,14 @@ function readOffer(wire: hbb.IPublishOffer): Offer {
     maxConnections,
     bandwidthKbps,
     healthy: !unhealthy,
+    programs: Math.min(Math.max(1, programs), limits.MAX_PROGRAMS),
   };
+}
+
+function readHealth(wire: hbb.IPublishHealth): ControlMessage {
+  const { name = '', healthy = false, down = [] } = fields(wire);
+  if (down.length > limits.MAX_PROGRAMS) throw new WireError('BAD_HEALTH', 'more programs are down than a service has');
+  return { type: 'health', name: serviceName(name), healthy, down: down.map(text) };
 }
 
 function readBasicAuth(wire: hbb.IPublishBasicAuth): BasicAuth {

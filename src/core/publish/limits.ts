@@ -6,6 +6,8 @@ export const MAX_CONTROL_BYTES = 16 * 1024;
 export const MAX_CONTROL_FIELDS = 256;
 /** Networks in an allow-list; a longer one belongs into a firewall. */
 export const MAX_ALLOW = 64;
+/** Programs that answer in turn for one service. */
+export const MAX_PROGRAMS = 32;
 /** Of a service, in bytes; it stands in logs and in the target of each stream. */
 export const MAX_SERVICE_NAME = 63;
 /** Of a user for basic auth, in bytes. */

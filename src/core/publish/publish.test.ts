@@ -16,6 +16,7 @@ const OFFER: Offer = {
   maxConnections: 10,
   bandwidthKbps: 5_000,
   healthy: false,
+programs: 3,
 };
 
 const MESSAGES: readonly ControlMessage[] = [
@@ -24,7 +25,7 @@ const MESSAGES: readonly ControlMessage[] = [
   { type: 'published', name: 'web', address: 'www.example.org', port: 443, url: 'https://www.example.org/' },
   { type: 'refused', name: 'web', refusal: 'host-taken', message: 'Another computer publishes under this host name.' },
   { type: 'withdraw', name: 'web' },
-  { type: 'health', name: 'web', healthy: true },
+  { type: 'health', name: 'web', healthy: true, down: ['127.0.0.1:80'] },
   { type: 'revoked', name: 'web', reason: 'not-allowed' },
 ];
 

@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import type { Clock } from '../../core/clock.ts';
 import type { HostPort } from '../../core/wire/index.ts';
-import { dialTcp } from '../../net/index.ts';
+import { dialTcp, formatHostPort } from '../../net/index.ts';
 import type { HealthCheck } from './service-spec.ts';
 
 const CHECK_TIMEOUT_MS = 5_000;
@@ -18,6 +18,8 @@ export interface BackendsOptions {
   readonly clock: Clock;
   /** Told when the last one fell out, and when the first one is back. */
   readonly onHealth: (healthy: boolean) => void;
+  /** Others answer, or do not, than before. */
+  readonly onChange: () => void;
 }
 
 export class Backends {
@@ -34,6 +36,11 @@ export class Backends {
 
   get healthy(): boolean {
     return this.#backends.some(({ healthy }) => healthy);
+  }
+
+  /** Those that do not answer, as host:port. */
+  get down(): string[] {
+    return this.#backends.filter(({ healthy }) => !healthy).map(({ address }) => formatHostPort(address));
   }
 
   /** Those to try, in this order: the next one first, those that did not answer last. */
@@ -56,9 +63,10 @@ export class Backends {
   }
 
   async #look(): Promise<void> {
-    const { health, clock, onHealth } = this.#o;
+    const { health, clock, onHealth, onChange } = this.#o;
     if (!health || this.#abort.signal.aborted) return;
     const before = this.healthy;
+    const down = this.down.join();
     await Promise.all(
       this.#backends.map(async (backend) => {
         backend.healthy = await this.#answers(backend.address, health);
@@ -66,6 +74,7 @@ export class Backends {
     );
     if (this.#abort.signal.aborted) return;
     if (before !== this.healthy) onHealth(this.healthy);
+    if (down !== this.down.join()) onChange();
     this.#cancel = clock.setTimer(health.intervalMs, () => void this.#look());
   }
 

@@ -9,7 +9,7 @@ export class OfferedServices {
   /** Streams that are open stay. */
   set(specs: readonly ServiceSpec[]): void {
     for (const service of this.#services.values()) service.close();
-    this.#services = new Map(specs.map((spec) => [spec.name, new PublishedService(spec, { onHealth: () => {} })]));
+    this.#services = new Map(specs.map((spec) => [spec.name, new PublishedService(spec, { onHealth: () => {}, onChange: () => {} })]));
     for (const service of this.#services.values()) void service.start();
   }
 

@@ -9,7 +9,7 @@ import { dialCode } from '../tunnel/dial-code.ts';
 import { join } from '../tunnel/join.ts';
 import { DIAL_TIMEOUT_MS } from '../tunnel/limits.ts';
 import { joinUdp } from '../tunnel/udp-dial.ts';
-import { Backends } from './backends.ts';
+import { Backends, type BackendsOptions } from './backends.ts';
 import type { ServiceSpec } from './service-spec.ts';
 
 export class PublishedService {
@@ -17,10 +17,10 @@ export class PublishedService {
   readonly #backends: Backends;
   #basicAuth: Promise<BasicAuth> | null = null;
 
-  constructor(spec: ServiceSpec, options: { readonly clock?: Clock; readonly onHealth: (healthy: boolean) => void }) {
+  constructor(spec: ServiceSpec, options: { readonly clock?: Clock } & Pick<BackendsOptions, 'onHealth' | 'onChange'>) {
     this.spec = spec;
     const { backends: addresses, health } = spec;
-    this.#backends = new Backends({ addresses, health, clock: options.clock ?? systemClock, onHealth: options.onHealth });
+    this.#backends = new Backends({ addresses, health, clock: systemClock, ...options });
   }
 
   /** Looks whether the programs are there, and goes on looking. */
@@ -46,7 +46,13 @@ export class PublishedService {
       maxConnections: spec.maxConnections,
       bandwidthKbps: spec.bandwidthKbps,
       healthy: this.#backends.healthy,
+      programs: spec.backends.length,
     };
+  }
+
+  /** Whether anything answers, and which of its programs do not. */
+  get health(): { readonly healthy: boolean; readonly down: readonly string[] } {
+    return { healthy: this.#backends.healthy, down: this.#backends.down };
   }
 
   /** Takes a connection that came to the server for this service. Never throws. */

@@ -61,7 +61,11 @@ export class Publisher extends Emitter<PublisherEvents> {
     this.#services = new Map(
       options.services.map((spec) => [
         spec.name,
-        new PublishedService(spec, { clock: this.#clock, onHealth: (healthy) => this.#onHealth(spec.name, healthy) }),
+        new PublishedService(spec, {
+          clock: this.#clock,
+          onHealth: (healthy) => this.emit('health', { name: spec.name, healthy }),
+          onChange: () => this.#tellHealth(spec.name),
+        }),
       ]),
     );
   }
@@ -153,6 +157,7 @@ export class Publisher extends Emitter<PublisherEvents> {
     switch (message.type) {
       case 'published': {
         const { address, port, url } = message;
+        if (service.health.down.length > 0) this.#tellHealth(name);
         onPublished();
         this.#published.add(name);
         this.emit('published', { name, kind, address, port, url });
@@ -190,9 +195,9 @@ export class Publisher extends Emitter<PublisherEvents> {
     else stream.reset('unknown-service', 'nothing of that name is published here');
   }
 
-  #onHealth(name: string, healthy: boolean): void {
-    this.emit('health', { name, healthy });
-    if (this.#control && !this.#control.closed) this.#control.write(encodeControl({ type: 'health', name, healthy }));
+  #tellHealth(name: string): void {
+    const service = this.#services.get(name);
+    if (service && this.#control && !this.#control.closed) this.#control.write(encodeControl({ type: 'health', name, ...service.health }));
   }
 
   /** @returns whether it is worth to try again at once. */

@@ -1,5 +1,5 @@
 /** A service that this computer publishes: what the command line, a file and the app's page say of it. */
-import { hostName, isServiceName, PUBLIC_KINDS, type PublicKind } from '../../core/publish/index.ts';
+import { hostName, isServiceName, MAX_PROGRAMS, PUBLIC_KINDS, type PublicKind } from '../../core/publish/index.ts';
 import { LiteDeskError } from '../../core/errors.ts';
 import { formatHostPort, parseHostPort } from '../../net/index.ts';
 import type { HostPort } from '../../core/wire/index.ts';
@@ -27,8 +27,6 @@ export interface ServiceSpec {
 }
 
 export const MAX_SERVICES = 64;
-/** Programs behind one service. */
-export const MAX_BACKENDS = 32;
 
 /** What is the same for all services of one command. */
 export type ServiceOptions = Pick<ServiceSpec, 'allow' | 'basicAuth' | 'health' | 'maxConnections' | 'bandwidthKbps'>;
@@ -43,7 +41,7 @@ export function parseService(text: string, options: ServiceOptions): ServiceSpec
   if (!match || !kind) throw invalid(text, 'Write [NAME=]KIND:HOST:PORT[@WHERE] with KIND tcp, udp, http or https.');
   const backends = (match[3] ?? '').split(',').map((backend) => readBackend(backend, text));
   const [first] = backends;
-  if (!first || backends.length > MAX_BACKENDS) throw invalid(text, `One to ${MAX_BACKENDS} programs can answer.`);
+  if (!first || backends.length > MAX_PROGRAMS) throw invalid(text, `One to ${MAX_PROGRAMS} programs can answer.`);
   const where = match[4] ?? '';
   checkWhere(kind, where, text);
   const name = match[1] ?? (where === '' ? `${kind}-${first.port}` : `${kind}-${where}`);

@@ -114,6 +114,7 @@ export const REASONS = {
   'service-refused': { kind: 'refused', text: 'a service was not taken: the port, the name or the number is not for this computer' },
   'service-withdrawn': { kind: 'ended', text: 'a published service was withdrawn, or its computer went' },
   'published-opened': { kind: 'done', text: 'a connection from outside was led to a published service' },
+  'published-reused': { kind: 'done', text: 'an HTTP request to a published service went over a connection that was kept' },
   'published-ended': { kind: 'ended', text: 'a connection to a published service has ended' },
   'published-address-not-allowed': { kind: 'refused', text: 'the address is not on the list of a published service' },
   'published-no-backend': { kind: 'refused', text: 'nothing healthy stands behind a published service' },

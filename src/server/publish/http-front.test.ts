@@ -98,7 +98,7 @@ it('leads requests to the service of their host name, and says who asked', async
   const seen = JSON.parse(String(body)) as Record<string, string>;
   expect(seen).toEqual({
     host: HOST,
-    connection: 'close',
+    connection: 'keep-alive',
     cookie: 'a=1; b=2',
     'x-kept': 'yes',
     'x-forwarded-for': '127.0.0.1',

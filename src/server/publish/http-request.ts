@@ -52,11 +52,13 @@ export interface ForwardOptions {
   /** User and password were for us. */
   readonly dropAuthorization: boolean;
   readonly upgrade: boolean;
+  /** The connection may serve another request. */
+  readonly keep: boolean;
 }
 
 /** The header fields of the request as they go on. */
 export function requestHeaders(request: IncomingMessage, options: ForwardOptions): OutgoingHttpHeaders {
-  const { origin, socketHost, proxies, dropAuthorization, upgrade } = options;
+  const { origin, socketHost, proxies, dropAuthorization, upgrade, keep } = options;
   const listed = proxies.has(socketHost);
   const ownHops = connectionOptions(request.headers.connection);
   const headers = collect(request.rawHeaders, (name) => {
@@ -72,9 +74,36 @@ export function requestHeaders(request: IncomingMessage, options: ForwardOptions
   if (!listed || headers['x-forwarded-host'] === undefined) headers['X-Forwarded-Host'] = request.headers.host ?? '';
   delete headers['x-forwarded-for'];
   if (request.headers['transfer-encoding'] !== undefined) headers['Transfer-Encoding'] = 'chunked';
-  headers.Connection = upgrade ? 'Upgrade' : 'close';
+  headers.Connection = upgrade ? 'Upgrade' : keep ? 'keep-alive' : 'close';
   if (upgrade) headers.Upgrade = 'websocket';
   return headers;
+}
+
+/** Methods that change nothing (RFC 9110 §9.2.1): asked twice they do no harm. */
+const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+}
+
+/**
+ * Whether the request may go over a connection that others used, which may end just then, so that it has to be asked again. What has
+ * a body may not: a program that does not read it takes it for the next request.
+ */
+export function mayShareConnection(request: IncomingMessage): boolean {
+  return SAFE_METHODS.has(request.method ?? '') && !hasBody(request);
+}
+
+/** ms for which the connection may be kept after this answer; 0: who comes next could get the rest of this one. */
+export function keepMsAfter(request: IncomingMessage, response: IncomingMessage): number {
+  const lengths = response.rawHeaders.filter((entry, at) => at % 2 === 0 && /^(content-length|transfer-encoding)$/i.test(entry));
+  const encoding = response.headers['transfer-encoding'] ?? 'chunked';
+  const clear = response.httpVersion === '1.1' && lengths.length <= 1 && encoding.toLowerCase() === 'chunked';
+  // To HEAD some programs send a body all the same.
+  if (!clear || !mayShareConnection(request) || request.method === 'HEAD') return 0;
+  const timeoutS = /(?:^|[,\s])timeout=(\d{1,6})/i.exec(String(response.headers['keep-alive'] ?? ''))?.[1];
+  // It ends there when the time is over, and what is sent just then is lost.
+  return timeoutS === undefined ? Number.POSITIVE_INFINITY : Math.max(0, Number(timeoutS) - 1) * 1000;
 }
 
 /** The header fields of an answer as they go back. */

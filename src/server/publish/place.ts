@@ -9,11 +9,16 @@ import { Bandwidth } from '../bandwidth.ts';
 import type { ServerLimits } from '../limits.ts';
 import { NetworkList } from '../network-list.ts';
 import type { Reason } from '../observe/reasons.ts';
+import { KeptStreams } from './kept-streams.ts';
 import type { PeerQuota } from './peer-quota.ts';
 
 /** One connection of the publishing computer that offers the service of a place. */
 export interface Backend {
   healthy: boolean;
+  /** Programs behind it that answer in turn. */
+  readonly programs: number;
+  /** Those of them that do not answer now, as streams to them call them. */
+  down: ReadonlySet<string>;
   /** @throws StreamResetError when its link takes no more */
   open(remoteAddress: string): MuxStream;
 }
@@ -34,6 +39,17 @@ export interface PlaceOptions {
   readonly onEnded: (bytesIn: number, bytesOut: number) => void;
 }
 
+/** A connection to the service, and whether an HTTP request went over it before. */
+export interface Opened {
+  readonly stream: StreamDuplex;
+  readonly reused: boolean;
+}
+
+interface Entry {
+  readonly backend: Backend;
+  readonly kept: KeptStreams;
+}
+
 export class Place {
   readonly key: string;
   readonly peer: PeerQuota;
@@ -41,8 +57,9 @@ export class Place {
   readonly #bandwidth: Bandwidth;
   #offer: Offer;
   #allow: NetworkList;
-  readonly #backends: Backend[] = [];
-  readonly #streams = new Set<StreamDuplex>();
+  readonly #backends: Entry[] = [];
+  /** Those in use; those that are kept count for nothing. */
+  readonly #streams = new Map<StreamDuplex, Entry>();
   #next = 0;
 
   /** @throws RangeError for an allow-list that cannot be read */
@@ -81,13 +98,13 @@ export class Place {
     this.#allow = new NetworkList(offer.allow);
     this.#offer = offer;
     this.#bandwidth.setRate(offer.bandwidthKbps * 1000);
-    this.#backends.push(backend);
+    this.#backends.push({ backend, kept: new KeptStreams(this.#o.limits, this.#o.clock) });
   }
 
   /** @returns whether nobody is left. */
   remove(backend: Backend): boolean {
-    const at = this.#backends.indexOf(backend);
-    if (at >= 0) this.#backends.splice(at, 1);
+    const at = this.#backends.findIndex((entry) => entry.backend === backend);
+    if (at >= 0) for (const { kept } of this.#backends.splice(at, 1)) kept.close();
     return this.#backends.length === 0;
   }
 
@@ -95,19 +112,39 @@ export class Place {
     return this.#allow.empty || this.#allow.has(host);
   }
 
-  /** Leads a connection from `remote` to the next healthy backend. It may still be refused there: the stream then errors. */
-  open(remote: HostPort): StreamDuplex | Refused {
-    const { limits, clock, onEnded } = this.#o;
+  /** Programs stopped answering, or do again: those that do not are not reached over connections that were kept. */
+  setHealth(backend: Backend, healthy: boolean, down: readonly string[]): void {
+    backend.healthy = healthy;
+    backend.down = new Set(down);
+    for (const entry of this.#backends) if (entry.backend === backend) entry.kept.drop(backend.down);
+  }
+
+  /**
+   * Leads a connection from `remote` to the next healthy backend. It may still be refused there: the stream then errors.
+   * @param reuse one that was kept will do; it may end at any moment
+   */
+  open(remote: HostPort, reuse = false): Opened | Refused {
     if (!this.allows(remote.host)) return 'published-address-not-allowed';
     const most = this.#offer.maxConnections || Number.POSITIVE_INFINITY;
     if (this.#streams.size >= most || !this.peer.enter()) return 'published-quota';
-    const stream = this.#open(formatHostPort(remote));
-    if (!stream) {
-      this.peer.leave();
-      return 'published-no-backend';
-    }
+    const opened = this.#open(formatHostPort(remote), reuse);
+    if (!opened) this.peer.leave();
+    return opened ?? 'published-no-backend';
+  }
+
+  /** The exchange over this stream is over in every respect: it may serve the next request for `keepMs` at most. */
+  keep(stream: StreamDuplex, keepMs: number): void {
+    const entry = this.#streams.get(stream);
+    this.#leave(stream);
+    if (entry && !entry.backend.down.has(stream.stream.openedAddress ?? '')) entry.kept.put(stream, keepMs);
+    else stream.destroy();
+  }
+
+  /** A new stream to a program, in use from now on. */
+  #take(stream: MuxStream, entry: Entry): StreamDuplex {
+    const { limits, clock, onEnded } = this.#o;
     const duplex = new StreamDuplex(stream);
-    this.#streams.add(duplex);
+    this.#streams.set(duplex, entry);
     const cancel = clock.setTimer(limits.publishedOpenMs, () =>
       duplex.destroy(new StreamResetError('timeout', 'the service took no connection', 'local')),
     );
@@ -116,8 +153,7 @@ export class Place {
     duplex.on('error', () => {});
     duplex.once('close', () => {
       cancel();
-      this.#streams.delete(duplex);
-      this.peer.leave();
+      this.#leave(duplex);
       onEnded(stream.bytesIn, stream.bytesOut);
     });
     return duplex;
@@ -125,15 +161,28 @@ export class Place {
 
   /** Ends all connections. */
   close(): void {
-    for (const stream of [...this.#streams]) stream.destroy(new StreamResetError('unavailable', 'the service was withdrawn', 'local'));
+    for (const { kept } of this.#backends) kept.close();
+    for (const stream of [...this.#streams.keys()])
+      stream.destroy(new StreamResetError('unavailable', 'the service was withdrawn', 'local'));
   }
 
-  #open(remoteAddress: string): MuxStream | null {
+  #leave(stream: StreamDuplex): void {
+    if (this.#streams.delete(stream)) this.peer.leave();
+  }
+
+  #open(remoteAddress: string, reuse: boolean): Opened | null {
     for (let tries = this.#backends.length; tries > 0; tries--) {
-      const backend = this.#backends[this.#next++ % this.#backends.length];
-      if (!backend?.healthy) continue;
+      const entry = this.#backends[this.#next++ % this.#backends.length];
+      if (!entry?.backend.healthy) continue;
+      const { backend, kept } = entry;
+      // With fewer the same program would answer again, and not the next one in turn.
+      const stream = reuse && kept.size >= backend.programs - backend.down.size ? kept.take() : null;
+      if (stream) {
+        this.#streams.set(stream, entry);
+        return { stream, reused: true };
+      }
       try {
-        return backend.open(remoteAddress);
+        return { stream: this.#take(backend.open(remoteAddress), entry), reused: false };
       } catch (error) {
         if (!(error instanceof StreamResetError)) throw error;
       }

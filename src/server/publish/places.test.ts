@@ -6,7 +6,7 @@ import { PeerQuota } from './peer-quota.ts';
 import { Place } from './place.ts';
 import { Places } from './places.ts';
 
-const OFFER: Offer = { name: 'a', kind: 'tcp', port: 30_000, host: '', allow: [], basicAuth: null, maxConnections: 0, bandwidthKbps: 0, healthy: true };
+const OFFER: Offer = { name: 'a', kind: 'tcp', port: 30_000, host: '', allow: [], basicAuth: null, maxConnections: 0, bandwidthKbps: 0, healthy: true, programs: 1 };
 
 function setUp(limits = DEFAULT_LIMITS): { clock: VirtualClock; places: Places; place: (key: string, id: string) => Place } {
   const clock = new VirtualClock();

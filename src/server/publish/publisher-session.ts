@@ -77,7 +77,7 @@ export class PublisherSession {
       clock,
       role: 'accepting',
       onStream: (stream) => this.#onStream(stream),
-      limits: { maxStreams: limits.maxPublishedPerPeer + OPENS.openBurst, ...OPENS },
+      limits: { maxStreams: limits.maxPublishedPerPeer + limits.maxPublishedKept * limits.maxServicesPerPeer + OPENS.openBurst, ...OPENS },
     });
     this.mux.on('violation', ({ reason }) => publisher.onViolation(this, reason));
     this.mux.on('closed', ({ by, code }) => {
@@ -148,7 +148,7 @@ export class PublisherSession {
       case 'health':
         this.#then(() => {
           const entry = this.#entries.get(message.name);
-          if (entry) entry.backend.healthy = message.healthy;
+          entry?.place.setHealth(entry.backend, message.healthy, message.down);
         });
         return;
       default:
@@ -167,6 +167,8 @@ export class PublisherSession {
     if (this.#entries.has(name)) return this.#send({ type: 'refused', name, refusal: 'name-taken', message: `There is a service ${name} already.` });
     const backend: Backend = {
       healthy: offer.healthy,
+      programs: offer.programs,
+      down: new Set(),
       open: (remoteAddress) => this.mux.open({ kind: 'published', name, remoteAddress }),
     };
     const result = await this.#o.publisher.publish(this, offer, backend);

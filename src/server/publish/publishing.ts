@@ -246,9 +246,9 @@ export class Publishing {
 
   #serveTcp(place: Place, socket: Socket, arrival: Arrival): void {
     const from = { id: place.peer.id, from: arrival.remote.host, via: 'tcp' as const, why: place.key };
-    const stream = place.open(arrival.remote);
-    if (typeof stream === 'string') {
-      this.#counters.count(stream, from);
+    const opened = place.open(arrival.remote);
+    if (typeof opened === 'string') {
+      this.#counters.count(opened, from);
       socket.on('error', () => {}).resetAndDestroy();
       return;
     }
@@ -257,7 +257,7 @@ export class Publishing {
     // Dead clients behind a NAT never say so.
     socket.setKeepAlive(true, this.#limits.udpFlowIdleMs);
     const { bandwidths } = place;
-    join(socket, stream, bandwidths.length === 0 ? {} : { through: () => new Throttle(bandwidths, this.#clock) });
+    join(socket, opened.stream, bandwidths.length === 0 ? {} : { through: () => new Throttle(bandwidths, this.#clock) });
   }
 
   /** Many publishers whose clients do not read may hold more than there is memory: those with the most give way. */

@@ -66,12 +66,13 @@ export class UdpService {
     const network = from.host.includes(':') ? prefix64(from.host) : from.host;
     const there = this.#byAddress.get(network) ?? 0;
     if (this.#flows.size >= limits.maxUdpFlows || there >= limits.maxUdpFlowsPerAddress) return null;
-    const stream = place.open(from);
-    if (typeof stream === 'string') {
-      counters.count(stream, { from: from.host, via: 'udp' });
+    const opened = place.open(from);
+    if (typeof opened === 'string') {
+      counters.count(opened, { from: from.host, via: 'udp' });
       return null;
     }
     counters.count('published-opened', { id: place.peer.id, from: from.host, via: 'udp', why: place.key });
+    const { stream } = opened;
     const flow: Flow = { stream, heardAtMs: clock.now() };
     this.#flows.set(key, flow);
     this.#byAddress.set(network, there + 1);

@@ -81,6 +81,7 @@ export const REASON_TEXTS: Partial<Record<Reason, readonly [zh: string, de: stri
   'service-refused': ['服务被拒绝：端口、名称或数量不属于这台计算机', 'ein Dienst wurde abgelehnt: Port, Name oder Anzahl stehen dem Rechner nicht zu'],
   'service-withdrawn': ['已发布的服务被撤回', 'ein veröffentlichter Dienst wurde zurückgezogen'],
   'published-opened': ['外部连接已接入已发布的服务', 'eine Verbindung von außen kam zu einem veröffentlichten Dienst'],
+  'published-reused': ['发往已发布服务的 HTTP 请求复用了保留的连接', 'eine HTTP-Anfrage an einen veröffentlichten Dienst ging über eine behaltene Verbindung'],
   'published-ended': ['与已发布服务的连接已结束', 'eine Verbindung zu einem veröffentlichten Dienst ist beendet'],
   'published-address-not-allowed': ['地址不在已发布服务的允许列表中', 'die Adresse steht nicht auf der Liste eines veröffentlichten Dienstes'],
   'published-no-backend': ['已发布的服务背后没有可用的程序', 'hinter einem veröffentlichten Dienst antwortet nichts'],
