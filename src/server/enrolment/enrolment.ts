@@ -15,11 +15,13 @@ import {
   tokenName,
   tokenVerifier,
 } from '../../core/crypto/index.ts';
-import { LiteDeskError } from '../../core/errors.ts';
 import type { ServerLimits } from '../limits.ts';
 import { type Decision, type EnrolmentState, type EnrolmentStore, MAX_DECISIONS, MAX_TOKENS, type StoredToken } from './state.ts';
-import type { EnrolmentNews, SharedWaiting } from './shared.ts';
+import type { EnrolmentNews } from './shared.ts';
+import { notWaiting, tooMany, unknownToken } from './errors.ts';
 import { KeyQuota } from './key-quota.ts';
+import { infoOf, stateOf, type TokenInfo } from './token-info.ts';
+import { type Waiting, WaitingComputers } from './waiting.ts';
 
 export type EnrolmentMode = 'open' | 'token' | 'approval';
 export const ENROLMENT_MODES: readonly EnrolmentMode[] = ['open', 'token', 'approval'];
@@ -51,26 +53,6 @@ export interface Admitted {
   settle(registered: boolean): void;
 }
 
-export interface Waiting {
-  readonly id: string;
-  readonly host: string;
-  /** Short form of machine and key, to compare with what the computer shows. */
-  readonly device: string;
-  /** Unix ms. */
-  readonly since: number;
-  readonly lastSeen: number;
-}
-
-export interface TokenInfo {
-  readonly name: string;
-  readonly note: string;
-  readonly state: 'good' | 'used up' | 'expired' | 'revoked';
-  readonly uses: number;
-  readonly maxUses: number | null;
-  readonly createdAt: number;
-  readonly expiresAt: number | null;
-}
-
 /** ms between two times that the other nodes are told of one computer that waits; it asks every 30 s. */
 const TELL_WAITING_MS = 600_000;
 const NOTHING: Admitted = { settle: () => {} };
@@ -80,15 +62,14 @@ export class Enrolment {
   readonly #unixMs: () => number;
   readonly #tokens = new Map<string, StoredToken>();
   readonly #decisions = new Map<string, Decision>();
-  /** In the order of their last try. */
-  readonly #waiting = new Map<string, SharedWaiting>();
-  readonly #waitingByHost = new Map<string, number>();
+  readonly #waiting: WaitingComputers;
   readonly #keyQuota: KeyQuota;
 
   /** @throws LiteDeskError ENROLMENT_FILE_BROKEN */
   constructor(options: EnrolmentOptions) {
     this.#o = options;
     this.#unixMs = options.unixMs ?? Date.now;
+    this.#waiting = new WaitingComputers(options.limits);
     this.#keyQuota = new KeyQuota(options.limits, options.clock);
     this.#adopt(options.store.load());
   }
@@ -148,7 +129,7 @@ export class Enrolment {
     if (!used) return 'enrol-bad-token';
     return {
       settle: (registered) => {
-        if (registered) return this.#dropWaiting(candidate.id);
+        if (registered) return this.#waiting.drop(candidate.id);
         try {
           this.#changeToken(token.name, (now) => ({ ...now, uses: Math.max(0, now.uses - 1) }));
         } catch {
@@ -207,7 +188,7 @@ export class Enrolment {
 
   /** Computers that asked and were not taken, the last one first. */
   waiting(): Waiting[] {
-    return [...this.#waiting.values()].map(({ full, ...shown }) => ({ ...shown, device: shortDevice(full) })).reverse();
+    return this.#waiting.list();
   }
 
   /** The computer that waits under this id may register the next time it asks. @throws LiteDeskError ENROLMENT_NOT_WAITING */
@@ -241,7 +222,7 @@ export class Enrolment {
       // The oldest goes; a computer whose denial is forgotten only waits again.
       return { ...state, decisions: [...others.slice(Math.max(0, others.length + 1 - MAX_DECISIONS)), decision] };
     });
-    this.#dropWaiting(decision.id);
+    this.#waiting.drop(decision.id);
   }
 
   // Other nodes
@@ -251,7 +232,7 @@ export class Enrolment {
     try {
       if (news.news === 'token') this.#hearToken(news.token);
       else if (news.news === 'decision') this.#hearDecision(news.decision);
-      else if (news.news === 'waits') this.#setWaiting(news.waiting);
+      else if (news.news === 'waits') this.#waiting.set(news.waiting);
       else if (news.news === 'asks') this.#tellAll();
     } catch {
       // It cannot be written here; the node that has it goes on with it.
@@ -286,45 +267,12 @@ export class Enrolment {
     const before = this.#waiting.get(candidate.id);
     const since = before?.full === full ? before.since : now;
     const waiting = { id: candidate.id, host: candidate.host, full, since, lastSeen: now };
-    if (this.#setWaiting(waiting) && (!before || now - before.lastSeen > TELL_WAITING_MS)) this.#o.tell?.({ news: 'waits', waiting });
-  }
-
-  /** False: another machine waits under that id, or there are too many from that address. */
-  #setWaiting(waiting: SharedWaiting): boolean {
-    const { limits } = this.#o;
-    const { id, host, full, lastSeen } = waiting;
-    const before = this.#waiting.get(id);
-    // The first machine to ask under an id is the one that is shown: another one must not slip in before the approval.
-    if (before && before.full !== full && lastSeen - before.lastSeen < limits.enrolmentKeepMs) return false;
-    if (before) this.#dropWaiting(id);
-    const own = this.#waitingByHost.get(host) ?? 0;
-    if (own >= limits.maxEnrolmentWaitingPerAddress) return false;
-    if (this.#waiting.size >= limits.maxEnrolmentWaiting)
-      for (const oldest of this.#waiting.keys()) {
-        this.#dropWaiting(oldest);
-        break;
-      }
-    this.#waiting.set(id, waiting);
-    this.#waitingByHost.set(host, own + 1);
-    return true;
-  }
-
-  #dropWaiting(id: string): void {
-    const entry = this.#waiting.get(id);
-    if (!entry) return;
-    this.#waiting.delete(id);
-    const left = (this.#waitingByHost.get(entry.host) ?? 1) - 1;
-    if (left > 0) this.#waitingByHost.set(entry.host, left);
-    else this.#waitingByHost.delete(entry.host);
+    if (this.#waiting.set(waiting) && (!before || now - before.lastSeen > TELL_WAITING_MS)) this.#o.tell?.({ news: 'waits', waiting });
   }
 
   /** Forgets computers that have stopped asking. Call now and then. */
   expire(): void {
-    const oldest = this.#unixMs() - this.#o.limits.enrolmentKeepMs;
-    for (const { id, lastSeen } of this.#waiting.values()) {
-      if (lastSeen > oldest) break;
-      this.#dropWaiting(id);
-    }
+    this.#waiting.expire(this.#unixMs());
     this.#keyQuota.expire();
   }
 
@@ -370,51 +318,8 @@ export class Enrolment {
   }
 }
 
-/** What the operator compares with the other computer. */
-function shortDevice(full: string): string {
-  return full.slice(0, 16).toUpperCase().match(/.{4}/g)?.join('-') ?? '';
-}
-
 function deviceHash({ uuid, pk }: Enrolling): string {
   const length = Buffer.alloc(4);
   length.writeUInt32LE(uuid.length);
   return createHash('sha256').update(length).update(uuid).update(pk).digest('hex');
-}
-
-function stateOf(token: StoredToken, nowMs: number): TokenInfo['state'] {
-  if (token.revokedAt !== null) return 'revoked';
-  if (token.expiresAt !== null && token.expiresAt <= nowMs) return 'expired';
-  return token.maxUses !== null && token.uses >= token.maxUses ? 'used up' : 'good';
-}
-
-function infoOf(token: StoredToken, nowMs: number): TokenInfo {
-  const { name, note, uses, maxUses, createdAt, expiresAt } = token;
-  return { name, note, state: stateOf(token, nowMs), uses, maxUses, createdAt, expiresAt };
-}
-
-function tooMany(): LiteDeskError {
-  return new LiteDeskError({
-    code: 'ENROLMENT_TOO_MANY',
-    stage: 'server',
-    message: `There are ${MAX_TOKENS} open invitations already.`,
-    hint: 'Revoke some with `litedesk admin invite revoke NAME`, or make one that many computers may use.',
-  });
-}
-
-function unknownToken(name: string): LiteDeskError {
-  return new LiteDeskError({
-    code: 'ENROLMENT_UNKNOWN_TOKEN',
-    stage: 'usage',
-    message: `No single invitation is called "${name}".`,
-    hint: '`litedesk admin invite list` shows the names; four digits or more of one are enough.',
-  });
-}
-
-function notWaiting(id: string): LiteDeskError {
-  return new LiteDeskError({
-    code: 'ENROLMENT_NOT_WAITING',
-    stage: 'usage',
-    message: `No computer with the ID ${id} waits to be let in.`,
-    hint: '`litedesk admin pending` shows who waits; a computer shows up there once it has asked.',
-  });
 }

@@ -2,11 +2,15 @@
 import type { ReadyReport } from '../ready.ts';
 import type { Sample, StatusPicture } from '../status-picture.ts';
 import type { drawChart } from './chart.ts';
+import type { pageElements } from './elements.ts';
+import type { pageFormats } from './formats.ts';
 import type { readStream } from './stream.ts';
 import type { PageData, StatusTexts } from './texts.ts';
 
 interface Parts {
   readonly drawChart: typeof drawChart;
+  readonly pageElements: typeof pageElements;
+  readonly pageFormats: typeof pageFormats;
   readonly readStream: typeof readStream;
 }
 
@@ -47,73 +51,11 @@ export function statusPage(data: PageData, parts: Parts): void {
   };
   setTheme(saved('theme'));
 
-  // Values as people read them, in their country's way where it speaks the language
+  // In the way of the reader's country, where that speaks the language
 
   const locale = (): string => navigator.languages.find((wish) => wish.split('-')[0] === language.split('-')[0]) ?? language;
-  const number = (value: number): string => new Intl.NumberFormat(locale()).format(value);
-  const scaled = (value: number, units: readonly string[], step: number): string => {
-    let at = 0;
-    let left = value;
-    while (left >= step && at < units.length - 1) {
-      left /= step;
-      at++;
-    }
-    return `${new Intl.NumberFormat(locale(), { maximumFractionDigits: left < 10 && at > 0 ? 1 : 0 }).format(left)} ${units[at] ?? ''}`;
-  };
-  const bytesText = (value: number): string => scaled(value, ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'], 1024);
-  const bitsText = (value: number): string => scaled(value, ['bit/s', 'kbit/s', 'Mbit/s', 'Gbit/s', 'Tbit/s'], 1000);
-  const rateText = (value: number): string => new Intl.NumberFormat(locale(), { maximumFractionDigits: 1 }).format(value);
-  const duration = (ms: number): string => {
-    const seconds = Math.max(0, Math.round(ms / 1000));
-    if (seconds < 60) return `${seconds} s`;
-    if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
-    if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h ${Math.floor((seconds % 3_600) / 60)} min`;
-    return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3_600)} h`;
-  };
-  const timeText = (at: number): string => new Date(at).toLocaleTimeString(locale(), { hour: '2-digit', minute: '2-digit' });
-  const exactTime = (at: number): string => new Date(at).toLocaleTimeString(locale());
-
-  // Elements; all text goes through textContent, since much of it comes from strangers
-
-  type Child = Node | string | null;
-  const h = (name: string, classes: string, ...children: Child[]): HTMLElement => {
-    const element = document.createElement(name);
-    if (classes !== '') element.className = classes;
-    for (const child of children) if (child !== null) element.append(child);
-    return element;
-  };
-  const choice = (label: string, options: Record<string, string>, value: string, onChange: (value: string) => void): HTMLElement => {
-    const select = document.createElement('select');
-    select.setAttribute('aria-label', label);
-    for (const [name, text] of Object.entries(options)) {
-      const option = document.createElement('option');
-      option.value = name;
-      option.textContent = text;
-      option.selected = name === value;
-      select.append(option);
-    }
-    select.addEventListener('change', () => onChange(select.value));
-    return select;
-  };
-  const table = (heads: readonly (readonly [string, string])[], rows: readonly (readonly Child[])[]): HTMLElement => {
-    const head = h('tr', '', ...heads.map(([text, classes]) => h('th', classes, text)));
-    const body = rows.map((row) => h('tr', '', ...row.map((cell, i) => h('td', heads[i]?.[1] ?? '', cell))));
-    return h('div', 'scroll', h('table', '', h('thead', '', head), h('tbody', '', ...body)));
-  };
-  const bars = (rows: readonly { text: string; code: string; count: number; refused: boolean }[]): HTMLElement => {
-    const most = Math.max(1, ...rows.map((row) => row.count));
-    return h(
-      'div',
-      'bars',
-      ...rows.map((row) => {
-        const fill = h('div', 'fill');
-        fill.style.width = `${(row.count / most) * 100}%`;
-        const text = h('span', '', row.text);
-        if (row.code !== '') text.append(' ', h('code', '', row.code));
-        return h('div', row.refused ? 'bar refused' : 'bar', h('div', 'row', text, h('span', 'count', number(row.count))), h('div', 'track', fill));
-      }),
-    );
-  };
+  const { number, bytesText, bitsText, rateText, duration, timeText, exactTime } = parts.pageFormats(locale);
+  const { h, choice, table, bars } = parts.pageElements(number);
 
   // State
 

@@ -5,6 +5,8 @@
  */
 import { drawChart } from './chart.ts';
 import { statusPage } from './client.ts';
+import { pageElements } from './elements.ts';
+import { pageFormats } from './formats.ts';
 import { readStream } from './stream.ts';
 import { STATUS_CSS } from './style.ts';
 import { pageData } from './texts.ts';
@@ -28,7 +30,9 @@ export const STATUS_HTML = `<!doctype html>
 
 export const STATUS_JS = `'use strict';
 const drawChart = ${String(drawChart)};
+const pageElements = ${String(pageElements)};
+const pageFormats = ${String(pageFormats)};
 const readStream = ${String(readStream)};
 const statusPage = ${String(statusPage)};
-statusPage(${JSON.stringify(pageData())}, { drawChart, readStream });
+statusPage(${JSON.stringify(pageData())}, { drawChart, pageElements, pageFormats, readStream });
 `;
