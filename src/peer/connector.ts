@@ -13,6 +13,7 @@ import { createPunchSocket, punchUdp } from '../net/punch-udp.ts';
 import type { ConnectPeerOptions, ConnectStep, PeerConnection } from './connect-options.ts';
 import { EarlyRelay } from './early-relay.ts';
 import { aborted, noServer, pathImpossible, peerSilent, relayRefused } from './errors.ts';
+import { HeadStart } from './head-start.ts';
 import { KeyExchanges } from './key-exchanges.ts';
 import { lookupFailure } from './lookup-failure.ts';
 import { natTypeToWire, testNat } from './nat-test.ts';
@@ -30,8 +31,6 @@ import { WIRE_VERSION } from './version.ts';
 
 /** Waits for the peer's answer; the request is sent again each time, since its push to the peer may be lost. */
 const LOOKUP_WAITS_MS = [1_500, 3_000, 4_500] as const;
-/** What is looked into beside the first request starts after this time, if that is still on its way. */
-const FIRST_REQUEST_MS = 5;
 /** How long direct paths run alone before the relay joins the race. */
 const RELAY_HEAD_START_MS = { min: 1_000, max: 3_000 } as const;
 /** A relay that the peer proposes together with an IPv6 address waits for so many of the server's round trips. */
@@ -68,7 +67,7 @@ class Connector {
   #nat: NatType;
   #ipv6: IPv6Hole | null = null;
   #ipv6Running = false;
-  #onRequested: () => void = () => {};
+  readonly #headStart = new HeadStart();
   #early: EarlyRelay | null = null;
   /** Asks for the relay as the way back of a session that began without it. */
   #standby: (() => void) | null = null;
@@ -82,6 +81,7 @@ class Connector {
     this.#race = new PathRace(options.signal);
     this.#keys = new KeyExchanges(options, server, (error) => this.#race.fail(error));
     this.#race.signal.addEventListener('abort', () => this.#cleanUp(), { once: true });
+    void this.#race.result.then(() => this.#headStart.end(), () => {});
   }
 
   async run(): Promise<PeerConnection> {
@@ -93,13 +93,12 @@ class Connector {
     }
     race.task(async () => {
       const address = await resolveServer(this.#server, race.signal);
+      if (path !== 'udp') race.task(() => this.#introduceTcp(address));
       if (path === 'auto' && this.#options.identity && !race.over) {
         const { connType } = this.#options;
         this.#early = new EarlyRelay({ server: this.#server, peerId, connType, signal: race.signal });
       }
-      if (path !== 'udp') race.task(() => this.#introduceTcp(address));
-      // Where the server is near, its answer is the next thing to wait for, and the rest is prepared meanwhile.
-      if (path !== 'udp') await this.#requestedOr(FIRST_REQUEST_MS);
+      if (path !== 'udp') await this.#headStart.over;
       if (race.over) return;
       if (path === 'auto' || path === 'udp' || path === 'ipv6') race.task(() => this.#introduceUdp(address));
       if (path === 'auto' && this.#nat === 'unknown' && !this.#server.single) void this.#learnNat(address);
@@ -111,20 +110,9 @@ class Connector {
 
   #cleanUp(): void {
     if (this.#relayTimer) clearTimeout(this.#relayTimer);
+    this.#headStart.end();
     this.#early?.drop();
     this.#ipv6?.close();
-  }
-
-  /** Until the first request has left (or could not), at most `limitMs`. */
-  async #requestedOr(limitMs: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, limitMs);
-      this.#onRequested = () => {
-        clearTimeout(timer);
-        // The bytes leave at the end of this turn.
-        setImmediate(resolve);
-      };
-    });
   }
 
   #progress(step: ConnectStep['step'], detail: string): void {
@@ -154,7 +142,7 @@ class Connector {
 
   async #introduceTcp(address: HostPort): Promise<void> {
     const connection = await this.#open(address).catch((error: unknown) => {
-      this.#onRequested();
+      this.#headStart.end();
       throw error;
     });
     try {
@@ -221,8 +209,9 @@ class Connector {
     };
     for (const waitMs of LOOKUP_WAITS_MS) {
       connection.send(request);
-      this.#onRequested();
+      this.#headStart.requested();
       const answer = await connection.receive(waitMs, this.#race.signal);
+      this.#headStart.answered();
       if (!answer) continue;
       if (answer.punchHoleResponse) {
         const response = answer.punchHoleResponse as hbb.PunchHoleResponse;
@@ -325,6 +314,8 @@ class Connector {
     this.#race.attempt(
       'relay',
       async (signal) => {
+        // Within one network the relay is only for the case that the other is not reached after all.
+        if (response.isLocal) await this.#headStart.over;
         const link = await early.take(introduction.relayServer, response.relayTicket);
         return await this.#keys.secureRelayed(link, name, introduction.hostKey, signal);
       },

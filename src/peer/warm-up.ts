@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import {
   boxKeyPair,
   initCrypto,
@@ -27,10 +27,12 @@ import {
   mangleAddress,
   unmangleAddress,
 } from '../core/wire/index.ts';
+import type { SignKeyPair } from '../core/crypto/sign.ts';
 import type { NativeState } from '../core/native/contract.ts';
 import { PasswordLoginController, PasswordLoginHost } from '../core/native/password-login.ts';
-import { dialTcp, secureAsController, secureAsHost, TcpLink } from '../net/index.ts';
+import { secureAsHost, TcpLink } from '../net/index.ts';
 import { createPunchSocket } from '../net/punch-udp.ts';
+import { connectPeer } from './connector.ts';
 
 const KEY_BYTES = 32;
 /** A machine whose loopback does not work has other worries. */
@@ -40,42 +42,57 @@ const LOOPBACK_LIMIT_MS = 250;
 export async function warmUp(): Promise<void> {
   await initCrypto();
   try {
-    await Promise.all([rehearseTcp(AbortSignal.timeout(LOOPBACK_LIMIT_MS)), rehearseUdp()]);
+    await Promise.all([rehearseConnect(AbortSignal.timeout(LOOPBACK_LIMIT_MS)), rehearseUdp()]);
   } catch {
     // What could not be rehearsed is slower the first time.
   }
   rehearseMessages();
 }
 
-/** A key exchange over the loopback. */
-async function rehearseTcp(signal: AbortSignal): Promise<void> {
-  const server = createServer().listen(0, '127.0.0.1');
+/** Finds a peer through a server and exchanges keys with it; both are made up here, on the loopback. */
+async function rehearseConnect(signal: AbortSignal): Promise<void> {
+  const [server, host] = [createServer().listen(0, '127.0.0.1'), createServer().listen(0, '127.0.0.1')];
   try {
-    await once(server, 'listening', { signal });
-    const { port } = server.address() as AddressInfo;
-    const sign = signKeyPair(randomBytes(KEY_BYTES));
-    const options = { allowPlaintext: false, signal };
-    const accepted = once(server, 'connection', { signal }).then(([socket]) =>
+    await Promise.all([once(server, 'listening', { signal }), once(host, 'listening', { signal })]);
+    const portOf = (each: Server): number => (each.address() as AddressInfo).port;
+    const [serverKey, hostKey, controllerKey] = [0, 1, 2].map(() => signKeyPair(randomBytes(KEY_BYTES))) as [SignKeyPair, SignKeyPair, SignKeyPair];
+    server.once('connection', (socket) => {
+      const link = new TcpLink(socket);
+      const answer = {
+        socketAddr: mangleAddress({ host: '127.0.0.1', port: portOf(host) }),
+        pk: signIdPk('1', hostKey.publicKey, serverKey.secretKey),
+        isLocal: true,
+      };
+      link.setHandlers({ onFrame: () => link.send(encodeRendezvous({ punchHoleResponse: answer })), onClose: () => {} });
+    });
+    const accepted = once(host, 'connection', { signal }).then(([socket]) =>
       secureAsHost(new TcpLink(socket as Socket), {
-        ...options,
+        allowPlaintext: false,
+        signal,
         id: '1',
-        signSecretKey: sign.secretKey,
+        signSecretKey: hostKey.secretKey,
         native: { findSession: () => null },
       }),
     );
-    const dialled = dialTcp({ host: '127.0.0.1', port, reusable: true, signal }).then((socket) =>
-      secureAsController(new TcpLink(socket), {
-        ...options,
-        peerId: '1',
-        hostKey: sign.publicKey,
-        native: { identity: { id: '1', ...sign } },
-      }),
-    );
-    const links = await Promise.all([accepted, dialled]);
-    for (const link of links) link.destroy();
-    if (links[0].native) rehearseLogin(links[0].native);
+    const connected = connectPeer({
+      server: { host: '127.0.0.1', port: portOf(server), key: Buffer.from(serverKey.publicKey).toString('base64') },
+      peerId: '1',
+      nat: 'unknown',
+      path: 'lan',
+      connType: 0,
+      allowPlaintext: false,
+      nativeOnly: true,
+      pinned: null,
+      identity: { id: '2', ...controllerKey },
+      signal,
+    });
+    const [hostLink, { link, further }] = await Promise.all([accepted, connected]);
+    further?.stop();
+    for (const each of [hostLink, link]) each.destroy();
+    if (hostLink.native) rehearseLogin(hostLink.native);
   } finally {
     server.close();
+    host.close();
   }
 }
 

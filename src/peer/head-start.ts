@@ -1,0 +1,52 @@
+import { type Clock, systemClock } from '../core/clock.ts';
+
+/** The request has left by then where the server is in the same room. */
+const REQUEST_MS = 5;
+/** So has the answer come. */
+const ANSWER_MS = 5;
+/** And a path that the answer names has its key exchange behind it, if nothing stands in its way. */
+const PATH_MS = 15;
+
+/**
+ * The time for which the first introduction has this computer to itself. Where everything is near, computing is what takes
+ * the time, and what is only needed if the first way fails would double it; where something is far, there is time for all.
+ */
+export class HeadStart {
+  /** Resolves when the rest may begin. */
+  readonly over: Promise<void>;
+  #resolve: () => void = () => {};
+  readonly #clock: Clock;
+  #cancelTimer: () => void = () => {};
+  #ended = false;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+    this.over = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#allow(REQUEST_MS);
+  }
+
+  /** The first request is on its way. */
+  requested(): void {
+    this.#allow(ANSWER_MS);
+  }
+
+  /** It was answered. */
+  answered(): void {
+    this.#allow(PATH_MS);
+  }
+
+  /** There is a path, or there will be none that way. */
+  end(): void {
+    this.#cancelTimer();
+    this.#ended = true;
+    this.#resolve();
+  }
+
+  #allow(ms: number): void {
+    if (this.#ended) return;
+    this.#cancelTimer();
+    this.#cancelTimer = this.#clock.setTimer(ms, () => this.end());
+  }
+}
