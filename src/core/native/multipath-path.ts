@@ -49,6 +49,7 @@ export class Path {
     const bare = this.watch.bareRttMs;
     return {
       kind: this.kind,
+      datagrams: this.link.transport === 'kcp',
       // Without the queue that the session's own bulk makes: it would make as long a one in any other path.
       rttMs: bare === null ? null : Math.min(bare, this.flow.minRttMs),
       suspect: this.watch.suspectSince !== null,

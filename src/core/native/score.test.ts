@@ -8,6 +8,7 @@ function facts(text: string): PathFacts {
   const [kind, rtt, ...rest] = text.split(' ');
   return {
     kind: kind as PathKind,
+    datagrams: kind === 'udp',
     rttMs: rtt === '?' ? null : Number(rtt),
     suspect: rest.includes('suspect'),
     stalls: rest[0] === 'stalls' ? Number(rest[1]) : 0,
@@ -28,7 +29,13 @@ const moves: [candidate: string, current: string, moves: boolean][] = [
   ['lan ?', 'relay 40', false],
   ['tcp 38', 'udp 40', false],
   ['tcp 30', 'udp 40', true],
-  ['tcp 1', 'udp 4', false],
+  ['ipv6 1', 'tcp 4', false],
+  // What is near goes over TCP, unless it is much slower.
+  ['tcp 1', 'udp 4', true],
+  ['tcp 2', 'udp 1', false],
+  ['tcp 1', 'udp 1', true],
+  ['udp 1', 'tcp 4', false],
+  ['tcp 8', 'udp 9', false],
   // Silence and stalls.
   ['relay 90', 'lan 1 suspect', true],
   ['lan 1 suspect', 'relay 90', false],
@@ -48,10 +55,10 @@ test('anything is better than nothing', () => {
 });
 
 test('no two paths are each better than the other, whatever is known of them', () => {
-  const kinds: PathKind[] = ['lan', 'udp', 'relay'];
+  const kinds: PathKind[] = ['lan', 'udp', 'tcp', 'relay'];
   const all = kinds.flatMap((kind) =>
     [0, 1, 5, 20, 60, 150, 400, null].flatMap((rttMs) =>
-      [0, 1, 3].flatMap((stalls) => [true, false].map((suspect): PathFacts => ({ kind, rttMs, stalls, suspect }))),
+      [0, 1, 3].flatMap((stalls) => [true, false].map((suspect): PathFacts => ({ kind, datagrams: kind === 'udp', rttMs, stalls, suspect }))),
     ),
   );
   for (const one of all)

@@ -6,6 +6,8 @@ import type { PathKind } from './contract.ts';
 
 export interface PathFacts {
   readonly kind: PathKind;
+  /** It is carried by datagrams (KCP), not by the TCP of the system. */
+  readonly datagrams: boolean;
   /** Smoothed round trip in milliseconds; null: not measured yet. */
   readonly rttMs: number | null;
   /** Owes an answer for too long. */
@@ -21,6 +23,11 @@ const CLASS: Record<PathKind, number> = { lan: 0, direct: 1, tcp: 1, udp: 1, ipv
 const STALL_MS = 150;
 /** Among equals a change must win this much of the round trip, and at least so many milliseconds. */
 const HYSTERESIS = { share: 0.2, ms: 5 } as const;
+/**
+ * On a path this short the processor is the limit, and KCP takes some times as much of it as TCP does; on longer ones it is worth
+ * that, since a loss costs it less. In milliseconds: what counts as short, and what the processor counts there as round trip.
+ */
+const NEAR = { rttMs: 5, datagramsMs: 6 } as const;
 /** A path of a better class is taken unless it is slower than this many times the other's round trip and so much more. */
 const CLASS_SLACK = { times: 2, ms: 50 } as const;
 
@@ -35,7 +42,9 @@ export function betterPath(candidate: PathFacts, current: PathFacts | null): boo
   if (step < 0) return own <= CLASS_SLACK.times * other + CLASS_SLACK.ms;
   // The way back out of a worse class must be as hard as the way in, or the two would take turns.
   if (step > 0) return own + CLASS_SLACK.ms + gain(own) < other / CLASS_SLACK.times;
-  return own + gain(other) < other;
+  if (candidate.datagrams === current.datagrams || Math.max(own, other) > NEAR.rttMs) return own + gain(other) < other;
+  const [extra, otherExtra] = candidate.datagrams ? [NEAR.datagramsMs, 0] : [0, NEAR.datagramsMs];
+  return own + extra + HYSTERESIS.ms < other + otherExtra;
 }
 
 function cost({ rttMs, stalls }: PathFacts): number {
