@@ -16,6 +16,13 @@ export interface StreamHandlers {
   onClose(error: StreamResetError | null): void;
 }
 
+export interface WriteOptions {
+  /** The memory behind the bytes is the stream's, and released (core/memory.ts) when they have arrived. */
+  readonly owned?: boolean;
+  /** More is written, or `flush` called, at once: the bytes may wait to share a frame with it. */
+  readonly more?: boolean;
+}
+
 /**
  * One virtual stream: both directions end on their own, what is not read holds up its own writer only, and a reset says
  * why. Nothing is lost silently: what `write` took is delivered in order, or the stream is reset.
@@ -42,11 +49,10 @@ export interface MuxStream {
   setHandlers(handlers: StreamHandlers): void;
   /** The next bytes, whose memory is the reader's alone, or null when there are none now. Reading gives the other end credit for more. */
   read(): Uint8Array | null;
-  /**
-   * Takes `bytes` (by reference, do not change them). False: wait for onDrain before writing more. `owned`: the memory behind
-   * them is the stream's, and released (core/memory.ts) when they have arrived.
-   */
-  write(bytes: Uint8Array, owned?: boolean): boolean;
+  /** Takes `bytes` (by reference, do not change them). False: wait for onDrain before writing more. */
+  write(bytes: Uint8Array, options?: WriteOptions): boolean;
+  /** What was written with `more` leaves now. */
+  flush(): void;
   /** No more will be written; the other direction goes on. */
   end(): void;
   /** On an incoming stream: the target has been reached. Optional; proxies wait for it before they answer. */

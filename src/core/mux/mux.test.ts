@@ -163,3 +163,18 @@ test('streams that nobody reads give way before they hold up the others for good
   expect(gone.length).toBeGreaterThan(0);
   expect(gone.length).toBeLessThan(40);
 });
+
+test('what is written with more to come leaves in one frame, at the latest when it is flushed', () => {
+  const { near, nearLink, offered } = muxPair();
+  const stream = near.open(WEB);
+  const before = nearLink.stats.framesOut;
+  expect(stream.write(bytesOf('one '), { more: true })).toBe(true);
+  expect(offered[0]?.unreadBytes).toBe(0);
+  stream.write(bytesOf('two '), { more: true });
+  stream.flush();
+  expect(new StreamLog(offered[0]!).text).toBe('one two ');
+  stream.flush();
+  stream.write(bytesOf('three'), { more: true });
+  stream.end();
+  expect(nearLink.stats.framesOut - before).toBe(3);
+});

@@ -1,14 +1,16 @@
 import { ByteQueue } from '../kcp/byte-queue.ts';
 import { ChunkQueue } from './chunk-queue.ts';
 import { type StreamCode, StreamResetError } from './codes.ts';
-import type { MuxStream, StreamHandlers } from './contract.ts';
+import type { MuxStream, StreamHandlers, WriteOptions } from './contract.ts';
 import { DATA_HEADER_BYTES, encodeFrame, writeDataHeader } from './frame.ts';
-import { INITIAL_STREAM_CREDIT, STREAM_QUEUE_HIGH, STREAM_QUEUE_LOW, STREAM_QUEUE_MAX, TURN_BYTES } from './limits.ts';
+import { INITIAL_STREAM_CREDIT, LONE_TURN_BYTES, STREAM_QUEUE_HIGH, STREAM_QUEUE_LOW, STREAM_QUEUE_MAX, TURN_BYTES } from './limits.ts';
 import type { StreamTarget } from './target.ts';
 import { type GrowthBudget, ReceiveWindow } from './window.ts';
 
 /** Pieces below this size are copied: each of them is a call into the cipher, which costs as much. */
 const GATHER_BYTES = 8 * 1024;
+
+const PLAIN_WRITE: WriteOptions = {};
 
 /** One frame, in pieces. */
 export interface Turn {
@@ -120,7 +122,7 @@ export class StreamEnd implements MuxStream {
     return chunk;
   }
 
-  write(bytes: Uint8Array, owned = false): boolean {
+  write(bytes: Uint8Array, { owned = false, more = false }: WriteOptions = PLAIN_WRITE): boolean {
     if (this.#closed || this.#finishing) return false;
     if (bytes.length > 0) {
       if (this.#out.length > STREAM_QUEUE_MAX) throw new RangeError('written on after write() answered false');
@@ -128,12 +130,16 @@ export class StreamEnd implements MuxStream {
       if (!owned) this.#shared = this.#out.length;
       this.#bytesOut += bytes.length;
       this.#owner.unsent(bytes.length);
-      if (this.#credit > 0) this.#owner.ready(this);
+      if (this.#credit > 0 && !(more && this.#out.length < LONE_TURN_BYTES)) this.#owner.ready(this);
     }
     // Asked after the writer had its turn: a link with room takes it all.
     const full = this.#out.length >= (this.#owner.crowded() ? TURN_BYTES : STREAM_QUEUE_HIGH);
     if (full) this.#wantDrain = true;
     return !full && !this.#closed;
+  }
+
+  flush(): void {
+    if (this.#out.length > 0 && this.sendable) this.#owner.ready(this);
   }
 
   end(): void {
