@@ -3,21 +3,14 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import { initCrypto } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
 import { formatInvitation } from '../shared/invitation.ts';
-import { peerCommands } from './admin/peer-commands.ts';
-import { AdminCommands } from './admin/registry.ts';
-import { relayCommands } from './admin/relay-commands.ts';
-import { serverCommands } from './admin/server-commands.ts';
-import { AdminSocket } from './admin/socket.ts';
 import { Admission } from './admission.ts';
 import { BufferBudget } from './buffer-budget.ts';
+import { Closers } from './closers.ts';
 import type { LiveSettings } from './cluster/cluster.ts';
 import { joinCluster, refuseOtherKeys } from './cluster/join.ts';
-import { openRedis, type Shared } from './cluster/shared.ts';
-import { localRows } from './cluster/worker.ts';
 import type { RunningServer, ServerOptions } from './contract.ts';
 import { Counters } from './counters.ts';
 import { DialBack } from './dial-back.ts';
-import { addKeyCommands } from './enrolment/commands.ts';
 import { Enrolment } from './enrolment/enrolment.ts';
 import { EnrolmentGate } from './enrolment/gate.ts';
 import { decodeNews, encodeNews, type EnrolmentNews } from './enrolment/shared.ts';
@@ -27,14 +20,13 @@ import { Introductions } from './introductions.ts';
 import { KeyRing } from './key-ring.ts';
 import { lanTest } from './lan.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
-import type { Listener } from './listener.ts';
 import { Lobby } from './lobby/lobby.ts';
 import { Doors, type OnePortServices, type ServeFrames } from './one-port/doors.ts';
 import { TlsFiles } from './one-port/tls-files.ts';
+import { openAdmin } from './open-admin.ts';
 import { openObserver, statusUrl } from './open-observer.ts';
-import { openPeerStore } from './open-store.ts';
+import { openShared, takeOver } from './open-shared.ts';
 import { firstAddress, invitationHost } from './own-address.ts';
-import type { PeerStore } from './peer-store.ts';
 import { PeerTable } from './peer-table.ts';
 import { portsAround, randomRendezvousPort, type ServerPorts } from './ports.ts';
 import { TrustedProxies } from './proxy-address.ts';
@@ -48,7 +40,6 @@ import { Relay } from './relay.ts';
 import { Rendezvous } from './rendezvous.ts';
 import { RequestLog } from './request-log.ts';
 import { serving } from './serving.ts';
-import { localTarget, sharedTarget, type TakeoverTarget, takeOverPeers } from './takeover/stock-peers.ts';
 import { openUdpPorts } from './udp-ports.ts';
 
 export type { RunningServer, ServerLog, ServerOptions } from './contract.ts';
@@ -88,7 +79,7 @@ class Parts {
   readonly #options: ServerOptions;
   readonly #limits: ServerLimits;
   readonly #clock: Clock;
-  readonly #closers: (() => void | Promise<void>)[] = [];
+  readonly #closers = new Closers();
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -102,7 +93,7 @@ class Parts {
     try {
       return await this.#start(wanted);
     } catch (error) {
-      await this.#close();
+      await this.#closers.closeAll();
       throw error;
     }
   }
@@ -137,22 +128,21 @@ class Parts {
     let onTcp: ServeFrames = (socket) => void socket.destroy();
     let onePort: OnePortServices | null = null;
     if (wanted.rendezvous > 0)
-      await this.#own(doors.frames('TCP', wanted.rendezvous, (...a) => onTcp(...a)));
-    if (wanted.single > 0 && isFirst) await this.#own(doors.everything(wanted.single, () => onePort));
-    const shared = await this.#shared();
-    const store = shared.store;
-    const target = this.#options.storeUrl === undefined ? localTarget(store) : sharedTarget(store, (rows) => shared.rows.restore(rows));
-    if (isFirst) await this.#takeOver(target);
+      await this.#closers.own(doors.frames('TCP', wanted.rendezvous, (...a) => onTcp(...a)));
+    if (wanted.single > 0 && isFirst) await this.#closers.own(doors.everything(wanted.single, () => onePort));
+    const shared = await openShared(this.#options, limits, clock, this.#closers);
+    const { store } = shared;
+    if (isFirst) await takeOver(this.#options, shared);
     const peers = new PeerTable(store, limits, clock, shared.directory !== null);
     const relays = new RelayChoice(this.#options.relays ?? [], clock);
-    this.#closers.push(() => relays.close());
+    this.#closers.add(() => relays.close());
     const introductions = new Introductions(limits, clock);
     const links = new RelayLinks({
       ...{ relays: this.#options.relays ?? [], introductions, clock },
       secretKey: () => keys.current.secretKey,
     });
     relays.onConfigured = (named) => links.configure(named);
-    this.#closers.push(() => links.close());
+    this.#closers.add(() => links.close());
     const policy = new RelayPolicy({
       dataDir: this.#options.dataDir,
       limits,
@@ -168,7 +158,7 @@ class Parts {
       ticketKeys: () => keys.publicKeys(),
       introductions: this.#options.openRelay ? null : introductions,
     });
-    this.#closers.push(() => relay.close());
+    this.#closers.add(() => relay.close());
     const live = { alwaysRelay: this.#options.alwaysRelay ?? false };
     const onSettings = (settings: LiveSettings): void => {
       if (settings.alwaysRelay !== undefined) live.alwaysRelay = settings.alwaysRelay;
@@ -220,7 +210,7 @@ class Parts {
         hint: 'Everybody may register here, and publish: see --enrolment and --publish-allow.',
       });
     const requests = new RequestLog(counters, limits.maxLoggedRequests);
-    this.#closers.push(() => requests.close());
+    this.#closers.add(() => requests.close());
     const rendezvous = new Rendezvous({
       gate,
       cluster,
@@ -263,16 +253,16 @@ class Parts {
       receiveBuffer: this.#options.udpReceiveBuffer,
       secondAddress: this.#options.secondAddress,
       serves: isFirst || reusePort,
-      onOpen: (udp) => this.#closers.push(() => udp.close()),
+      onOpen: (udp) => this.#closers.add(() => udp.close()),
     });
 
-    if (wanted.natTest > 0) await this.#own(doors.frames('TCP', wanted.natTest, serve.natTest));
-    if (wanted.ws > 0) await this.#own(doors.webSocket('WebSocket', wanted.ws, limits.maxWsMessageBytes, serve.rendezvousWs));
-    if (wanted.relay > 0 && isFirst) await this.#own(doors.frames('TCP', wanted.relay, serve.relay));
+    if (wanted.natTest > 0) await this.#closers.own(doors.frames('TCP', wanted.natTest, serve.natTest));
+    if (wanted.ws > 0) await this.#closers.own(doors.webSocket('WebSocket', wanted.ws, limits.maxWsMessageBytes, serve.rendezvousWs));
+    if (wanted.relay > 0 && isFirst) await this.#closers.own(doors.frames('TCP', wanted.relay, serve.relay));
     if (wanted.relayWs > 0 && isFirst)
-      await this.#own(doors.webSocket('WebSocket', wanted.relayWs, limits.maxRelayMessageBytes, serve.relayWs));
+      await this.#closers.own(doors.webSocket('WebSocket', wanted.relayWs, limits.maxRelayMessageBytes, serve.relayWs));
     if (cluster) {
-      this.#closers.push(() => cluster.close());
+      this.#closers.add(() => cluster.close());
       await cluster.start(rendezvous);
       refuseOtherKeys(cluster, keys);
       tell({ news: 'asks' });
@@ -284,13 +274,13 @@ class Parts {
     });
     const lobby = wanted.lobby === 0 || !isFirst ? null : new Lobby({ limits, clock, counters });
     if (lobby) {
-      this.#closers.push(() => lobby.close());
-      await this.#own(doors.frames('TCP', wanted.lobby, (socket, arrival) => lobby.onTcp(socket, arrival.remote, arrival.settle)));
+      this.#closers.add(() => lobby.close());
+      await this.#closers.own(doors.frames('TCP', wanted.lobby, (socket, arrival) => lobby.onTcp(socket, arrival.remote, arrival.settle)));
     }
     const observer = openObserver(this.#options, {
       ...{ keys, counters, peers, admission, rendezvous, relay, relays, store, wanted, lobby, cluster, publishing, limits, clock },
     });
-    this.#closers.push(() => observer.close());
+    this.#closers.add(() => observer.close());
     httpHandlers.push(observer.publicHandler);
     const metricsPort = this.#options.http && isFirst ? await observer.listen(this.#options.http) : 0;
     const stats = (): Record<string, number> => ({
@@ -305,30 +295,30 @@ class Parts {
       enrolmentWaiting: enrolment.waitingCount,
       ...(publishing ? { publishers: publishing.publishers, publishedServices: publishing.services, publishedConnections: publishing.connections } : {}),
     });
-    // Each part adds its commands here (admin/registry.ts).
-    const admin = new AdminCommands();
-    admin.add({ name: 'stats', help: 'decisions by reason since the start, and what is held now', run: stats });
     const reload = async (): Promise<void> => {
       policy.reload();
       reloadKeys();
       await tls?.reload();
     };
-    admin.addAll(peerCommands({ peers, store, requests, isPart: shared.directory !== null, onRemoved: (id) => cluster?.removed(id) }));
-    admin.addAll(relayCommands(relay, policy));
     const change = (settings: LiveSettings): void => {
       onSettings(settings);
       cluster?.changed(settings);
     };
-    admin.addAll(serverCommands({ limits, alwaysRelay: () => live.alwaysRelay, relays, change, reload }));
-    admin.add({ name: 'ready', help: 'a self-test: registers, introduces and relays through the own sockets', run: () => observer.readiness.check() });
     const host = named.host || invitationHost(bind);
     // The classic ports stay what is handed out, as long as they are there: every client knows them.
     const entry =
       wanted.rendezvous > 0 && !named.entry
         ? { host, port: named.port ?? wanted.rendezvous }
         : { host, port: named.port ?? wanted.single, ...(named.entry ?? { single: true, tls: tls !== null }) };
-    addKeyCommands({ admin, enrolment, keys, entry: () => entry });
-    if (isFirst) await this.#openAdmin(admin);
+    if (isFirst)
+      await openAdmin(this.#options, this.#closers, {
+        ...{ peers, store, requests, relay, policy, relays, enrolment, keys, limits, clock, change, reload, stats },
+        isPart: shared.directory !== null,
+        onRemoved: (id) => cluster?.removed(id),
+        alwaysRelay: () => live.alwaysRelay,
+        ready: () => observer.readiness.check(),
+        entry: () => entry,
+      });
     const udpHosts = udpPorts.flatMap((udp) => udp.localHosts);
     log?.('info', 'listening', { ...wanted, store: store.kind, peers: store.count(), udp: udpHosts });
     return {
@@ -346,7 +336,7 @@ class Parts {
       stats,
       ready: () => observer.readiness.check(),
       reload,
-      close: () => this.#close(),
+      close: () => this.#closers.closeAll(),
     };
   }
 
@@ -355,7 +345,7 @@ class Parts {
     const settings = this.#options.publish ?? { domain: '', policy: new PublishPolicy([]) };
     if (!settings.ports && wanted.http === 0 && wanted.https === 0) return null;
     const publishing = new Publishing({ ...parts, settings, httpPort: wanted.http, httpsPort: wanted.https });
-    this.#closers.push(() => publishing.close());
+    this.#closers.add(() => publishing.close());
     return publishing;
   }
 
@@ -368,65 +358,8 @@ class Parts {
       onReloaded: (validTo) => log?.('info', 'certificate-reloaded', { validTo }),
       onFailed: (error) => log?.('warn', 'certificate-not-reloaded', { error: error.message }),
     });
-    this.#closers.push(() => files.close());
+    this.#closers.add(() => files.close());
     return files;
-  }
-
-  /** The rows, and what is shared with other processes: nothing when `directory` is null. */
-  async #shared(): Promise<Shared> {
-    const { storeUrl, log, worker } = this.#options;
-    if (storeUrl === undefined) {
-      const store = this.#store();
-      return { store, rows: localRows(store), directory: worker?.directory ?? null, close: () => {} };
-    }
-    const shared = await openRedis(storeUrl, this.#limits, this.#clock, (event, fields) => log?.('warn', event, fields));
-    this.#closers.push(() => shared.close());
-    return shared;
-  }
-
-  #store(): PeerStore {
-    const { dataDir, storeFile } = this.#options;
-    let store: PeerStore;
-    try {
-      store = this.#options.store ?? openPeerStore(dataDir, this.#limits.maxQueuedRows, undefined, storeFile);
-    } catch (cause) {
-      if (cause instanceof LiteDeskError) throw cause;
-      throw new LiteDeskError(
-        {
-          code: 'STORE_BROKEN',
-          stage: 'server',
-          message: `The list of registered computers in ${storeFile ?? dataDir} cannot be opened.`,
-          hint: 'Check that the folder is writable and the disk is not full; peers register again if you remove peers.sqlite3.',
-        },
-        { cause },
-      );
-    }
-    this.#closers.push(() => store.close());
-    return store;
-  }
-
-  /** The computers of hbbs, where it ran here before. */
-  async #takeOver(target: TakeoverTarget | null): Promise<void> {
-    const { dataDir, importDb: file, log } = this.#options;
-    const takeover = target && (await takeOverPeers(target, { dataDir, file }));
-    if (takeover) log?.('info', 'computers-taken-over', { ...takeover });
-  }
-
-  /** A server without its admin socket still serves: the folder may be on a file system that has none. */
-  async #openAdmin(commands: AdminCommands): Promise<void> {
-    const { dataDir, log } = this.#options;
-    try {
-      const socket = await AdminSocket.open({ dataDir, commands, limits: this.#limits, clock: this.#clock });
-      this.#closers.push(() => socket.close());
-    } catch (error) {
-      log?.('warn', 'admin-socket-failed', { error: error instanceof Error ? error.message : String(error) });
-    }
-  }
-
-  async #own(opening: Promise<Listener>): Promise<Listener> {
-    const listener = await opening;
-    this.#closers.push(() => listener.close());
-    return listener;
   }
 
   #sweepRegularly(sweep: () => void): void {
@@ -436,11 +369,6 @@ class Parts {
       sweep();
     };
     cancel = this.#clock.setTimer(SWEEP_MS, round);
-    this.#closers.push(() => cancel());
-  }
-
-  /** In reverse order: connections before the store that their last words may need. */
-  async #close(): Promise<void> {
-    for (const close of this.#closers.splice(0).reverse()) await close();
+    this.#closers.add(() => cancel());
   }
 }
