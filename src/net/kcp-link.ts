@@ -1,10 +1,10 @@
-import type { Socket } from 'node:dgram';
 import type { Duplex } from 'node:stream';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { WireError } from '../core/errors.ts';
 import type { KcpEndpoint } from '../core/kcp/index.ts';
 import { type LinkHandlers, type LinkStats, PAYLOAD_LIMITS } from '../core/link.ts';
 import { FrameDecoder, frameHeader } from '../core/wire/index.ts';
+import type { DatagramSocket } from './datagram-socket.ts';
 import { formatHostPort, plainAddress } from './endpoint.ts';
 import { linkError, overflowError, protocolError, truncatedError } from './errors.ts';
 import { KcpDuplex } from './kcp-raw.ts';
@@ -57,7 +57,7 @@ export class KcpLink implements NetLink {
   #closing = false;
   #raw = false;
 
-  constructor(socket: Socket, endpoint: KcpEndpoint, options: KcpLinkOptions = {}) {
+  constructor(socket: DatagramSocket, endpoint: KcpEndpoint, options: KcpLinkOptions = {}) {
     const clock = options.clock ?? systemClock;
     this.#endpoint = endpoint;
     this.#decoder = new FrameDecoder({ maxPayload: options.maxPayload ?? PAYLOAD_LIMITS.session });

@@ -1,10 +1,12 @@
-import type { Socket } from 'node:dgram';
 import type { Clock } from '../core/clock.ts';
 import { type KcpEndpoint, MAX_DATAGRAM } from '../core/kcp/index.ts';
+import type { DatagramSocket } from './datagram-socket.ts';
 import { systemCode } from './errors.ts';
 
 /** Datagrams of one burst; then what has arrived is read first, or a fast sender would overrun the receive buffer. */
 const BURST = 64;
+/** Room for datagrams of a connection that has not sent much yet: a server has thousands that never will. */
+const FIRST_BURST = 4;
 /** Datagrams that the system has not taken yet, in bytes; beyond it we wait, since more would be a queue without control. */
 const MAX_SYSTEM_QUEUE = 256 * 1024;
 /** A UDP socket's default buffer holds fewer than 100 datagrams, one tenth of the window that a peer may fill. */
@@ -25,14 +27,14 @@ export interface KcpSocketHandlers {
  * frames are a matter of the link above.
  */
 export class KcpSocket {
-  readonly #socket: Socket;
+  readonly #socket: DatagramSocket;
   readonly #endpoint: KcpEndpoint;
   readonly #clock: Clock;
   #handlers: KcpSocketHandlers;
   /** Written and not yet taken by the endpoint. */
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
-  #tx = Buffer.allocUnsafeSlow(BURST * MAX_DATAGRAM);
+  #tx = Buffer.allocUnsafeSlow(FIRST_BURST * MAX_DATAGRAM);
   #txAt = 0;
   #cancelTimer: (() => void) | undefined;
   #timerAt = Infinity;
@@ -42,7 +44,7 @@ export class KcpSocket {
   #over = false;
   #cancelDeadline: (() => void) | undefined;
 
-  constructor(socket: Socket, endpoint: KcpEndpoint, clock: Clock, handlers: KcpSocketHandlers) {
+  constructor(socket: DatagramSocket, endpoint: KcpEndpoint, clock: Clock, handlers: KcpSocketHandlers) {
     this.#socket = socket;
     this.#endpoint = endpoint;
     this.#clock = clock;
@@ -187,7 +189,7 @@ export class KcpSocket {
     let sent = 0;
     while (sent < BURST) {
       if (this.#txAt + MAX_DATAGRAM > this.#tx.length) {
-        this.#tx = Buffer.allocUnsafeSlow(BURST * MAX_DATAGRAM);
+        this.#tx = Buffer.allocUnsafeSlow(Math.min(2 * this.#tx.length, BURST * MAX_DATAGRAM));
         this.#txAt = 0;
       }
       const length = this.#endpoint.pollTransmit(now, this.#tx, this.#txAt);
@@ -250,7 +252,7 @@ export class KcpSocket {
   }
 }
 
-function growBuffers(socket: Socket): void {
+function growBuffers(socket: DatagramSocket): void {
   try {
     socket.setRecvBufferSize(SOCKET_BUFFER);
     socket.setSendBufferSize(SOCKET_BUFFER);

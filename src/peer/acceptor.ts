@@ -54,6 +54,8 @@ export interface AcceptorOptions {
   readonly identity: () => Identity;
   readonly nat: () => NatType;
   readonly serverAddress: () => HostPort | null;
+  /** The server's datagrams reach us. */
+  readonly hasUdp: () => boolean;
   readonly allowPlaintext: boolean;
   /** Shared by every way in, the direct access port too. */
   readonly gate: AdmissionGate;
@@ -143,16 +145,21 @@ export class Acceptor {
   }
 
   /** Goes to the relay where a native controller waits, and gives what to say of it; stock ones do not wait there. */
-  #meetAtRelay({ relayUuid, relayTicket, relayServer }: hbb.PunchHole, controller: HostPort): Meeting {
+  #meetAtRelay({ relayUuid, relayTicket, relayServer, relayUdp }: hbb.PunchHole, controller: HostPort): Meeting {
     if (relayUuid === '' || !this.#options.findSession) return {};
     // The controller names one place in each of its requests.
     const now = performance.now();
     for (const [other, at] of this.#meetings) if (now - at > MEETING_MS) this.#meetings.delete(other);
     if (!this.#meetings.has(relayUuid) && this.#meetings.size < MAX_PENDING) {
       this.#meetings.set(relayUuid, now);
-      const relay = relayAddress(relayServer, this.#options.server);
-      const request = { licenceKey: this.#options.server.key, uuid: relayUuid, ...(relayTicket.length > 0 ? { relayTicket } : {}) };
-      joinRelay(relay, request, this.#abort.signal).then(
+      // Who is registered over TCP is where datagrams do not get through.
+      const relay = { ...relayAddress(relayServer, this.#options.server), udp: relayUdp && this.#options.hasUdp() };
+      const request = {
+        licenceKey: this.#options.server.key,
+        uuid: relayUuid,
+        ...(relayTicket.length > 0 ? { relayTicket } : {}),
+      };
+      joinRelay(relay, 'controlled', request, this.#abort.signal).then(
         (link) => this.#secure(link, 'relay', controller),
         (error: unknown) => {
           if (!this.#abort.signal.aborted) this.#options.onFailure('relay', error);
@@ -339,6 +346,7 @@ export class Acceptor {
     if (meets) return connection.close();
     const link = await joinRelay(
       relayAddress(request.relayServer, this.#options.server),
+      'controlled',
       this.#withTicket(connection, { licenceKey: this.#options.server.key, uuid }),
       this.#abort.signal,
     );

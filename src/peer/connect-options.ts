@@ -23,6 +23,8 @@ export interface ConnectPeerOptions {
   readonly natProbe?: Promise<NatType>;
   /** How far this server's relays are, as far as that is known by now. */
   readonly relays?: () => readonly MeasuredRelay[];
+  /** The server's own relay takes datagrams, too. */
+  readonly relayUdp?: boolean;
   readonly path: PathChoice;
   readonly connType: hbb.ConnType;
   /** The user allowed an unencrypted connection to this peer. */

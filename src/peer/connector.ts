@@ -36,6 +36,7 @@ const RELAY_HEAD_START_MS = { min: 1_000, max: 3_000 } as const;
 /** A relay that the peer proposes together with an IPv6 address waits for so many of the server's round trips. */
 const IPV6_HEAD_START = { roundTrips: 2, minMs: 100, maxMs: 1_000 } as const;
 const LAN_TIMEOUT_MS = 3_000;
+const NO_TICKET = new Uint8Array(0);
 /** Pairing at a relay can fail by chance when both ends arrive in the same instant (§7.3). */
 const RELAY_TRIES = 2;
 /** Whoever answers is a stranger until the key exchange has shown the host's key. */
@@ -69,6 +70,8 @@ class Connector {
   #ipv6Running = false;
   readonly #headStart = new HeadStart();
   #early: EarlyRelay | null = null;
+  /** The early place at the relay is taken as soon as the peer is there. */
+  #awaitsPeer = false;
   /** Asks for the relay as the way back of a session that began without it. */
   #standby: (() => void) | null = null;
   /** Where the relay would be asked for, once the peer has answered. */
@@ -95,8 +98,8 @@ class Connector {
       const address = await resolveServer(this.#server, race.signal);
       if (path !== 'udp') race.task(() => this.#introduceTcp(address));
       if (path === 'auto' && this.#options.identity && !race.over) {
-        const { connType } = this.#options;
-        this.#early = new EarlyRelay({ server: this.#server, peerId, connType, signal: race.signal });
+        const { connType, relayUdp: udp = false } = this.#options;
+        this.#early = new EarlyRelay({ server: this.#server, peerId, connType, udp, signal: race.signal });
       }
       if (path !== 'udp') await this.#headStart.over;
       if (race.over) return;
@@ -210,7 +213,7 @@ class Connector {
     for (const waitMs of LOOKUP_WAITS_MS) {
       connection.send(request);
       this.#headStart.requested();
-      const answer = await connection.receive(waitMs, this.#race.signal);
+      const answer = await this.#answer(connection, waitMs, address);
       this.#headStart.answered();
       if (!answer) continue;
       if (answer.punchHoleResponse) {
@@ -223,6 +226,28 @@ class Connector {
       }
     }
     throw peerSilent(peerId, performance.now() - started);
+  }
+
+  /** The answer to a request; what the server says at once, before the peer has answered, is taken on the way. */
+  async #answer(connection: RendezvousConnection, waitMs: number, address: HostPort): Promise<hbb.RendezvousMessage | null> {
+    const deadline = performance.now() + waitMs;
+    for (;;) {
+      const answer = await connection.receive(Math.max(0, deadline - performance.now()), this.#race.signal);
+      if (!answer?.relayMeeting) return answer;
+      this.#onRelayMeeting(answer.relayMeeting as hbb.RelayMeeting, address);
+    }
+  }
+
+  /** With the peer's key the session may begin as soon as the peer is at the relay, whether or not it has answered yet. */
+  #onRelayMeeting({ uuid, pk, relayServer }: hbb.RelayMeeting, address: HostPort): void {
+    const early = this.#early;
+    const hostKey = this.#keys.hostKey(pk);
+    if (!early || uuid !== early.uuid || !hostKey || this.#awaitsPeer) return;
+    this.#awaitsPeer = true;
+    // Where all is near, its answer comes at the same time, perhaps with a better way.
+    void Promise.all([early.met, this.#headStart.over]).then(() =>
+      this.#takeEarlyRelay({ hostKey, relayServer }, { relayUuid: uuid, relayTicket: NO_TICKET }, address),
+    );
   }
 
   #onPunchResponse(
@@ -301,9 +326,13 @@ class Connector {
   }
 
   /** Meets the peer at the relay where we wait already, if it is on its way there; else nobody will come. */
-  #takeEarlyRelay(introduction: Introduction, response: hbb.PunchHoleResponse, address: HostPort): void {
+  #takeEarlyRelay(
+    introduction: Introduction,
+    response: Pick<hbb.PunchHoleResponse, 'relayUuid' | 'relayTicket' | 'isLocal'>,
+    address: HostPort,
+  ): void {
     const early = this.#early;
-    if (!early || early.taken) return;
+    if (!early || early.taken || this.#race.over) return;
     if (response.relayUuid !== early.uuid || this.#relayStarted) {
       early.drop();
       return;
@@ -423,6 +452,7 @@ class Connector {
     this.#progress('relay', name);
     const link = await joinRelay(
       relay,
+      'controller',
       {
         licenceKey: this.#licenceKey,
         id: this.#options.peerId,

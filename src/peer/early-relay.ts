@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { hbb } from '../core/wire/index.ts';
 import { formatHostPort } from '../net/index.ts';
 import type { NetLink } from '../net/index.ts';
+import type { RacedLink } from '../net/raced-link.ts';
 import { joinRelay } from './relay.ts';
 import { relayAddress } from './server-address.ts';
 import type { ServerAddress } from './server-address.ts';
@@ -15,6 +16,8 @@ export interface EarlyRelayOptions {
   readonly server: ServerAddress;
   readonly peerId: string;
   readonly connType: hbb.ConnType;
+  /** The server's own relay takes datagrams, too. */
+  readonly udp: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -27,7 +30,9 @@ export class EarlyRelay {
   readonly #options: EarlyRelayOptions;
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
-  readonly #link: Promise<NetLink>;
+  readonly #link: Promise<RacedLink>;
+  /** The host has come, and said something. Never, when it does not. */
+  readonly met: Promise<void>;
   #taken = false;
 
   /** Dials the server's own relay at once. */
@@ -35,7 +40,10 @@ export class EarlyRelay {
     this.#options = options;
     this.#signal = AbortSignal.any([options.signal, this.#abort.signal]);
     this.#link = this.#join('', undefined);
-    this.#link.catch(() => {});
+    this.met = this.#link.then(
+      (link) => link.met,
+      () => new Promise(() => {}),
+    );
   }
 
   get taken(): boolean {
@@ -66,11 +74,18 @@ export class EarlyRelay {
     void this.#link.then((link) => link.destroy(), () => {});
   }
 
-  async #join(relayServer: string, ticket: Uint8Array | null | undefined): Promise<NetLink> {
-    const { server, peerId, connType } = this.#options;
+  async #join(relayServer: string, ticket: Uint8Array | null | undefined): Promise<RacedLink> {
+    const { server, peerId, connType, udp } = this.#options;
     return await joinRelay(
-      relayAddress(relayServer, server),
-      { licenceKey: server.key, id: peerId, uuid: this.uuid, connType, ...(ticket?.length ? { relayTicket: ticket } : {}) },
+      { ...relayAddress(relayServer, server), udp: udp && relayServer === '' },
+      'controller',
+      {
+        licenceKey: server.key,
+        id: peerId,
+        uuid: this.uuid,
+        connType,
+        ...(ticket?.length ? { relayTicket: ticket } : {}),
+      },
       this.#signal,
     );
   }

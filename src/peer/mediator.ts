@@ -80,6 +80,7 @@ export class Mediator extends Emitter<MediatorEvents> {
   #state: MediatorState = { state: 'off' };
   #nat: NatType;
   #relays: readonly MeasuredRelay[] = [];
+  #relayUdp = false;
   #address: HostPort | null = null;
   #socket: Socket | null = null;
   #udp: Registration | null = null;
@@ -101,6 +102,16 @@ export class Mediator extends Emitter<MediatorEvents> {
   /** How far the server's relays are, as far as that is known. */
   get relays(): readonly MeasuredRelay[] {
     return this.#relays;
+  }
+
+  /** The server's own relay takes datagrams, too; false as long as it has not said so. */
+  get relayUdp(): boolean {
+    return this.#relayUdp;
+  }
+
+  /** Registered over UDP. */
+  get hasUdp(): boolean {
+    return this.#udpReady;
   }
 
   get nat(): NatType {
@@ -176,8 +187,9 @@ export class Mediator extends Emitter<MediatorEvents> {
     for (let attempt = 0; !signal.aborted; attempt++) {
       let nat: NatType = 'unknown';
       try {
-        nat = await testNat(address, this.#serverName, signal, route, (addresses) => {
-          void measureRelays(addresses, address.host, signal).then((measured) => (this.#relays = measured));
+        nat = await testNat(address, this.#serverName, signal, route, ({ relays, relayUdp }) => {
+          this.#relayUdp = relayUdp;
+          void measureRelays(relays, address.host, signal).then((measured) => (this.#relays = measured));
         });
         // With one port there is nothing more to learn, and the server has answered.
         if (route) return;

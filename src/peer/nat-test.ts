@@ -12,6 +12,14 @@ const ANSWER_TIMEOUT_MS = 4_000;
 /** `asymmetric` = the mapping does not depend on the destination port, which lets holes be punched. */
 export type NatType = 'unknown' | 'asymmetric' | 'symmetric';
 
+/** What the server says of its relays with the answer. */
+export interface ToldByServer {
+  /** Named where there is a choice. */
+  readonly relays: readonly string[];
+  /** Its own one takes datagrams, too. */
+  readonly relayUdp: boolean;
+}
+
 /**
  * Runs the test. Throws what RendezvousConnection.open throws; `unknown` when the server does not answer, or has only one
  * port (`route`): what a NAT does towards a second one cannot be seen there, only that the server is there.
@@ -21,10 +29,10 @@ export async function testNat(
   serverName: string,
   signal: AbortSignal,
   route?: ServerRoute,
-  onRelays?: (addresses: readonly string[]) => void,
+  onTold?: (told: ToldByServer) => void,
 ): Promise<NatType> {
   const first = await observedPort(server, serverName, 0, signal, route);
-  if (first.relays.length > 0) onRelays?.(first.relays);
+  onTold?.(first);
   if (route) return 'unknown';
   const second = await observedPort(
     { host: server.host, port: server.port - 1 },
@@ -40,12 +48,14 @@ export async function testNat(
 export function probeNat(
   server: ServerAddress,
   onMeasured?: (relays: readonly MeasuredRelay[]) => void,
+  onTold?: (told: ToldByServer) => void,
 ): { result: Promise<NatType>; stop(): void } {
   const abort = new AbortController();
   const result = resolveServer(server, abort.signal)
     .then((address) =>
-      testNat(address, `${server.host}:${server.port}`, abort.signal, routeTo(server, 'id'), (relays) => {
-        void measureRelays(relays, address.host, abort.signal).then(onMeasured);
+      testNat(address, `${server.host}:${server.port}`, abort.signal, routeTo(server, 'id'), (told) => {
+        onTold?.(told);
+        void measureRelays(told.relays, address.host, abort.signal).then(onMeasured);
       }),
     )
     .catch((): NatType => 'unknown');
@@ -58,16 +68,16 @@ async function observedPort(
   localPort: number,
   signal: AbortSignal,
   route?: ServerRoute,
-): Promise<{ port: number; localPort: number; relays: readonly string[] }> {
+): Promise<ToldByServer & { port: number; localPort: number }> {
   const connection = await RendezvousConnection.open({ address, serverName, localPort, webSocket: false, signal, route });
   try {
     connection.send({ testNatRequest: { serial: 3, wantRelays: true } });
     const answer = await connection.receive(ANSWER_TIMEOUT_MS, signal);
-    const { port = 0, relays } = answer?.testNatResponse ?? {};
-    return { port: port ?? 0, localPort: connection.local.port, relays: relays ?? [] };
+    const { port = 0, relays, relayUdp } = answer?.testNatResponse ?? {};
+    return { port: port ?? 0, localPort: connection.local.port, relays: relays ?? [], relayUdp: relayUdp === true };
   } catch (error) {
     if (signal.aborted) throw error;
-    return { port: 0, localPort: connection.local.port, relays: [] };
+    return { port: 0, localPort: connection.local.port, relays: [], relayUdp: false };
   } finally {
     connection.destroy();
   }

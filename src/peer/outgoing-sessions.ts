@@ -33,6 +33,8 @@ export interface KnownNetwork {
   /** A test that is under way. */
   readonly natProbe: Promise<NatType> | null;
   readonly relays: readonly MeasuredRelay[];
+  /** Our server's own relay takes datagrams, too. */
+  readonly relayUdp: boolean;
 }
 
 export interface OutgoingSessionsOptions {
@@ -143,6 +145,7 @@ export class OutgoingSessions {
       nat: this.#o.registeredNat() ?? (foreign ? 'unknown' : nat),
       ...(natProbe && !foreign ? { natProbe } : {}),
       relays: () => (foreign ? [] : this.#o.network().relays),
+      relayUdp: !foreign && this.#o.network().relayUdp,
       path: target.kind === 'id' && target.forceRelay ? 'relay' : (options.path ?? 'auto'),
       connType: options.kind === 'port-forward' ? hbb.ConnType.PORT_FORWARD : hbb.ConnType.DEFAULT_CONN,
       allowPlaintext: this.#mayBePlain(name, options),

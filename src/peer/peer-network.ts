@@ -69,6 +69,7 @@ export class PeerNetwork {
         identity: () => this.#o.identity.current,
         nat: () => mediator.nat,
         serverAddress: () => mediator.address,
+        hasUdp: () => mediator.hasUdp,
         allowPlaintext: false,
         gate: this.#o.gate,
         onKeyDoubted: () => mediator.unconfirmKey(),

@@ -47,6 +47,7 @@ interface Probe {
   readonly stop: () => void;
   nat: NatType;
   relays: readonly MeasuredRelay[];
+  relayUdp: boolean;
 }
 
 export class Peer extends Emitter<PeerEvents> {
@@ -126,6 +127,7 @@ export class Peer extends Emitter<PeerEvents> {
         nat: probe?.nat ?? 'unknown',
         natProbe: probe?.result ?? null,
         relays: this.#network.mediator?.relays ?? probe?.relays ?? [],
+        relayUdp: this.#network.mediator?.relayUdp ?? probe?.relayUdp ?? false,
       }),
       onNewerKey: () => void this.#network.followServerKey(null),
     });
@@ -308,10 +310,16 @@ export class Peer extends Emitter<PeerEvents> {
 }
 
 function startProbe(server: ServerAddress): Probe {
-  const probe: { nat: NatType; relays: readonly MeasuredRelay[] } = { nat: 'unknown', relays: [] };
-  const { result, stop } = probeNat(server, (relays) => {
-    probe.relays = relays;
-  });
+  const probe: { nat: NatType; relays: readonly MeasuredRelay[]; relayUdp: boolean } = { nat: 'unknown', relays: [], relayUdp: false };
+  const { result, stop } = probeNat(
+    server,
+    (relays) => {
+      probe.relays = relays;
+    },
+    ({ relayUdp }) => {
+      probe.relayUdp = relayUdp;
+    },
+  );
   void result.then((nat) => {
     probe.nat = nat;
   });

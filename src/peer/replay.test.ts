@@ -209,6 +209,7 @@ function acceptorFor(recording: Recording, stage: Stage): Acceptor {
     identity: () => ({ id: ID, uuid: new Uint8Array(1), publicKey: host.publicKey, secretKey: host.secretKey, salt: 's' }),
     nat: () => 'asymmetric',
     serverAddress: () => ({ host: HOST, port: stage.port }),
+    hasUdp: () => false,
     allowPlaintext: false,
     gate: new AdmissionGate(),
     onLink: ({ link }) => link.destroy(),

@@ -36,4 +36,6 @@ export interface UdpPath {
   /** At another address of the server, the same port. */
   readonly elsewhere?: UdpPath | undefined;
   send(payload: Uint8Array, to: HostPort): void;
+  /** Bytes that the system has not taken yet. */
+  queuedBytes?(): number;
 }

@@ -223,6 +223,7 @@ class Parts {
       pickRelay: (latency) => relays.pick(latency),
       relayNames: () => relays.names,
       relayPort: wanted.relay,
+      relayUdp: wanted.relay > 0 || wanted.single > 0,
       port: wanted.rendezvous,
       natTestPort: wanted.natTest,
       dialBack: new DialBack({ limits, clock, secondAddress: this.#options.secondAddress ?? null }),
@@ -249,10 +250,11 @@ class Parts {
     onePort = serve.onePort;
     const reusePort = worker?.sharing === 'system';
     const udpPorts = await openUdpPorts({
-      ...{ bind, wanted, limits, clock, rendezvous, reusePort, log },
+      ...{ bind, wanted, limits, clock, rendezvous, relay, reusePort, log },
       receiveBuffer: this.#options.udpReceiveBuffer,
       secondAddress: this.#options.secondAddress,
       serves: isFirst || reusePort,
+      relays: isFirst,
       onOpen: (udp) => this.#closers.add(() => udp.close()),
     });
 

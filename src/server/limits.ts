@@ -148,6 +148,14 @@ export interface ServerLimits {
   readonly introductionMs: number;
   /** Relay tickets that were shown already and could be shown again. */
   readonly maxUsedTickets: number;
+  /** Streams over UDP at the relay: two for each pair that it may carry would be memory for nobody; the rest uses TCP. */
+  readonly maxRelayFlows: number;
+  /** Of them those whose address has proven nothing, in all (the oldest go) and from one address, and ms until they are cut. */
+  readonly maxRelayUnproven: number;
+  readonly maxRelayUnprovenPerAddress: number;
+  readonly relayProofMs: number;
+  /** Openings of such streams in a second: each may cost the check of a signature, and its sender can be forged. */
+  readonly maxRelayOpeningsPerSecond: number;
   /** Bytes that a waiting stream may send ahead; then it is not read any more. */
   readonly relayEarlyBytes: number;
   readonly maxRelayPairs: number;
@@ -337,6 +345,11 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxIntroductions: 50_000,
   introductionMs: 90_000,
   maxUsedTickets: 50_000,
+  maxRelayFlows: 8_192,
+  maxRelayUnproven: 1_024,
+  maxRelayUnprovenPerAddress: 64,
+  relayProofMs: 3_000,
+  maxRelayOpeningsPerSecond: 2_000,
   relayEarlyBytes: 64 * 1024,
   maxRelayPairs: 8_192,
   relayIdleMs: 30_000,

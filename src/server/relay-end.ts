@@ -1,4 +1,4 @@
-/** One end of a relayed session, TCP or WebSocket, as the pair sees it (rendezvous §7.4). */
+/** One end of a relayed session, TCP or WebSocket (over UDP: relay-kcp-end.ts), as the pair sees it (rendezvous §7.4). */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { encodeFrame, FrameDecoder } from '../core/wire/index.ts';
@@ -22,7 +22,7 @@ export interface EndEvents {
 }
 
 export interface RelayEnd {
-  readonly kind: 'tcp' | 'ws';
+  readonly kind: 'tcp' | 'ws' | 'kcp';
   readonly host: string;
   setEvents(events: EndEvents): void;
   /** From here on `onData` and `write` are about message payloads, not raw bytes. TCP only; WebSocket always is. */

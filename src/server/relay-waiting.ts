@@ -32,17 +32,24 @@ export interface RelayWaitingOptions {
   readonly onPair: (first: Waiter, second: Waiter) => void;
 }
 
-interface Entry extends Waiter {
+/** Where a stream wants to be, and what it shows or says of itself. */
+export interface Place {
   readonly uuid: string;
+  /** As its ticket says; 0: it has none. */
   readonly side: TicketSide;
+  /** As it says itself where it has none: what keeps it from being joined with another of the same side, and nothing else. */
+  readonly claims: TicketSide;
+}
+
+interface Entry extends Waiter, Place {
   /** Its uuid has been introduced. */
   admitted: boolean;
   readonly held: Uint8Array[];
   cancelTimer: () => void;
 }
 
-/** Streams under one uuid: both sides, one of them twice, and a stranger. */
-const MAX_PER_UUID = 4;
+/** Streams under one uuid: both sides by UDP, TCP and WebSocket at once. */
+const MAX_PER_UUID = 6;
 /** Every uuid is good. */
 const OPEN: Introduction = { hosts: [], agreed: true, expiresAt: Number.POSITIVE_INFINITY };
 
@@ -95,8 +102,8 @@ export class RelayWaiting {
     for (const { entries } of [this.#admitted, this.#held]) for (const { end } of [...entries]) end.destroy();
   }
 
-  /** Takes over a stream that has named `uuid`; `early` came behind its first frame. */
-  arrive(uuid: string, end: RelayEnd, early: Uint8Array | null, side: TicketSide): void {
+  /** Takes over a stream that has named its place; `early` came behind its first frame. */
+  arrive({ uuid, side, claims }: Place, end: RelayEnd, early: Uint8Array | null): void {
     const { limits, clock } = this.#o;
     const there = this.#byUuid.get(uuid) ?? [];
     const admitted = this.#introduction(uuid) !== null;
@@ -108,6 +115,7 @@ export class RelayWaiting {
       uuid,
       end,
       side,
+      claims,
       admitted,
       since: clock.now(),
       held: [],
@@ -224,23 +232,31 @@ export class RelayWaiting {
   }
 }
 
+interface Fitting {
+  readonly first: Entry;
+  readonly second: Entry;
+  readonly expected: boolean;
+  readonly since: number;
+}
+
 /**
  * Which two of the waiting streams belong together, in order of arrival, and whether both are surely the two that were
- * introduced: by ticket, or by coming from the two addresses. Null: no two of them fit.
+ * introduced: by ticket, or by coming from the two addresses. Among those UDP goes first: there a loss holds up nothing that
+ * came after it at the relay. Null: no two of them fit.
  */
-function pairOf(
-  there: readonly Entry[],
-  hosts: readonly string[],
-): { first: Entry; second: Entry; expected: boolean; since: number } | null {
-  let fallback: { first: Entry; second: Entry; expected: boolean; since: number } | null = null;
+function pairOf(there: readonly Entry[], hosts: readonly string[]): Fitting | null {
+  let best: Fitting | null = null;
+  let bestRank = -1;
   for (const [i, second] of there.entries())
     for (const first of there.slice(0, i)) {
-      if (first.side !== 0 && first.side === second.side) continue;
-      const pair = { first, second, expected: areExpected(first, second, hosts), since: second.since };
-      if (pair.expected) return pair;
-      fallback ??= pair;
+      if (first.claims !== 0 && first.claims === second.claims) continue;
+      const expected = areExpected(first, second, hosts);
+      const rank = (expected ? 4 : 0) + [first, second].filter(({ end }) => end.kind === 'kcp').length;
+      if (rank <= bestRank) continue;
+      best = { first, second, expected, since: second.since };
+      bestRank = rank;
     }
-  return fallback;
+  return best;
 }
 
 function areExpected(a: Entry, b: Entry, hosts: readonly string[]): boolean {

@@ -6,7 +6,8 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import type { Clock } from '../core/clock.ts';
-import { decodeRendezvous, FrameDecoder, type hbb } from '../core/wire/index.ts';
+import { decodeRendezvous, FrameDecoder, type hbb, type HostPort } from '../core/wire/index.ts';
+import type { UdpPath } from './client.ts';
 import type { Counters } from './counters.ts';
 import type { Introductions } from './introductions.ts';
 import type { ServerLimits } from './limits.ts';
@@ -14,11 +15,12 @@ import type { Detail } from './observe/reasons.ts';
 import type { RelaySession } from './observe/view.ts';
 import { ReadBuffers } from './read-buffers.ts';
 import { type RelayEnd, TcpEnd, WsEnd } from './relay-end.ts';
+import { RelayFlows } from './relay-flows.ts';
 import { RelayPair } from './relay-pair.ts';
 import type { PairUsage, RelayPolicy } from './relay-policy.ts';
 import { listenToServer } from './relay-told.ts';
-import { RelayWaiting, type Waiter } from './relay-waiting.ts';
-import { openTicket, type TicketSide, UsedTickets } from './tickets.ts';
+import { type Place, RelayWaiting, type Waiter } from './relay-waiting.ts';
+import { CONTROLLED, CONTROLLER, openTicket, UsedTickets } from './tickets.ts';
 
 export interface RelayOptions {
   readonly limits: ServerLimits;
@@ -41,9 +43,16 @@ const MAX_FIRST_FRAME = 16 * 1024;
 /** How often idle pairs are looked for, ms (rendezvous §7.5). */
 export const RELAY_SWEEP_MS = 3_000;
 
+/** What a connection says of itself at first. */
+interface Named extends Place {
+  /** Its ticket names the address that it comes from. */
+  readonly atTicketsAddress: boolean;
+}
+
 export class Relay {
   readonly #o: RelayOptions;
   readonly #waiting: RelayWaiting;
+  readonly #flows: RelayFlows<Named>;
   readonly #used: UsedTickets;
   readonly #pairs = new Set<RelayPair>();
   #cancelSweep: (() => void) | undefined;
@@ -55,6 +64,12 @@ export class Relay {
     this.#buffers = new ReadBuffers(options.limits.relayReadBytes, options.limits.maxRelayReadBuffers);
     this.#used = new UsedTickets(options.limits, options.clock);
     this.#waiting = new RelayWaiting({ ...options, onPair: (first, second) => this.#pair(first, second) });
+    this.#flows = new RelayFlows<Named>({
+      ...options,
+      refuses: (host) => options.policy.refuses(host),
+      admit: (request, from) => this.#admit(request, from),
+      arrive: (named, end) => this.#waiting.arrive(named, end, null),
+    });
     const sweep = (): void => {
       this.#cancelSweep = options.clock.setTimer(RELAY_SWEEP_MS, sweep);
       const oldest = options.clock.now() - options.limits.relayIdleMs;
@@ -152,7 +167,7 @@ export class Relay {
       settle();
       if (named === 'server') return this.#listenToServer(socket, decoder.takeRest(), host);
       const end = new TcpEnd(socket, host, limits.maxRelayMessageBytes, this.#buffers);
-      this.#waiting.arrive(named.uuid, end, decoder.takeRest(), named.side);
+      this.#waiting.arrive(named, end, decoder.takeRest());
     };
     socket.on('data', onData).on('end', cut).on('error', cut).on('close', stop);
   }
@@ -176,13 +191,19 @@ export class Relay {
       ws.on('error', cut);
       if (!named || named === 'server') return void ws.close(1000);
       settle();
-      this.#waiting.arrive(named.uuid, new WsEnd(ws, host, limits.relayBufferBytes), null, named.side);
+      this.#waiting.arrive(named, new WsEnd(ws, host, limits.relayBufferBytes), null);
     };
     ws.on('message', onMessage).on('error', cut).on('close', stop);
   }
 
+  /** A datagram at a port of the relay. */
+  onDatagram(bytes: Uint8Array, from: HostPort, path: UdpPath): void {
+    this.#flows.onDatagram(bytes, from, path);
+  }
+
   close(): void {
     this.#cancelSweep?.();
+    this.#flows.close();
     this.#waiting.close();
     for (const pair of [...this.#pairs]) pair.destroy();
   }
@@ -194,18 +215,26 @@ export class Relay {
   }
 
   /** What an acceptable first frame names, else null. Refusals are silent on the wire (rendezvous §7.2). */
-  #read(frame: Uint8Array, from: Detail): { uuid: string; side: TicketSide } | 'server' | null {
-    const { counters, accepts, limits } = this.#o;
+  #read(frame: Uint8Array, from: Detail): Named | 'server' | null {
     try {
       const message = decodeRendezvous(frame);
       if (message.union === 'relayIntroduction' && this.#hear(message.relayIntroduction ?? {}, from)) return 'server';
-      const request = message.union === 'requestRelay' ? message.requestRelay : null;
-      const uuid = request?.uuid ?? '';
-      if (uuid === '' || uuid.length > limits.maxRelayUuidLength) counters.count('relay-not-a-request', from);
-      else if (!accepts(request?.licenceKey ?? '')) counters.count('relay-wrong-key', from);
-      else return this.#withTicket(uuid, request?.relayTicket, from);
+      return this.#admit(message.union === 'requestRelay' ? message.requestRelay : null, from);
     } catch {
-      counters.count('relay-not-a-message', from);
+      this.#o.counters.count('relay-not-a-message', from);
+    }
+    return null;
+  }
+
+  #admit(request: hbb.IRequestRelay | null | undefined, from: Detail): Named | null {
+    const { counters, accepts, limits } = this.#o;
+    const uuid = request?.uuid ?? '';
+    if (uuid === '' || uuid.length > limits.maxRelayUuidLength) counters.count('relay-not-a-request', from);
+    else if (!accepts(request?.licenceKey ?? '')) counters.count('relay-wrong-key', from);
+    else {
+      const shown = this.#withTicket(uuid, request?.relayTicket, from);
+      const claims = request?.relaySide;
+      return shown && { ...shown, claims: shown.side || (claims === CONTROLLER || claims === CONTROLLED ? claims : 0) };
     }
     return null;
   }
@@ -220,7 +249,7 @@ export class Relay {
         counters.count(ticket === 'expired' ? 'relay-ticket-expired' : 'relay-ticket-forged', from);
         return false;
       }
-      if (this.#used.use(ticket)) introductions.note(ticket.uuid, ticket.hosts, { told: true });
+      if (this.#used.use(ticket, '') === 'first') introductions.note(ticket.uuid, ticket.hosts, { told: true });
     }
     return true;
   }
@@ -230,25 +259,25 @@ export class Relay {
   }
 
   /** A good ticket introduces its uuid and says whose it is. One that is not good refuses, unless we know the uuid anyway. */
-  #withTicket(
-    uuid: string,
-    sealed: Uint8Array | null | undefined,
-    from: Detail,
-  ): { uuid: string; side: TicketSide } | null {
+  #withTicket(uuid: string, sealed: Uint8Array | null | undefined, from: Detail): Omit<Named, 'claims'> | null {
     const { counters, introductions, ticketKeys, unixMs = Date.now } = this.#o;
-    if (!sealed?.length || !introductions) return { uuid, side: 0 };
+    const bare = { uuid, side: 0, atTicketsAddress: false } as const;
+    if (!sealed?.length || !introductions) return bare;
     const ticket = openTicket(sealed, ticketKeys(), unixMs());
     if (typeof ticket === 'object' && ticket.uuid === uuid && ticket.side !== 0) {
-      if (this.#used.use(ticket)) {
+      const host = from.from ?? '';
+      const use = this.#used.use(ticket, host);
+      // By another way at the same time; once the two have met the uuid is not introduced any more.
+      if (use === 'first' || (use === 'again' && introductions.get(uuid))) {
         if (!introductions.get(uuid)) introductions.note(uuid, ticket.hosts, { told: true });
-        return { uuid, side: ticket.side };
+        return { uuid, side: ticket.side, atTicketsAddress: ticket.hosts.includes(host) };
       }
       counters.count('relay-ticket-replayed', from);
       return null;
     }
     counters.count(ticket === 'expired' ? 'relay-ticket-expired' : 'relay-ticket-forged', from);
     // The clock of a relay may be wrong, and the server have told it all the same.
-    return introductions.get(uuid) ? { uuid, side: 0 } : null;
+    return introductions.get(uuid) ? bare : null;
   }
 
   #pair(first: Waiter, second: Waiter): void {

@@ -14,6 +14,7 @@ import { Queries } from './rendezvous/queries.ts';
 import { Registrations } from './rendezvous/registrations.ts';
 import { Requests } from './rendezvous/requests.ts';
 import { ServerList } from './rendezvous/server-list.ts';
+import { SignedKeys } from './signed-keys.ts';
 
 export type { RendezvousOptions } from './rendezvous/options.ts';
 
@@ -34,8 +35,9 @@ export class Rendezvous {
     this.#outbox = new Outbox(options);
     const list = new ServerList(options.serial, options.rendezvousServers);
     this.#registrations = new Registrations(options, this.#outbox, list);
-    this.#requests = new Requests(options, this.#asks, this.#outbox);
-    this.#answers = new Answers(options, this.#asks, this.#outbox);
+    const signed = new SignedKeys(options.limits.maxSignedKeys);
+    this.#requests = new Requests(options, this.#asks, this.#outbox, signed);
+    this.#answers = new Answers(options, this.#asks, this.#outbox, signed);
     this.#queries = new Queries(options, this.#outbox, list);
   }
 

@@ -72,10 +72,12 @@ it('is remembered for as long as it could be shown again, within bounds', () => 
   const clock = new VirtualClock();
   const used = new UsedTickets({ ...DEFAULT_LIMITS, maxUsedTickets: 3 }, clock);
   const ticket = (uuid: string, side: 0 | 1 | 2 = CONTROLLER) => ({ uuid, side, expires: 0, hosts: [] });
-  expect([used.use(ticket('a')), used.use(ticket('a')), used.use(ticket('a', CONTROLLED))]).toEqual([true, false, true]);
-  expect([used.use(ticket('b')), used.use(ticket('c'))]).toEqual([true, false]);
+  const use = (uuid: string, side?: 0 | 1 | 2, by = 'x'): string => used.use(ticket(uuid, side), by);
+  expect([use('a'), use('a', CONTROLLER, 'y'), use('a', CONTROLLED)]).toEqual(['first', 'refused', 'first']);
+  expect(use('a')).toBe('again');
+  expect([use('b'), use('c')]).toEqual(['first', 'refused']);
   clock.advance((TICKET_LIFETIME_S + 119) * 1000);
-  expect(used.use(ticket('a'))).toBe(false);
+  expect(use('a', CONTROLLER, 'y')).toBe('refused');
   clock.advance(1000);
-  expect([used.use(ticket('c')), used.size]).toEqual([true, 1]);
+  expect([use('c'), used.size]).toEqual(['first', 1]);
 });

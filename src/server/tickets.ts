@@ -67,7 +67,7 @@ export function openTicket(sealed: Uint8Array, publicKeys: readonly Uint8Array[]
 
 /** Which tickets were shown already. */
 export class UsedTickets {
-  readonly #until = new Map<string, number>();
+  readonly #shown = new Map<string, { readonly until: number; readonly by: string }>();
   readonly #limits: ServerLimits;
   readonly #clock: Clock;
 
@@ -77,27 +77,31 @@ export class UsedTickets {
   }
 
   get size(): number {
-    return this.#until.size;
+    return this.#shown.size;
   }
 
-  /** True the first time. When full, a new ticket is refused rather than an old one forgotten: that would be a replay. */
-  use(ticket: Ticket): boolean {
+  /**
+   * `again`: the same address has shown it before, as one does who comes by several ways at once. When full, a new ticket is
+   * refused rather than an old one forgotten: that would be a replay.
+   */
+  use(ticket: Ticket, by: string): 'first' | 'again' | 'refused' {
     const key = `${ticket.side}${ticket.uuid}`;
-    if (this.#until.has(key)) return false;
-    if (this.#until.size >= this.#limits.maxUsedTickets) {
+    const known = this.#shown.get(key);
+    if (known) return known.by === by ? 'again' : 'refused';
+    if (this.#shown.size >= this.#limits.maxUsedTickets) {
       this.expire();
-      if (this.#until.size >= this.#limits.maxUsedTickets) return false;
+      if (this.#shown.size >= this.#limits.maxUsedTickets) return 'refused';
     }
-    this.#until.set(key, this.#clock.now() + (TICKET_LIFETIME_S + 2 * MAX_SKEW_S) * 1000);
-    return true;
+    this.#shown.set(key, { until: this.#clock.now() + (TICKET_LIFETIME_S + 2 * MAX_SKEW_S) * 1000, by });
+    return 'first';
   }
 
   /** All live for the same time, so the oldest are in front. */
   expire(): void {
     const now = this.#clock.now();
-    for (const [key, until] of this.#until) {
+    for (const [key, { until }] of this.#shown) {
       if (until > now) return;
-      this.#until.delete(key);
+      this.#shown.delete(key);
     }
   }
 }

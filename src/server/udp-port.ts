@@ -81,6 +81,10 @@ class BoundPath implements UdpPath {
     this.#socket.send(payload, to.port, host);
   }
 
+  queuedBytes(): number {
+    return this.#socket?.getSendQueueSize() ?? 0;
+  }
+
   /** What the system gave, bytes of datagrams; 0 while closed. */
   get receiveBufferBytes(): number {
     // Linux says twice what was asked for, to account for its own book-keeping.

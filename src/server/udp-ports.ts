@@ -1,10 +1,12 @@
 /** The UDP sockets of one server: the rendezvous, the single port, and the other port that NAT tests are answered from. */
 import type { Clock } from '../core/clock.ts';
+import { isRelayDatagram } from '../core/wire/index.ts';
 import type { ServerLog } from './contract.ts';
 import type { ServerLimits } from './limits.ts';
 import type { ServerPorts } from './ports.ts';
+import type { Relay } from './relay.ts';
 import type { Rendezvous } from './rendezvous.ts';
-import { RECEIVE_BUFFER_BYTES, UdpPort } from './udp-port.ts';
+import { RECEIVE_BUFFER_BYTES, UdpPort, type UdpPortOptions } from './udp-port.ts';
 
 export interface UdpPortsOptions {
   readonly bind: string | undefined;
@@ -14,10 +16,13 @@ export interface UdpPortsOptions {
   /** Bytes asked of the system; 0 or undefined: the default. */
   readonly receiveBuffer: number | undefined;
   readonly rendezvous: Rendezvous;
+  readonly relay: Relay;
   /** Several processes share the ports. */
   readonly reusePort: boolean;
   /** This process serves the rendezvous and the single port. */
   readonly serves: boolean;
+  /** This process serves the relay. */
+  readonly relays: boolean;
   /** Another address of this computer, from which NAT tests are answered as well. */
   readonly secondAddress: string | undefined;
   readonly log: ServerLog | undefined;
@@ -34,11 +39,14 @@ export async function openUdpPorts(options: UdpPortsOptions): Promise<readonly U
   if (options.serves)
     for (const port of new Set([wanted.rendezvous, wanted.single])) {
       if (port <= 0) continue;
-      const udp = await UdpPort.open({ ...common, port, receiveBuffer, onDatagram: rendezvous.onDatagram.bind(rendezvous) });
+      const onDatagram = port === wanted.single && options.relays ? either(rendezvous, options.relay) : rendezvous.onDatagram.bind(rendezvous);
+      const udp = await UdpPort.open({ ...common, port, receiveBuffer, onDatagram });
       onOpen(udp);
       ports.push(udp);
       warnOfSmallBuffer(udp, receiveBuffer || RECEIVE_BUFFER_BYTES, log);
     }
+  if (options.relays && wanted.relay > 0 && wanted.relay !== wanted.single)
+    onOpen(await UdpPort.open({ ...common, port: wanted.relay, receiveBuffer, onDatagram: options.relay.onDatagram.bind(options.relay) }));
   const [main] = ports;
   if (main && wanted.natTest > 0 && wanted.rendezvous > 0) {
     const onDatagram = rendezvous.onNatTestDatagram.bind(rendezvous);
@@ -48,6 +56,11 @@ export async function openUdpPorts(options: UdpPortsOptions): Promise<readonly U
   }
   if (main && options.secondAddress !== undefined) await main.pairAddress(options.secondAddress);
   return ports;
+}
+
+/** For the port where both are. */
+function either(rendezvous: Rendezvous, relay: Relay): UdpPortOptions['onDatagram'] {
+  return (bytes, from, path) => (isRelayDatagram(bytes) ? relay : rendezvous).onDatagram(bytes, from, path);
 }
 
 function warnOfSmallBuffer(udp: UdpPort, wantedBytes: number, log: ServerLog | undefined): void {

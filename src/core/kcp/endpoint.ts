@@ -58,6 +58,8 @@ export interface KcpEndpointOptions {
   readonly nowMs: number;
   /** Connector: the first conv, any random u32; later attempts count up from it. */
   readonly conv?: number;
+  /** The layer below has opened the connection at both ends, as `conv` and these two: there is no SYN. */
+  readonly opened?: { readonly src: number; readonly dst: number };
 }
 
 export class KcpEndpoint {
@@ -85,7 +87,11 @@ export class KcpEndpoint {
     this.#nextConv = (options.conv ?? 0) >>> 0;
     this.#lastHeardAt = options.nowMs;
     this.#pingAt = options.nowMs + PING_INTERVAL_MS;
-    if (this.role === 'connector') this.#open(options.nowMs);
+    const { opened, nowMs } = options;
+    if (opened) {
+      this.#establish(nowMs, { ...opened, conv: this.#nextConv, state: 'syn-sent', sent: 0, sentAt: nowMs });
+      this.#confirm();
+    } else if (this.role === 'connector') this.#open(nowMs);
   }
 
   get state(): KcpState {

@@ -5,3 +5,4 @@ export { KcpEndpoint } from './endpoint.ts';
 export type { KcpCloseReason, KcpEndpointOptions, KcpState } from './endpoint.ts';
 export { PUNCH_TIMEOUT_MS, Punch } from './punch.ts';
 export type { PunchState } from './punch.ts';
+export { isReset, resetPacket } from './packet.ts';

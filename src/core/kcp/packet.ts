@@ -30,6 +30,18 @@ export function putHeader(
   out[at + 13] = 0;
 }
 
+/** Ends a connection that its receiver believes to have with us; no packet is shorter. */
+export function resetPacket(conv: number, { src, dst }: { readonly src: number; readonly dst: number }): Uint8Array {
+  const out = new Uint8Array(ENDPOINT_HEADER);
+  putHeader(out, 0, conv, src, dst, FLAG_RST);
+  return out;
+}
+
+/** Whether a packet ends its connection: never answered. */
+export function isReset(packet: Uint8Array): boolean {
+  return ((packet[12] ?? 0) & FLAG_RST) !== 0;
+}
+
 /** Packets without payload, in the order in which they are to leave. */
 export class ControlQueue {
   /** Flags and triple each, in a ring. */

@@ -3,4 +3,5 @@ export * from './frame.ts';
 export * from './int64.ts';
 export * from './proto.ts';
 export * from './online-request.ts';
+export * from './relay-datagram.ts';
 export * from './rewrite.ts';

@@ -129,7 +129,7 @@ export class TestCluster {
     const cluster = new Cluster({ directory, rows: store, peers, limits, clock, counters, introductions, describe, onSettings });
     const rendezvous = new Rendezvous({
       ...{ peers, limits, clock, counters, cluster, introductions, keys: KEY_RING },
-      ...{ pickRelay: () => '', relayPort: 21117, port: 21116, natTestPort: 21115, dialBack: null, singlePort: 0, publicHost: '', alwaysRelay: false, isLan: () => false, localIp: '' },
+      ...{ pickRelay: () => '', relayPort: 21117, relayUdp: false, port: 21116, natTestPort: 21115, dialBack: null, singlePort: 0, publicHost: '', alwaysRelay: false, isLan: () => false, localIp: '' },
       ...{ serial: 0, rendezvousServers: [] },
     });
     await cluster.start(rendezvous);

@@ -84,6 +84,8 @@ export const REASONS = {
   'relay-ticket-forged': { kind: 'refused', text: 'the relay was shown a ticket that this server did not sign' },
   'relay-ticket-expired': { kind: 'refused', text: 'the relay was shown a ticket that is too old' },
   'relay-ticket-replayed': { kind: 'refused', text: 'the relay was shown a ticket for the second time' },
+  'relay-too-many-openings': { kind: 'refused', text: 'too many ask for the relay by datagrams, or hold a place without having proven their address' },
+  'relay-unproven': { kind: 'refused', text: 'an address that asked for the relay by datagrams never showed that it is its own' },
   'relay-stranger': { kind: 'done', text: 'the relay joined an end that came from another address than the server saw' },
   // Connections
   'connection-full': { kind: 'refused', text: 'the server holds as many connections as it may' },
@@ -146,7 +148,7 @@ export interface Detail {
   readonly id?: string | undefined;
   /** Address that asked. */
   readonly from?: string | undefined;
-  readonly via?: 'udp' | 'tcp' | 'ws' | undefined;
+  readonly via?: 'udp' | 'tcp' | 'ws' | 'kcp' | undefined;
   /** Why this way and not another, where there was a choice. */
   readonly why?: string | undefined;
   /** How long it took, ms. */

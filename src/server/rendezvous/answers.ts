@@ -3,7 +3,7 @@ import { encodeRendezvous, type HostPort, hbb, mangleAddress } from '../../core/
 import type { Ask, Asks, Match } from '../asks.ts';
 import type { Client } from '../client.ts';
 import { introducedReason } from '../observe/wire-reasons.ts';
-import { SignedKeys } from '../signed-keys.ts';
+import type { SignedKeys } from '../signed-keys.ts';
 import { CONTROLLED, CONTROLLER, sealTicket, type TicketSide } from '../tickets.ts';
 import { given, NO_BYTES, validPort } from './fields.ts';
 import { newerKey } from './key-hints.ts';
@@ -18,11 +18,11 @@ export class Answers {
   readonly #outbox: Outbox;
   readonly #signed: SignedKeys;
 
-  constructor(options: RendezvousOptions, asks: Asks, outbox: Outbox) {
+  constructor(options: RendezvousOptions, asks: Asks, outbox: Outbox, signed: SignedKeys) {
     this.#o = options;
     this.#asks = asks;
     this.#outbox = outbox;
-    this.#signed = new SignedKeys(options.limits.maxSignedKeys);
+    this.#signed = signed;
   }
 
   onPunchHoleSent(client: Client, message: hbb.IPunchHoleSent | null | undefined): boolean {

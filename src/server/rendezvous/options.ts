@@ -31,6 +31,8 @@ export interface RendezvousOptions {
   readonly relayNames?: () => readonly string[];
   /** Port of the built-in relay; 0: off. */
   readonly relayPort: number;
+  /** The built-in relay takes datagrams, too, at the same port numbers. */
+  readonly relayUdp: boolean;
   /** Our own port: a client without other word takes the relay from the port behind it (rendezvous §9.3). */
   readonly port: number;
   /** The port of the second NAT test; 0: there is none. */

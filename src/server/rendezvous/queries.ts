@@ -5,7 +5,7 @@ import type { Client, UdpPath } from '../client.ts';
 import type { DialledBack } from '../dial-back.ts';
 import { isLoopback } from '../peer-table.ts';
 import { RecentSources } from '../recent-sources.ts';
-import { NO_BYTES } from './fields.ts';
+import { given, NO_BYTES } from './fields.ts';
 import type { RendezvousOptions } from './options.ts';
 import type { Outbox } from './outbox.ts';
 import { type ServerList, SoftwareNotice } from './server-list.ts';
@@ -96,7 +96,8 @@ export class Queries {
     const cu = this.#list.newerThan(message?.serial);
     const relays = message?.wantRelays ? [...(this.#o.relayNames?.() ?? [])].slice(0, MAX_RELAYS_NAMED) : [];
     const { natTestPort: otherPort } = this.#o;
-    const whole = { ...seenAs(client, message), ...(message?.wantAddress ? { otherPort } : {}), ...(cu ? { cu } : {}), relays };
+    const relayUdp = message?.wantRelays === true && this.#o.relayUdp;
+    const whole = { ...seenAs(client, message), ...(message?.wantAddress ? { otherPort } : {}), ...(cu ? { cu } : {}), relays, ...given('relayUdp', relayUdp) };
     const answer = (more: hbb.ITestNatResponse = {}): void => {
       client.send(encodeRendezvous({ testNatResponse: { ...whole, ...more } }));
       done();

@@ -4,6 +4,7 @@ import type { Ask, Asks } from '../asks.ts';
 import type { Client } from '../client.ts';
 import { failureReason } from '../observe/wire-reasons.ts';
 import type { Peer } from '../peer-table.ts';
+import type { SignedKeys } from '../signed-keys.ts';
 import { CONTROLLED, sealTicket } from '../tickets.ts';
 import { given, NO_BYTES, validPort } from './fields.ts';
 import { explainKey } from './key-hints.ts';
@@ -18,14 +19,25 @@ const Failure = hbb.PunchHoleResponse.Failure;
 const MAX_MEASURED = 16;
 const MAX_LATENCY_MS = 5_000;
 
+/** The relay that both are told, and whether nothing else is left to them. */
+interface Route {
+  readonly relayServer: string;
+  /** It is our own, not one that was configured. */
+  readonly ownRelay: boolean;
+  readonly relayOnly: boolean;
+  readonly why: string | undefined;
+}
+
 export class Requests {
   readonly #o: RendezvousOptions;
   readonly #asks: Asks;
   readonly #outbox: Outbox;
+  readonly #signed: SignedKeys;
   readonly #localTries: LocalTries;
 
-  constructor(options: RendezvousOptions, asks: Asks, outbox: Outbox) {
+  constructor(options: RendezvousOptions, asks: Asks, outbox: Outbox, signed: SignedKeys) {
     this.#o = options;
+    this.#signed = signed;
     this.#asks = asks;
     this.#outbox = outbox;
     this.#localTries = new LocalTries(options.limits, options.clock);
@@ -69,20 +81,28 @@ export class Requests {
       ...(route.relayOnly ? {} : { ...given('udpPort', udpPort), ...given('upnpPort', validPort(message?.upnpPort)) }),
       ...given('forceRelay', message?.forceRelay === true),
     };
-    const meeting = this.#relayMeeting(ask, peer, message?.relayUuid ?? '');
+    const meeting = this.#relayMeeting(ask, peer, message?.relayUuid ?? '', route);
     this.#outbox.pushFull(peer, { punchHole: { ...punchHole, ...meeting } }, { punchHole }, bytes);
+    if (meeting.relayUuid) this.#tellMeeting(ask, peer, meeting.relayUuid, route.relayServer);
+  }
+
+  /** The controlled side may be at the relay before its answer is here: the controller knows by then whom to expect. */
+  #tellMeeting(ask: Ask, peer: Peer, uuid: string, relayServer: string): void {
+    const pk = this.#signed.of(peer, ask.signer ?? this.#o.keys.current);
+    ask.client.send(encodeRendezvous({ relayMeeting: { uuid, pk, relayServer } }));
   }
 
   /** What the controlled side needs to meet a controller at the relay that waits there already; nothing, if none does. */
-  #relayMeeting(ask: Ask, peer: Peer, uuid: string): hbb.IPunchHole {
+  #relayMeeting(ask: Ask, peer: Peer, uuid: string, route: Route): hbb.IPunchHole {
     if (uuid === '' || uuid.length > this.#o.limits.maxRelayUuidLength) return {};
+    const udp = given('relayUdp', route.ownRelay && this.#o.relayUdp);
     ask.relayUuid = uuid;
     const hosts = [ask.client.remote.host, peer.host];
     // Before the push: both may be at the relay sooner than we are back from it.
     this.#o.introductions.note(uuid, hosts, { agreed: false });
-    if (!ask.wantsTicket) return { relayUuid: uuid };
+    if (!ask.wantsTicket) return { relayUuid: uuid, ...udp };
     const relayTicket = sealTicket({ uuid, side: CONTROLLED, hosts }, this.#o.keys.current.secretKey, Date.now());
-    return { relayUuid: uuid, relayTicket };
+    return { relayUuid: uuid, relayTicket, ...udp };
   }
 
   /** Whether the controlled side is asked for its local address or for a hole. */
@@ -101,13 +121,16 @@ export class Requests {
     client: Client,
     peer: Peer,
     message: hbb.IPunchHoleRequest | null | undefined,
-  ): { relayServer: string; relayOnly: boolean; why: string | undefined } {
+  ): Route {
     const { isLan, alwaysRelay, localIp } = this.#o;
     const lanB = isLan(peer.host);
     const acrossMask = isLan(client.remote.host) !== lanB;
     const relayOnly = alwaysRelay || acrossMask;
+    const own = relayOnly && acrossMask && lanB ? localIp : '';
+    const picked = own || this.#pickRelay(message);
     return {
-      relayServer: relayOnly && acrossMask && lanB && localIp !== '' ? localIp : this.#relayFor(peer, client, message),
+      relayServer: picked || builtInRelay(this.#o, peer, client),
+      ownRelay: own !== '' || picked === '',
       relayOnly,
       why: alwaysRelay ? 'always-relay' : relayOnly ? 'lan-mask' : message?.forceRelay ? 'forced-by-controller' : undefined,
     };
@@ -138,10 +161,10 @@ export class Requests {
     }
   }
 
-  #relayFor(peer: Peer, client: Client, message: hbb.IPunchHoleRequest | null | undefined): string {
+  #pickRelay(message: hbb.IPunchHoleRequest | null | undefined): string {
     const measured = new Map<string, number>();
     for (const { address, ms } of message?.relayLatency?.slice(0, MAX_MEASURED) ?? [])
       if (address && ms && ms <= MAX_LATENCY_MS) measured.set(address, ms);
-    return this.#o.pickRelay((address) => measured.get(address) ?? null) || builtInRelay(this.#o, peer, client);
+    return this.#o.pickRelay((address) => measured.get(address) ?? null);
   }
 }
