@@ -1,10 +1,9 @@
 /** What every NetLink must do, as tests: run it from a `*.test.ts` on each kind of link. */
-import { createHash } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { LiteDeskError } from '../core/errors.ts';
-import type { LinkClose } from '../core/link.ts';
 import type { NetLink } from './net-link.ts';
+import { digest, LinkProbe, pattern, readBytes, turn, turns } from './test-link-probe.ts';
 
 /** Two ends of one fresh connection; `cleanup` frees whatever else was opened for it. */
 export type LinkPair = [NetLink, NetLink, () => void | Promise<void>];
@@ -16,94 +15,6 @@ export interface ComplianceOptions {
   maxInFlight?: number;
   /** False: the link has no way into raw bytes and must say so. */
   raw?: boolean;
-}
-
-/** Collects what one end gets; `until` waits for it without polling. */
-class Probe {
-  readonly frames: Uint8Array[] = [];
-  readonly closes: LinkClose[] = [];
-  drains = 0;
-  onFrame: ((payload: Uint8Array) => void) | undefined;
-  #waiters: { ready: () => boolean; resolve: () => void }[] = [];
-
-  attach(link: NetLink): this {
-    link.setHandlers({
-      onFrame: (payload) => {
-        if (this.closes.length > 0) throw new Error('a frame after the end');
-        this.frames.push(payload);
-        this.onFrame?.(payload);
-        this.#check();
-      },
-      onDrain: () => {
-        this.drains++;
-        this.#check();
-      },
-      onClose: (close) => {
-        this.closes.push(close);
-        this.#check();
-      },
-    });
-    return this;
-  }
-
-  until(ready: () => boolean): Promise<void> {
-    if (ready()) return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push({ ready, resolve }));
-  }
-
-  closed(): Promise<void> {
-    return this.until(() => this.closes.length > 0);
-  }
-
-  #check(): void {
-    const due = this.#waiters.filter((waiter) => waiter.ready());
-    this.#waiters = this.#waiters.filter((waiter) => !due.includes(waiter));
-    for (const waiter of due) waiter.resolve();
-  }
-}
-
-/** `size` bytes that differ from frame to frame and from place to place. */
-function pattern(size: number, seed: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  let state = (seed * 2654435761 + size) >>> 0;
-  for (let i = 0; i < size; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    bytes[i] = state >>> 24;
-  }
-  return bytes;
-}
-
-function digest(bytes: Uint8Array): string {
-  return `${bytes.length}:${createHash('sha1').update(bytes).digest('hex')}`;
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-async function turns(count: number): Promise<void> {
-  for (let i = 0; i < count; i++) await turn();
-}
-
-/** Reads `count` bytes of a raw stream. */
-function readBytes(stream: Duplex, count: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const onData = (chunk: Buffer): void => {
-      chunks.push(chunk);
-      size += chunk.length;
-      if (size < count) return;
-      stream.off('data', onData);
-      stream.off('close', onClose);
-      stream.pause();
-      resolve(Buffer.concat(chunks));
-    };
-    const onClose = (): void => reject(new Error(`the raw stream closed after ${size} of ${count} bytes`));
-    stream.on('data', onData);
-    stream.on('close', onClose);
-    stream.resume();
-  });
 }
 
 /** The sizes around every step of the frame header and of the usual buffers. */
@@ -141,7 +52,7 @@ export function linkCompliance(
   describe(`link compliance: ${name}`, () => {
     test('carries frames of every size, whole and in order, both ways at once', async () => {
       await withPair(async (a, b) => {
-        const [atA, atB] = [new Probe().attach(a), new Probe().attach(b)];
+        const [atA, atB] = [new LinkProbe().attach(a), new LinkProbe().attach(b)];
         const sizes = [...SIZES, 1024 * 1024, ...Array.from({ length: 200 }, (_, i) => (i * 349) % 3000)];
         for (const [i, size] of sizes.entries()) {
           a.send(pattern(size, i));
@@ -157,11 +68,11 @@ export function linkCompliance(
     });
 
     bothWays('keeps frames and the end for handlers that come late', async (a, b) => {
-      const atA = new Probe().attach(a);
+      const atA = new LinkProbe().attach(a);
       for (let i = 0; i < 50; i++) a.send(pattern(i * 7, i));
       a.close();
       await turns(20);
-      const atB = new Probe().attach(b);
+      const atB = new LinkProbe().attach(b);
       await atB.closed();
       expect(atB.frames.map(digest)).toEqual(Array.from({ length: 50 }, (_, i) => digest(pattern(i * 7, i))));
       expect(atB.closes.map((close) => close.by)).toEqual(['remote']);
@@ -170,7 +81,7 @@ export function linkCompliance(
     });
 
     bothWays('delivers nothing while paused, from the very next frame on', async (a, b) => {
-      const atB = new Probe();
+      const atB = new LinkProbe();
       atB.onFrame = () => b.pause();
       atB.attach(b);
       for (let i = 0; i < 5; i++) a.send(Uint8Array.of(i, i));
@@ -184,7 +95,7 @@ export function linkCompliance(
     });
 
     bothWays('takes no frame beyond the limit, which may be raised between two frames', async (a, b) => {
-      const [atA, atB] = [new Probe().attach(a), new Probe()];
+      const [atA, atB] = [new LinkProbe().attach(a), new LinkProbe()];
       b.setMaxPayload(1000);
       atB.onFrame = () => b.setMaxPayload(atB.frames.length === 1 ? 3000 : 1000);
       atB.attach(b);
@@ -200,8 +111,8 @@ export function linkCompliance(
     });
 
     bothWays('hands over to new handlers between two frames', async (a, b) => {
-      const second = new Probe();
-      const first = new Probe();
+      const second = new LinkProbe();
+      const first = new LinkProbe();
       first.onFrame = () => second.attach(b);
       first.attach(b);
       for (let i = 0; i < 10; i++) a.send(Uint8Array.of(i, i));
@@ -211,8 +122,8 @@ export function linkCompliance(
     });
 
     bothWays('stops a sender whose peer does not read, and lets it go on later', async (a, b) => {
-      const atA = new Probe().attach(a);
-      const atB = new Probe().attach(b);
+      const atA = new LinkProbe().attach(a);
+      const atB = new LinkProbe().attach(b);
       b.pause();
       const frame = pattern(64 * 1024, 1);
       let sent = 0;
@@ -243,7 +154,7 @@ export function linkCompliance(
     });
 
     bothWays('an orderly close loses nothing and is told once to each side', async (a, b) => {
-      const [atA, atB] = [new Probe().attach(a), new Probe().attach(b)];
+      const [atA, atB] = [new LinkProbe().attach(a), new LinkProbe().attach(b)];
       const count = 40;
       for (let i = 0; i < count; i++) a.send(pattern(10_000, i));
       a.close();
@@ -261,10 +172,10 @@ export function linkCompliance(
     });
 
     bothWays('a close from within onFrame delivers no further frame', async (a, b) => {
-      const atB = new Probe();
+      const atB = new LinkProbe();
       atB.onFrame = () => b.close();
       atB.attach(b);
-      const atA = new Probe().attach(a);
+      const atA = new LinkProbe().attach(a);
       for (let i = 0; i < 10; i++) a.send(Uint8Array.of(i, i));
       await atB.closed();
       expect(atB.frames.length).toBe(1);
@@ -274,7 +185,7 @@ export function linkCompliance(
     });
 
     bothWays('both sides closing at once end in order', async (a, b) => {
-      const [atA, atB] = [new Probe().attach(a), new Probe().attach(b)];
+      const [atA, atB] = [new LinkProbe().attach(a), new LinkProbe().attach(b)];
       a.close();
       b.close();
       await atA.closed();
@@ -283,7 +194,7 @@ export function linkCompliance(
     });
 
     bothWays('destroy ends at once, with its error here and without a hang there', async (a, b) => {
-      const [atA, atB] = [new Probe().attach(a), new Probe().attach(b)];
+      const [atA, atB] = [new LinkProbe().attach(a), new LinkProbe().attach(b)];
       const error = new Error('enough');
       a.destroy(error);
       expect(a.closed).toBe(true);
@@ -299,7 +210,7 @@ export function linkCompliance(
     });
 
     bothWays('a peer that vanishes while data is under way ends the link once', async (a, b) => {
-      const [atA, atB] = [new Probe().attach(a), new Probe().attach(b)];
+      const [atA, atB] = [new LinkProbe().attach(a), new LinkProbe().attach(b)];
       b.pause();
       for (let i = 0; i < 20; i++) a.send(pattern(60_000, i));
       await turns(3);
@@ -313,7 +224,7 @@ export function linkCompliance(
     });
 
     bothWays('a handler that throws breaks its link only', async (a, b) => {
-      const atB = new Probe();
+      const atB = new LinkProbe();
       atB.onFrame = () => {
         throw new Error('handler bug');
       };
@@ -325,7 +236,7 @@ export function linkCompliance(
 
     if (options.raw === false) {
       bothWays('refuses to turn raw and goes on', async (a, b) => {
-        const atB = new Probe().attach(b);
+        const atB = new LinkProbe().attach(b);
         expect(() => a.takeRaw()).toThrow(LiteDeskError);
         a.send(Uint8Array.of(1, 2));
         await atB.until(() => atB.frames.length === 1);
@@ -334,8 +245,8 @@ export function linkCompliance(
     }
 
     bothWays('turns raw behind a frame and loses no byte', async (a, b) => {
-      const atA = new Probe().attach(a);
-      const atB = new Probe();
+      const atA = new LinkProbe().attach(a);
+      const atB = new LinkProbe();
       const switched = new Promise<Duplex>((resolve) => {
         atB.onFrame = (payload) => {
           // Later than onFrame, but paused meanwhile.
@@ -369,7 +280,7 @@ export function linkCompliance(
     });
 
     bothWays('turns raw from within onFrame, read at once', async (a, b) => {
-      const atB = new Probe();
+      const atB = new LinkProbe();
       const out = Buffer.from(pattern(100_000, 7));
       const read = new Promise<Buffer>((resolve, reject) => {
         atB.onFrame = () => readBytes(b.takeRaw(), out.length).then(resolve, reject);
@@ -385,7 +296,7 @@ export function linkCompliance(
     });
 
     bothWays('a raw stream gives all its bytes before its end', async (a, b) => {
-      new Probe().attach(b);
+      new LinkProbe().attach(b);
       const rawA = a.takeRaw();
       const rawB = b.takeRaw();
       for (const raw of [rawA, rawB]) raw.on('error', () => {});

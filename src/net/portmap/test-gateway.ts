@@ -3,8 +3,10 @@
  * can be told to forget, to refuse and to lie.
  */
 import type { VirtualClock } from '../../core/clock.ts';
+import { seededRandom } from '../../core/testing/seeds.ts';
 import type { HostPort } from '../../core/wire/address.ts';
 import { PCP_PORT, PCP_RESULTS, type PcpResult } from './pcp.ts';
+import { PortMapper, type PortMapperOptions } from './port-mapper.ts';
 import type { Gateway, HttpAnswer, HttpRequest, MappedProtocol, MapperNetwork, MappingVia, UdpDoor } from './types.ts';
 import { findAll, readXml, type XmlElement } from './xml.ts';
 
@@ -274,4 +276,18 @@ export function errorOf(work: Promise<unknown>): Promise<{ code: string; message
     () => Promise.reject(new Error('it worked')),
     (error: { code: string; message: string }) => error,
   );
+}
+
+/** A mapper in front of that gateway, on the clock of the test; nothing is kept in a file unless `stateFile` says so. */
+export function makeMapper(clock: VirtualClock, network: TestGateway, options: Partial<PortMapperOptions> = {}): PortMapper {
+  const random = seededRandom(7);
+  return new PortMapper({
+    stateFile: null,
+    clock,
+    network,
+    random: (count) => random.bytes(count),
+    wallMs: () => clock.now(),
+    isAlive: () => false,
+    ...options,
+  });
 }
