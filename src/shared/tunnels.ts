@@ -13,6 +13,11 @@ const MAX_HOST = 253;
 /** Longest name that people give; it is shown on one line. */
 const MAX_LABEL = 80;
 const MAX_SECRET = 128;
+/** Programs behind a published service beside the first (core/publish/limits.ts). */
+const MAX_MORE_PROGRAMS = 31;
+/** Networks of an allow-list (ditto). */
+const MAX_ALLOW = 64;
+const MAX_HEALTH_PATH = 300;
 
 /** A name, an IPv4 address, or an IPv6 address without brackets. */
 const HOST = /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?|[0-9a-f:.]*:[0-9a-f:.]*(?:%[a-z0-9]+)?)$/i;
@@ -29,6 +34,12 @@ export function isHost(text: string): boolean {
   if (!HOST.test(text)) return false;
   if (/^[\d.]+$/.test(text)) return IPV4.test(text);
   return !text.includes(':') || isIPv6(text);
+}
+
+/** True for an address or a network such as `203.0.113.0/24`; no names. */
+export function isNetwork(text: string): boolean {
+  const [address = ''] = text.split('/');
+  return isHostPattern(text) && (IPV4.test(address) || (address.includes(':') && !address.includes('%')));
 }
 
 /** True for `*`, a host, or a network such as `192.168.1.0/24`. */
@@ -55,6 +66,8 @@ function isIPv6(text: string): boolean {
 }
 
 const host = z.string().max(MAX_HOST).refine(isHost);
+/** A program that is reached from this computer. */
+const endpoint = z.object({ host, port });
 /** Who may use the listener: programs of this computer, or everybody in its network. */
 const listen = {
   listenOn: z.enum(['this-computer', 'network']),
@@ -82,10 +95,22 @@ export const publishSchema = z.object({
   publicPort: z.number().int().min(0).max(65_535),
   /** For `http` and `https`. */
   publicHost: z.string().max(MAX_HOST),
+  /** Further programs, which answer in turn with the first. */
+  more: z.array(endpoint).max(MAX_MORE_PROGRAMS).default([]),
+  /** Addresses and networks that may connect; none: all. */
+  allow: z.array(z.string().max(MAX_HOST).refine(isNetwork)).max(MAX_ALLOW).default([]),
+  /** Of visitors of an `http` service, who have to give it with a password; '': nobody is asked. */
+  user: z.string().max(MAX_SECRET).regex(/^[^:]*$/).default(''),
+  /** Whether programs that do not answer are left out: `tcp` takes a connection, a path is an HTTP page. '': nobody looks. */
+  health: z.union([z.literal(''), z.literal('tcp'), z.string().max(MAX_HEALTH_PATH).regex(/^\/[!-~]*$/)]).default(''),
+  /** At once, from everywhere; 0: as many as the server takes. */
+  maxConnections: z.number().int().min(0).max(100_000).default(0),
+  /** Both directions together; 0: the server's limit. */
+  bandwidthMbps: z.number().min(0).max(100_000).default(0),
 });
 export const tunnelSchema = z.discriminatedUnion('kind', [forwardSchema, proxySchema, publishSchema]);
 
-/** What a tunnel needs and no window ever gets back. Absent: as it was. */
+/** What a tunnel needs and no window ever gets back: `proxyPassword` is asked of those who use it. Absent: as it was. */
 export const tunnelSecretsSchema = z
   .object({ peerPassword: z.string().max(MAX_SECRET), proxyPassword: z.string().max(MAX_SECRET) })
   .partial()

@@ -5,7 +5,7 @@ import { type Credentials, TunnelManager, type TunnelStatus } from '../../peer/t
 import type { TunnelSpec } from '../../peer/tunnel/spec.ts';
 import type { AccessRule, PublishTunnel, StoredSecrets, Tunnel } from '../../shared/tunnels.ts';
 import { NOTHING, type RunningStatus, type RunningTunnel, type TunnelEngine } from './engine.ts';
-import { PublishedTunnel, serviceOf } from './published-tunnel.ts';
+import { PublishedTunnels, serviceOf } from './published-tunnel.ts';
 
 /** Codes after which only a password helps. */
 const PASSWORD_CODES = new Set(['LOGIN_WRONG_PASSWORD', 'LOGIN_PASSWORD_REQUIRED', 'LOGIN_TIMEOUT']);
@@ -13,12 +13,14 @@ const PASSWORD_CODES = new Set(['LOGIN_WRONG_PASSWORD', 'LOGIN_PASSWORD_REQUIRED
 export class PeerEngine implements TunnelEngine {
   readonly #peer: Pick<Peer, 'connect' | 'settings' | 'publisher'>;
   readonly #manager: TunnelManager;
+  readonly #published: PublishedTunnels;
   /** What the user gave for tunnels to that peer, or what is kept of it; the newest counts. */
   readonly #given = new Map<string, Credentials>();
 
   /** @param onSignedIn a password let us in: `passwordHash` is what is to be kept of it. */
   constructor(peer: Pick<Peer, 'connect' | 'settings' | 'publisher'>, onSignedIn: (peer: string, passwordHash: string) => void) {
     this.#peer = peer;
+    this.#published = new PublishedTunnels(() => peer.publisher([]));
     this.#manager = new TunnelManager({ peer, credentials: (id) => this.#credentials(id) });
     this.#manager.on('link', ({ peer: id, state }) => {
       const h1 = state.state === 'open' ? state.connection.session.h1 : null;
@@ -30,7 +32,7 @@ export class PeerEngine implements TunnelEngine {
   }
 
   start(tunnel: Tunnel, secrets: StoredSecrets, onChange: () => void): RunningTunnel {
-    if (tunnel.kind === 'publish') return new PublishedTunnel(this.#peer.publisher([serviceOf(tunnel)]), onChange);
+    if (tunnel.kind === 'publish') return this.#published.start(serviceOf(tunnel, secrets), onChange);
     const spec = specOf(tunnel, secrets);
     const { peerPassword: password, peerPasswordHash: passwordHash } = secrets;
     if (password !== undefined) this.#given.set(spec.peer, { password });

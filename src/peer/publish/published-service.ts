@@ -5,6 +5,7 @@ import type { MuxStream } from '../../core/mux/index.ts';
 import { type BasicAuth, hashBasicAuth, type Offer } from '../../core/publish/index.ts';
 import type { HostPort } from '../../core/wire/index.ts';
 import { dialTcp, formatHostPort, resolveHost } from '../../net/index.ts';
+import { Connections } from '../tunnel/connections.ts';
 import { dialCode } from '../tunnel/dial-code.ts';
 import { join } from '../tunnel/join.ts';
 import { DIAL_TIMEOUT_MS } from '../tunnel/limits.ts';
@@ -14,6 +15,8 @@ import type { ServiceSpec } from './service-spec.ts';
 
 export class PublishedService {
   readonly spec: ServiceSpec;
+  /** Those from outside, which are over and which are not. */
+  readonly connections = new Connections();
   readonly #backends: Backends;
   #basicAuth: Promise<BasicAuth> | null = null;
 
@@ -83,12 +86,23 @@ export class PublishedService {
       const hosts = await resolveHost(address.host, { signal });
       // Nothing tells a UDP port that listens from one that does not, and most listen on IPv4.
       const host = hosts.find((candidate) => isIPv4(candidate)) ?? hosts[0] ?? address.host;
-      await joinUdp(stream, host, address.port, () => {});
+      const end = this.#count(stream);
+      await joinUdp(stream, host, address.port, () => end(false)).catch((error: unknown) => {
+        end(true);
+        throw error;
+      });
       return stream.accept(formatHostPort(address));
     }
     const socket = await dialTcp({ ...address, timeoutMs: DIAL_TIMEOUT_MS, signal, stage: 'session' });
     if (signal.aborted) return void socket.resetAndDestroy();
     stream.accept(formatHostPort(address));
-    join(socket, stream);
+    const end = this.#count(stream);
+    join(socket, stream, (error) => end(error !== null));
+  }
+
+  /** What comes from outside is `in`. */
+  #count(stream: MuxStream): (failed: boolean) => void {
+    const client = stream.target.kind === 'published' ? stream.target.remoteAddress : '';
+    return this.connections.add(client, this.spec.name, () => ({ bytesIn: stream.bytesIn, bytesOut: stream.bytesOut }));
   }
 }

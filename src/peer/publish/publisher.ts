@@ -9,6 +9,7 @@ import { WireError } from '../../core/errors.ts';
 import { noServer } from '../errors.ts';
 import type { Identity } from '../identity.ts';
 import type { ServerAddress } from '../server-address.ts';
+import type { Connections } from '../tunnel/connections.ts';
 import { publishEnded } from './errors.ts';
 import { PublishedService } from './published-service.ts';
 import { connectToPublish } from './server-connection.ts';
@@ -24,6 +25,7 @@ const OFFER_AGAIN_MS = 30_000;
 const OPENS = { openBurst: 20_000, opensPerSecond: 10_000 };
 
 export interface PublisherOptions {
+  /** From the start on; others may come and go. */
   readonly services: readonly ServiceSpec[];
   readonly identity: () => Identity;
   readonly server: () => ServerAddress | null;
@@ -44,11 +46,13 @@ export interface PublisherEvents {
 export class Publisher extends Emitter<PublisherEvents> {
   readonly #o: PublisherOptions;
   readonly #clock: Clock;
-  readonly #services: Map<string, PublishedService>;
+  readonly #services = new Map<string, PublishedService>();
   readonly #instance = randomBytes(INSTANCE_BYTES);
   readonly #abort = new AbortController();
   /** Names that the server has taken on this link. */
   readonly #published = new Set<string>();
+  /** Those that it was asked to take on this link, or has taken. */
+  readonly #offered = new Set<string>();
   readonly #timers = new Set<() => void>();
   #mux: Mux | null = null;
   #control: MuxStream | null = null;
@@ -58,16 +62,27 @@ export class Publisher extends Emitter<PublisherEvents> {
     super();
     this.#o = options;
     this.#clock = options.clock ?? systemClock;
-    this.#services = new Map(
-      options.services.map((spec) => [
-        spec.name,
-        new PublishedService(spec, {
-          clock: this.#clock,
-          onHealth: (healthy) => this.emit('health', { name: spec.name, healthy }),
-          onChange: () => this.#tellHealth(spec.name),
-        }),
-      ]),
-    );
+    for (const spec of options.services) this.#newService(spec);
+  }
+
+  /** Publishes one more over the same connection. Its name must be free. */
+  add(spec: ServiceSpec): void {
+    const service = this.#newService(spec);
+    // Before the first start, all are looked at together.
+    if (this.#running) void service.start().then(() => this.#offer(service));
+  }
+
+  /** Withdraws one; its connections end. */
+  remove(name: string): void {
+    this.#services.get(name)?.close();
+    if (this.#services.delete(name) && this.#control && !this.#control.closed) this.#control.write(encodeControl({ type: 'withdraw', name }));
+    this.#published.delete(name);
+    this.#offered.delete(name);
+  }
+
+  /** Those from outside to one service; null: there is none of that name. */
+  connections(name: string): Connections | null {
+    return this.#services.get(name)?.connections ?? null;
   }
 
   start(): void {
@@ -117,6 +132,7 @@ export class Publisher extends Emitter<PublisherEvents> {
     else if (!mux.end) {
       const control = mux.open({ kind: 'service', name: CONTROL_SERVICE });
       this.#control = control;
+      this.#offered.clear();
       const reader = new ControlReader();
       control.setHandlers({
         onReadable: () => {
@@ -134,11 +150,25 @@ export class Publisher extends Emitter<PublisherEvents> {
     return end;
   }
 
+  #newService(spec: ServiceSpec): PublishedService {
+    const service = new PublishedService(spec, {
+      clock: this.#clock,
+      onHealth: (healthy) => this.emit('health', { name: spec.name, healthy }),
+      onChange: () => this.#tellHealth(spec.name),
+    });
+    this.#services.set(spec.name, service);
+    return service;
+  }
+
   async #offer(service: PublishedService): Promise<void> {
     const control = this.#control;
     const offer = await service.offer();
-    // Hashing a password takes a moment, in which the link may have gone.
-    if (control && control === this.#control && !control.closed) control.write(encodeControl({ type: 'offer', offer }));
+    // Hashing a password takes a moment, in which the link may have gone, or the service.
+    const { name } = service.spec;
+    const isCurrent = this.#services.get(name) === service && !this.#offered.has(name);
+    if (!isCurrent || !control || control !== this.#control || control.closed) return;
+    this.#offered.add(name);
+    control.write(encodeControl({ type: 'offer', offer }));
   }
 
   #onBytes(reader: ControlReader, chunk: Uint8Array, mux: Mux, onPublished: () => void): void {
@@ -164,9 +194,11 @@ export class Publisher extends Emitter<PublisherEvents> {
         return;
       }
       case 'refused':
+        this.#offered.delete(name);
         this.emit('unpublished', { name, reason: message.refusal, message: message.message });
         return this.#offerLater(service);
       case 'revoked':
+        this.#offered.delete(name);
         this.#gone(name, message.reason, '');
         return this.#offerLater(service);
       default:

@@ -46,6 +46,15 @@ function entry(tunnel: Tunnel, change: Partial<TunnelStatus> = {}): TunnelEntry 
   };
 }
 
+const GUARDED = {
+  more: [{ host: '10.0.0.5', port: 3000 }],
+  allow: ['203.0.113.0/24'],
+  user: 'guest',
+  health: '/healthz',
+  maxConnections: 50,
+  bandwidthMbps: 0,
+};
+
 export function tunnelsOf(scene: string): TunnelsState {
   const viewers = { rdp: true, vnc: false };
   if (scene !== 'tunnels') return { tunnels: [], rules: [], viewers };
@@ -92,7 +101,7 @@ export function tunnelsOf(scene: string): TunnelsState {
       }),
       entry(forward({ id: 't7', port: 443, listenPort: 8443, peer: '1334455667' }), { phase: 'password', address: '', path: null }),
       entry(
-        { id: 't8', name: '', run: true, kind: 'publish', protocol: 'http', host: 'localhost', port: 3000, publicPort: 0, publicHost: 'files.example.org' },
+        { id: 't8', name: '', run: true, kind: 'publish', protocol: 'http', host: 'localhost', port: 3000, publicPort: 0, publicHost: 'files.example.org', ...GUARDED },
         { address: 'http://files.example.org', path: null, streams: 2, rates: { inBps: wave(9_000, 3), outBps: wave(900_000, 0) } },
       ),
     ],

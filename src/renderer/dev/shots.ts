@@ -96,7 +96,12 @@ const SHOTS: readonly Shot[] = [
     act: async (page) => {
       await newTunnel(page);
       await page.getByTestId('tunnel-kind-publish').check({ force: true });
+      await page.getByTestId('tunnel-limits').click();
+      await page.getByTestId('tunnel-allow').fill('nas.example');
+      await page.getByTestId('tunnel-limits').click();
       await page.getByTestId('tunnel-save').click();
+      // What is wrong is unfolded.
+      await page.getByTestId('tunnel-more').scrollIntoViewIfNeeded();
     },
   },
   {

@@ -72,6 +72,26 @@ export const TUNNEL_ERROR_WORDS: readonly (readonly [string, Words])[] = [
     },
   ],
   [
+    'PUBLISH_REFUSED',
+    {
+      title: { en: 'The server does not publish this', 'zh-CN': '服务器未发布此服务', de: 'Der Server veröffentlicht das nicht' },
+      hint: {
+        'zh-CN': '会自动重试；如果一直如此，请选择其他端口或主机名。',
+        de: 'Es wird von selbst wieder versucht; bleibt es dabei, wählen Sie einen anderen Port oder Namen.',
+      },
+    },
+  ],
+  [
+    'PUBLISH_UNHEALTHY',
+    {
+      title: { en: 'Nothing answers behind it', 'zh-CN': '后面的程序均无响应', de: 'Dahinter antwortet nichts' },
+      hint: {
+        'zh-CN': '请启动这些程序，并检查主机、端口和要检查的网页。',
+        de: 'Starten Sie die Programme, und prüfen Sie Rechner, Port und die Seite, nach der gesehen wird.',
+      },
+    },
+  ],
+  [
     'TUNNEL_NEEDS_LITEDESK',
     {
       title: {

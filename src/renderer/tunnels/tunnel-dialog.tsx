@@ -2,7 +2,6 @@ import { useState } from 'react';
 import type { ErrorData } from '../errors.ts';
 import type { RecentPeer } from '../../shared/ipc.ts';
 import type { TunnelKind } from '../../shared/tunnels.ts';
-import { PUBLISH_PROTOCOLS } from '../../shared/tunnels.ts';
 import type { TunnelEntry } from '../../shared/tunnels-state.ts';
 import { api, settle } from '../api.ts';
 import { useI18n } from '../i18n/use-i18n.ts';
@@ -11,6 +10,8 @@ import { SelectField } from '../ui/select-field.tsx';
 import { TextField } from '../ui/text-field.tsx';
 import { FormDialog } from './form-dialog.tsx';
 import { TUNNEL_KINDS } from './kinds.ts';
+import { type FieldsProps, VisitorFields } from './fields.tsx';
+import { PublishFields } from './publish-fields.tsx';
 import { suggestPeers } from './suggest-peers.ts';
 import { checkTunnel, formOfTunnel, type Problems, type TunnelField, type TunnelForm, withKind } from './tunnel-form.ts';
 import styles from './tunnels.module.css';
@@ -43,7 +44,7 @@ export function TunnelDialog({ entry, others, recentPeers, onClose }: TunnelDial
     const problem = problems[field];
     return problem === undefined ? { hint: otherwise } : { hint: t(problem), invalid: true };
   };
-  const fields = { form, set, hint };
+  const fields = { form, set, hint, hasPassword: entry?.hasProxyPassword === true };
   return (
     <FormDialog
       title={entry === null ? t('tunnels.form.new') : t('tunnels.form.change')}
@@ -56,8 +57,8 @@ export function TunnelDialog({ entry, others, recentPeers, onClose }: TunnelDial
       <KindChoice kind={form.kind} onChange={(kind) => setForm(withKind(form, kind))} />
       {form.kind !== 'publish' && <PeerFields {...fields} recentPeers={recentPeers} />}
       {form.kind !== 'proxy' && <TargetFields {...fields} />}
-      {form.kind === 'proxy' && <ProxyFields {...fields} kept={entry?.hasProxyPassword === true} />}
-      {form.kind === 'publish' ? <PublicFields {...fields} /> : <ListenFields {...fields} />}
+      {form.kind === 'proxy' && <VisitorFields {...fields} />}
+      {form.kind === 'publish' ? <PublishFields {...fields} /> : <ListenFields {...fields} />}
       <TextField
         label={t('tunnels.form.name')}
         value={form.name}
@@ -93,12 +94,6 @@ function KindChoice({ kind, onChange }: { kind: TunnelKind; onChange: (kind: Tun
       ))}
     </fieldset>
   );
-}
-
-interface FieldsProps {
-  form: TunnelForm;
-  set: (change: Partial<TunnelForm>) => void;
-  hint: (field: TunnelField, otherwise: string) => { hint: string; invalid?: boolean };
 }
 
 function PeerFields({ form, set, hint, recentPeers }: FieldsProps & { recentPeers: readonly RecentPeer[] }) {
@@ -178,64 +173,6 @@ function ListenFields({ form, set, hint }: FieldsProps) {
         testId="tunnel-listen-port"
         {...hint('listenPort', t('tunnels.form.listenPortHint'))}
       />
-    </div>
-  );
-}
-
-function ProxyFields({ form, set, hint, kept }: FieldsProps & { kept: boolean }) {
-  const { t } = useI18n();
-  return (
-    <div className={styles.pair}>
-      <TextField
-        label={t('tunnels.form.user')}
-        value={form.user}
-        onChange={(user) => set({ user })}
-        testId="tunnel-user"
-        {...hint('user', t('tunnels.form.userHint'))}
-      />
-      <TextField
-        label={t('tunnels.form.proxyPassword')}
-        type="password"
-        value={form.proxyPassword}
-        onChange={(proxyPassword) => set({ proxyPassword })}
-        hint={kept ? t('tunnels.form.kept') : ''}
-        testId="tunnel-proxy-password"
-      />
-    </div>
-  );
-}
-
-function PublicFields({ form, set, hint }: FieldsProps) {
-  const { t } = useI18n();
-  const named = form.protocol === 'http' || form.protocol === 'https';
-  return (
-    <div className={styles.pair}>
-      <SelectField
-        label={t('tunnels.form.protocol')}
-        value={form.protocol}
-        options={PUBLISH_PROTOCOLS.map((protocol) => [protocol, t(`tunnels.protocol.${protocol}`)])}
-        onChange={(protocol) => set({ protocol })}
-        testId="tunnel-protocol"
-      />
-      {named ? (
-        <TextField
-          label={t('tunnels.form.publicHost')}
-          value={form.publicHost}
-          onChange={(publicHost) => set({ publicHost })}
-          mono
-          testId="tunnel-public-host"
-          {...hint('publicHost', t('tunnels.form.publicHostHint'))}
-        />
-      ) : (
-        <TextField
-          label={t('tunnels.form.publicPort')}
-          value={form.publicPort}
-          onChange={(publicPort) => set({ publicPort })}
-          mono
-          testId="tunnel-public-port"
-          {...hint('publicPort', t('tunnels.form.publicPortHint'))}
-        />
-      )}
     </div>
   );
 }

@@ -28,13 +28,18 @@ describe('the form of a tunnel', () => {
   test('comes back as it was', () => {
     const all: Partial<TunnelForm>[] = [
       { peer: '1', port: '80', listenPort: '8080', listenOn: 'network' },
-      { kind: 'proxy', peer: '1', user: 'me' },
+      { kind: 'proxy', peer: '1', user: 'me', proxyPassword: 'x' },
       { kind: 'publish', protocol: 'http', port: '80', publicHost: 'files.example.org' },
+      {
+        ...{ kind: 'publish', protocol: 'http', port: '80', publicHost: 'a.example', user: 'me', proxyPassword: 'x' },
+        ...{ more: '10.0.0.5:8000, [fd00::1]:8000', allow: '203.0.113.0/24, fd00::/8', health: 'page', healthPath: '/ok', maxConnections: '50', bandwidthMbps: '2,5' },
+      },
       { kind: 'publish', protocol: 'udp', port: '27015', publicPort: '30000' },
     ];
     for (const change of all) {
       const { tunnel } = tunnelOf(change);
-      expect(checkTunnel(formOfTunnel(tunnel), 't1', true, [])).toMatchObject({ ok: true, value: { tunnel } });
+      const own = { tunnel, hasProxyPassword: true } as unknown as TunnelEntry;
+      expect(checkTunnel(formOfTunnel(tunnel), 't1', true, [own])).toMatchObject({ ok: true, value: { tunnel } });
     }
   });
 
@@ -52,6 +57,17 @@ describe('the form of a tunnel', () => {
       problems: { publicHost: 'tunnels.invalid.publicHost' },
     });
     expect(check({ kind: 'proxy', peer: '1', proxyPassword: 'x' })).toMatchObject({ problems: { user: 'tunnels.invalid.user' } });
+    expect(check({ kind: 'proxy', peer: '1', user: 'me' })).toMatchObject({ problems: { proxyPassword: 'tunnels.invalid.password' } });
+    const web = { kind: 'publish', protocol: 'http', port: '80', publicHost: 'a.example' } as const;
+    const wrong = { more: 'somewhere', allow: '10.0.0.0/33', health: 'page', healthPath: 'no slash', maxConnections: '-1', bandwidthMbps: 'much' } as const;
+    expect(check({ ...web, ...wrong, user: 'a:b', proxyPassword: 'x' })).toEqual({
+      ok: false,
+      problems: {
+        ...{ more: 'tunnels.invalid.more', allow: 'tunnels.invalid.allow', healthPath: 'tunnels.invalid.healthPath' },
+        ...{ maxConnections: 'tunnels.invalid.number', bandwidthMbps: 'tunnels.invalid.number', user: 'tunnels.invalid.userName' },
+      },
+    });
+    expect(check({ ...web, allow: 'nas.example' })).toMatchObject({ problems: { allow: 'tunnels.invalid.allow' } });
   });
 
   test('does not listen twice on a port, except once for TCP and once for UDP', () => {

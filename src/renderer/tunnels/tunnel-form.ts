@@ -3,9 +3,10 @@ import type { TunnelEntry } from '../../shared/tunnels-state.ts';
 import { parseTarget } from '../home/format-id.ts';
 import { parsePort } from '../home/settings-form.ts';
 import type { PlainKey } from '../i18n/translate.ts';
+import { draftOfLimits, formOfLimits, NO_LIMITS, type PublishForm } from './publish-form.ts';
 
 /** What the dialog edits, as typed; every kind keeps its fields while another one is looked at. */
-export interface TunnelForm {
+export interface TunnelForm extends PublishForm {
   kind: TunnelKind;
   name: string;
   peer: string;
@@ -37,6 +38,7 @@ const EMPTY: TunnelForm = {
   protocol: 'http',
   publicPort: '',
   publicHost: '',
+  ...NO_LIMITS,
 };
 
 /** The ports of the kinds that have a usual one. */
@@ -50,8 +52,8 @@ export function formOfTunnel(tunnel: Tunnel | null): TunnelForm {
   const form = { ...EMPTY, kind: tunnel.kind, name: tunnel.name };
   switch (tunnel.kind) {
     case 'publish': {
-      const { protocol, host, port, publicPort, publicHost } = tunnel;
-      return { ...form, protocol, host, port: String(port), publicPort: portText(publicPort), publicHost };
+      const { protocol, host, port, publicPort, publicHost, user } = tunnel;
+      return { ...form, ...formOfLimits(tunnel), protocol, host, port: String(port), publicPort: portText(publicPort), publicHost, user };
     }
     case 'proxy': {
       const { peer, listenOn, listenPort, user } = tunnel;
@@ -78,6 +80,12 @@ const PROBLEMS: Partial<Record<TunnelField, PlainKey>> = {
   listenPort: 'tunnels.invalid.port',
   publicPort: 'tunnels.invalid.port',
   publicHost: 'tunnels.invalid.publicHost',
+  more: 'tunnels.invalid.more',
+  allow: 'tunnels.invalid.allow',
+  user: 'tunnels.invalid.userName',
+  healthPath: 'tunnels.invalid.healthPath',
+  maxConnections: 'tunnels.invalid.number',
+  bandwidthMbps: 'tunnels.invalid.number',
 };
 
 /** A typed port for the schema: empty means any, and what is no port is refused there. */
@@ -98,6 +106,8 @@ function draft(form: TunnelForm, id: string, run: boolean): object {
     protocol,
     publicPort: named ? 0 : optionalPort(form.publicPort),
     publicHost: named ? form.publicHost.trim() : '',
+    user: protocol === 'http' ? form.user.trim() : '',
+    ...draftOfLimits(form, protocol),
   };
 }
 
@@ -116,7 +126,7 @@ export function checkTunnel(
   const parsed = tunnelSchema.safeParse(draft(form, id, run));
   const problems: Problems = {};
   for (const { path } of parsed.error?.issues ?? []) {
-    const field = path[0] as TunnelField;
+    const field = path[0] === 'health' ? 'healthPath' : (path[0] as TunnelField);
     problems[field] ??= PROBLEMS[field];
   }
   if (parsed.success) {
@@ -125,7 +135,11 @@ export function checkTunnel(
       problems.listenPort = 'tunnels.invalid.portUsed';
     if (tunnel.kind === 'publish' && (tunnel.protocol === 'http' || tunnel.protocol === 'https') && !isHost(tunnel.publicHost))
       problems.publicHost = 'tunnels.invalid.publicHost';
-    if (tunnel.kind === 'proxy' && tunnel.user === '' && form.proxyPassword !== '') problems.user = 'tunnels.invalid.user';
+    if ('user' in tunnel) {
+      const hasPassword = form.proxyPassword !== '' || others.some(({ tunnel: other, hasProxyPassword }) => other.id === id && hasProxyPassword);
+      if (tunnel.user === '' && form.proxyPassword !== '' && asksVisitors(form)) problems.user = 'tunnels.invalid.user';
+      if (tunnel.user !== '' && !hasPassword) problems.proxyPassword = 'tunnels.invalid.password';
+    }
     if (Object.keys(problems).length === 0) return { ok: true, value: { tunnel, secrets: secretsOf(form) } };
   }
   return { ok: false, problems };
@@ -136,10 +150,15 @@ function sharePort(a: Tunnel, b: Tunnel): boolean {
   return a.listenPort === b.listenPort && (a.kind === 'udp') === (b.kind === 'udp');
 }
 
+/** Those who use it can be asked for a user and a password. */
+function asksVisitors({ kind, protocol }: TunnelForm): boolean {
+  return kind === 'proxy' || (kind === 'publish' && protocol === 'http');
+}
+
 /** Only what was typed: nothing typed means that what is stored stays. */
 function secretsOf(form: TunnelForm): TunnelSecrets {
   const secrets: TunnelSecrets = {};
   if (form.peerPassword !== '' && form.kind !== 'publish') secrets.peerPassword = form.peerPassword;
-  if (form.proxyPassword !== '' && form.kind === 'proxy') secrets.proxyPassword = form.proxyPassword;
+  if (form.proxyPassword !== '' && asksVisitors(form)) secrets.proxyPassword = form.proxyPassword;
   return secrets;
 }

@@ -11,7 +11,7 @@ import { Toggle } from '../ui/switch.tsx';
 import { useCountdown } from '../ui/use-countdown.ts';
 import { iconOf } from './kinds.ts';
 import { RateGraph } from './rate-graph.tsx';
-import { listenWords, rateWords, streamWords, targetWords, titleOf } from './tunnel-words.ts';
+import { limitWords, listenWords, rateWords, streamWords, targetWords, titleOf } from './tunnel-words.ts';
 import styles from './tunnels.module.css';
 
 interface TunnelRowProps {
@@ -31,6 +31,7 @@ export function TunnelRow({ entry, viewers, nameOfPeer, run, onEdit, onRemove }:
   const target = targetWords(tunnel);
   const rateIn = rateWords(language, status.rates.inBps);
   const rateOut = rateWords(language, status.rates.outBps);
+  const limits = limitWords(tunnel, t);
   const viewer = tunnel.kind === 'rdp' || tunnel.kind === 'vnc' ? tunnel.kind : null;
   return (
     <li className={styles.tunnel} data-testid="tunnel" data-tunnel={tunnel.id} data-phase={status.phase}>
@@ -56,6 +57,11 @@ export function TunnelRow({ entry, viewers, nameOfPeer, run, onEdit, onRemove }:
           )}
         </p>
         <StatusLine entry={entry} nameOfPeer={nameOfPeer} />
+        {limits.length > 0 && (
+          <p className={styles.limits} data-testid="tunnel-limits-shown">
+            {limits.join(' · ')}
+          </p>
+        )}
         {viewer !== null && status.phase === 'ready' && (
           <div className={styles.next}>
             <Button
@@ -77,7 +83,7 @@ export function TunnelRow({ entry, viewers, nameOfPeer, run, onEdit, onRemove }:
           </div>
         )}
       </div>
-      {status.phase === 'ready' && tunnel.kind !== 'publish' && (
+      {status.phase === 'ready' && (
         <div className={styles.rates}>
           <RateGraph rates={status.rates} label={t('tunnels.rates', { in: rateIn, out: rateOut })} />
           <p className={styles.rateNumbers} aria-hidden="true">
@@ -132,12 +138,9 @@ function StatusLine({ entry, nameOfPeer }: Pick<TunnelRowProps, 'entry' | 'nameO
       {status.phase === 'ready' && (
         <>
           {status.path !== null && <span data-testid="tunnel-path">{t(PATH_WORDS[status.path])}</span>}
-          {/* What comes to the server is counted there. */}
-          {tunnel.kind !== 'publish' && (
-            <span data-testid="tunnel-streams" data-count={status.streams}>
-              {streamWords(status.streams, t)}
-            </span>
-          )}
+          <span data-testid="tunnel-streams" data-count={status.streams}>
+            {streamWords(status.streams, t)}
+          </span>
           {!status.encrypted && <span className={styles.alarm}>{t(status.stock ? 'tunnels.stock' : 'tunnels.plain')}</span>}
         </>
       )}

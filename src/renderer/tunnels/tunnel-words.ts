@@ -24,6 +24,20 @@ export function targetWords(tunnel: Tunnel): string | null {
   return tunnel.kind === 'proxy' ? null : endpoint(tunnel.host, tunnel.port);
 }
 
+/** Who may use a published service, how much, and who answers, in plain words; empty: everybody, without limits. */
+export function limitWords(tunnel: Tunnel, t: Translate): string[] {
+  if (tunnel.kind !== 'publish') return [];
+  const { allow, user, more, health, maxConnections, bandwidthMbps } = tunnel;
+  return [
+    ...(allow.length > 0 ? [t('tunnels.limit.allow', { networks: allow.join(', ') })] : []),
+    ...(user !== '' ? [t('tunnels.limit.password', { user })] : []),
+    ...(maxConnections > 0 ? [t('tunnels.limit.connections', { count: maxConnections })] : []),
+    ...(bandwidthMbps > 0 ? [t('tunnels.limit.bandwidth', { rate: bandwidthMbps })] : []),
+    ...(more.length > 0 ? [t('tunnels.limit.programs', { count: more.length + 1 })] : []),
+    ...(health === 'tcp' ? [t('tunnels.limit.health')] : health !== '' ? [t('tunnels.limit.healthPage', { path: health })] : []),
+  ];
+}
+
 export function streamWords(count: number, t: Translate): string {
   if (count === 0) return t('tunnels.noStreams');
   return count === 1 ? t('tunnels.stream') : t('tunnels.streams', { count });

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { PublishLab } from '../../../test/lib/publish.ts';
+import { parseService } from '../../peer/publish/service-spec.ts';
 
 let lab: PublishLab;
 beforeEach(() => {
@@ -45,6 +46,21 @@ it('leads a public port to a service of a peer that nobody has to know before, e
   await log.publisher.stop();
   await expect.poll(() => talk(Number(published.port), 'anybody?')).toBe('ECONNREFUSED');
   expect(log.events.at(-1)).toMatchObject({ event: 'unpublished', data: { reason: 'stopped' } });
+});
+
+it('publishes more and less over the connection that there is', async () => {
+  const server = await lab.start();
+  const log = await lab.publish(server, 'home', [`first=tcp:${await lab.service(echo)}`]);
+  const first = await log.next('published', { name: 'first' });
+  log.publisher.add(parseService(`second=tcp:${await lab.service(echo)}`, { allow: [], basicAuth: null, health: { path: null, intervalMs: 60_000 }, maxConnections: 0, bandwidthKbps: 0 }));
+  const second = await log.next('published', { name: 'second' });
+  expect(await talk(Number(second.port), 'hello')).toBe('hello');
+  expect(log.publisher.connections('second')).toMatchObject({ total: 1, traffic: { bytesIn: 5, bytesOut: 5 } });
+  log.publisher.remove('first');
+  await expect.poll(() => talk(Number(first.port), 'anybody?')).toBe('ECONNREFUSED');
+  expect(await talk(Number(second.port), 'still')).toBe('still');
+  expect(server.stats()).toMatchObject({ publishers: 1, publishedServices: 1 });
+  expect(log.events.filter(({ event }) => event !== 'published')).toEqual([]);
 });
 
 it('tells a reset from an end, both ways', async () => {
