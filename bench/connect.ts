@@ -3,7 +3,8 @@
  * separate processes in the NAT laboratory; beside it a plain TCP connection from the same place to the server.
  */
 import { World } from '../e2e/lib/world.ts';
-import { type HostPlace, Probe } from '../e2e/natlab/index.ts';
+import { type HostPlace, type NatKind, Probe } from '../e2e/natlab/index.ts';
+import { STOCK } from './grid/places.ts';
 
 export interface ConnectCell {
   readonly controller: string;
@@ -18,28 +19,15 @@ export interface ConnectCell {
   readonly plainTcpMs: number;
 }
 
-interface Pair {
-  readonly controller: HostPlace;
-  readonly controlled: HostPlace;
-  readonly stock: string;
-}
-
-/** The stock column is the baseline of rendezvous §9.7. */
-const PAIRS: readonly Pair[] = [
-  { controller: 'open', controlled: 'open', stock: 'tcp 2–7' },
-  { controller: { behind: 'b' }, controlled: 'port-restricted', stock: 'lan 2–5' },
-  { controller: 'full-cone', controlled: 'full-cone', stock: 'tcp 2–7' },
-  { controller: 'restricted', controlled: 'restricted', stock: 'first: relay 18 110; later tcp 3' },
-  { controller: 'port-restricted', controlled: 'open', stock: 'tcp 34' },
-  { controller: 'port-restricted', controlled: 'port-restricted', stock: 'first: relay 18 110; later relay 1038' },
-  { controller: 'symmetric', controlled: 'port-restricted', stock: 'relay 3–5' },
-  { controller: 'port-restricted', controlled: 'symmetric', stock: 'relay 3–5' },
-  { controller: 'symmetric', controlled: 'symmetric', stock: 'relay 3–5' },
-  { controller: 'udp-blocked', controlled: 'open', stock: 'tcp 34' },
-  { controller: 'udp-blocked', controlled: 'port-restricted', stock: 'first: relay 18 110; later relay 1038' },
-  { controller: 'port-restricted', controlled: 'udp-blocked', stock: 'never' },
-  { controller: 'udp-blocked', controlled: 'udp-blocked', stock: 'never' },
+const PAIRS: readonly { readonly controller: HostPlace; readonly controlled: NatKind }[] = [
+  { controller: { behind: 'b' }, controlled: 'port-restricted' },
+  ...Object.keys(STOCK).map((pair) => {
+    const [controller, controlled] = pair.split('>') as [NatKind, NatKind];
+    return { controller, controlled };
+  }),
 ];
+/** As STOCK has it for pairs of networks. */
+const STOCK_ON_ONE_LAN = 'lan 2–5';
 
 /** One cell per pair of places. */
 export async function benchConnect(options: { readonly rounds?: number } = {}): Promise<ConnectCell[]> {
@@ -67,8 +55,8 @@ export async function benchConnect(options: { readonly rounds?: number } = {}): 
       times.sort((a, b) => a - b);
       cells.push({
         controller: nameOf(pair.controller),
-        controlled: nameOf(pair.controlled),
-        stock: pair.stock,
+        controlled: pair.controlled,
+        stock: STOCK[`${nameOf(pair.controller)}>${pair.controlled}`] ?? STOCK_ON_ONE_LAN,
         paths: [...paths],
         medianMs: times[Math.floor(times.length / 2)] ?? Number.NaN,
         worstMs: times.at(-1) ?? Number.NaN,

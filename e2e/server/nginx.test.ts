@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { decodeRendezvous, encodeRendezvous, hbb, unmangleAddress } from '../../src/core/wire/index.ts';
+import { encodeRendezvous, hbb, unmangleAddress } from '../../src/core/wire/index.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../src/server/index.ts';
 import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../../src/server/one-port/test-certificates.ts';
-import { type TestClient, testClient, testWsClient } from '../../src/server/test-wire.ts';
+import { ask, nextMessage, type TestClient, testClient, testWsClient } from '../../src/server/test-wire.ts';
 import { freePorts } from '../../test/lib/ports.ts';
 import { nginxUnavailable, startNginx } from '../lib/nginx.ts';
 
@@ -111,14 +111,6 @@ describe.skipIf(unavailable !== null)('behind nginx', () => {
     await new Promise<void>((resolve, reject) => tls.once('secureConnect', resolve).once('error', reject));
     return testClient(tls);
   }
-  async function receive(client: TestClient): Promise<hbb.RendezvousMessage | null> {
-    const bytes = await client.inbox.next();
-    return bytes && decodeRendezvous(bytes);
-  }
-  async function ask(client: TestClient, message: hbb.IRendezvousMessage): Promise<hbb.RendezvousMessage | null> {
-    client.send(encodeRendezvous(message));
-    return receive(client);
-  }
 
   describe.each<{ via: Via; options: Partial<ServerOptions> }>([
     { via: 'ws', options: {} },
@@ -141,11 +133,11 @@ describe.skipIf(unavailable !== null)('behind nginx', () => {
 
       const controller = await open(via, CONTROLLER);
       controller.send(encodeRendezvous({ punchHoleRequest: { id: ID, licenceKey: server.publicKey } }));
-      const pushed = (await receive(peer))?.punchHole;
+      const pushed = (await nextMessage(peer))?.punchHole;
       expect(unmangleAddress(pushed?.socketAddr ?? new Uint8Array())).toEqual({ host: CONTROLLER, port: viaWeb ? 0 : controller.localPort });
       const answer = await open(via, PEER);
       answer.send(encodeRendezvous({ relayResponse: { socketAddr: pushed?.socketAddr ?? null, id: ID, uuid: SESSION, version: '1.4.6' } }));
-      expect((await receive(controller))?.relayResponse?.uuid).toBe(SESSION);
+      expect((await nextMessage(controller))?.relayResponse?.uuid).toBe(SESSION);
 
       const ends = await Promise.all([open(via, CONTROLLER, '/ws/relay'), open(via, PEER, '/ws/relay')]);
       ends[0].send(encodeRendezvous({ requestRelay: { licenceKey: server.publicKey, id: ID, uuid: SESSION } }));

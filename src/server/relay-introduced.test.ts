@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeFrame, encodeRendezvous, hbb } from '../core/wire/index.ts';
 import { type RunningServer, startServer } from './index.ts';
-import { A, B, STRANGER, ServerUnderTest, closed, receive, until } from './test-server.ts';
-import { type TestClient, tcpClient, udpClient, wsClient } from './test-wire.ts';
+import { A, B, STRANGER, ServerUnderTest, closed, until } from './test-server.ts';
+import { receive, type TestClient, tcpClient, udpClient, wsClient } from './test-wire.ts';
 import { CONTROLLED, CONTROLLER, sealTicket, type TicketSide } from './tickets.ts';
 
 const ID = '123456789';

@@ -12,8 +12,8 @@ import {
 } from '../core/wire/index.ts';
 import { type ServerOptions, startServer } from './index.ts';
 import { JournalStore } from './journal-store.ts';
-import { A, B, STRANGER, ServerUnderTest, ask, nextMessage } from './test-server.ts';
-import { type TestClient } from './test-wire.ts';
+import { A, B, STRANGER, ServerUnderTest } from './test-server.ts';
+import { ask, nextMessage, type TestClient } from './test-wire.ts';
 
 const Result = hbb.RegisterPkResponse.Result;
 const ID = '123456789';

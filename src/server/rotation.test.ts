@@ -8,8 +8,8 @@ import {
   openIdPk,
 } from '../core/crypto/index.ts';
 import { decodeRendezvous, encodeFrame, encodeRendezvous, hbb } from '../core/wire/index.ts';
-import { ServerUnderTest, receive } from './test-server.ts';
-import { type TestClient, tcpClient, udpClient } from './test-wire.ts';
+import { ServerUnderTest } from './test-server.ts';
+import { receive, type TestClient, tcpClient, udpClient } from './test-wire.ts';
 
 const ID = '123456789';
 const DAY_MS = 86_400_000;

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
-import { decodeRendezvous, encodeRendezvous, type hbb } from '../core/wire/index.ts';
 import { type RunningServer, type ServerOptions, startServer } from './index.ts';
 import { type TestClient, tcpClient, udpClient, wsClient } from './test-wire.ts';
 
@@ -64,28 +63,6 @@ export class ServerUnderTest {
   async ws(from = A, port = this.server.ports.ws): Promise<TestClient> {
     return this.track(await wsClient(port, { localAddress: from }));
   }
-}
-
-/** The next message, or null once the connection is closed. */
-export async function nextMessage(client: TestClient): Promise<hbb.RendezvousMessage | null> {
-  const bytes = await client.inbox.next();
-  return bytes && decodeRendezvous(bytes);
-}
-
-/** The next message; throws when the connection closes first. */
-export async function receive(client: TestClient): Promise<hbb.RendezvousMessage> {
-  const message = await nextMessage(client);
-  if (!message) throw new Error('closed');
-  return message;
-}
-
-/** Sends a message; the next one, or null once the connection is closed. */
-export async function ask(
-  client: TestClient,
-  message: hbb.IRendezvousMessage,
-): Promise<hbb.RendezvousMessage | null> {
-  client.send(encodeRendezvous(message));
-  return await nextMessage(client);
 }
 
 /** Resolves when the server has closed the connection. */

@@ -2,7 +2,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
-import { encodeFrame, FrameDecoder } from '../core/wire/index.ts';
+import { decodeRendezvous, encodeFrame, encodeRendezvous, FrameDecoder, type hbb } from '../core/wire/index.ts';
 
 /** A queue that can be awaited; ends with the connection. */
 class Inbox {
@@ -126,4 +126,23 @@ export async function testWsClient(ws: WebSocket): Promise<TestClient & { readon
   await new Promise<void>((resolve) => ws.once('open', () => resolve()));
   const send = (bytes: Uint8Array): void => ws.send(bytes);
   return { ws, inbox, sendRaw: send, send, end: () => ws.close(), destroy: () => ws.terminate(), localPort: 0 };
+}
+
+/** The next message, or null once the connection is closed. */
+export async function nextMessage(client: TestClient): Promise<hbb.RendezvousMessage | null> {
+  const bytes = await client.inbox.next();
+  return bytes && decodeRendezvous(bytes);
+}
+
+/** The next message. @throws when the connection ends instead */
+export async function receive(client: TestClient): Promise<hbb.RendezvousMessage> {
+  const message = await nextMessage(client);
+  if (!message) throw new Error('closed instead of answered');
+  return message;
+}
+
+/** Sends a message; the next one, or null once the connection is closed. */
+export async function ask(client: TestClient, message: hbb.IRendezvousMessage): Promise<hbb.RendezvousMessage | null> {
+  client.send(encodeRendezvous(message));
+  return await nextMessage(client);
 }

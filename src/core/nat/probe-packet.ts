@@ -9,6 +9,8 @@
  *     14 zero                 2 bytes
  *     16 tag                  16 bytes over the first 16, keyed with the session's secret and the round
  */
+import { constantTimeEqual } from '../crypto/password.ts';
+
 export const PROBE_BYTES = 32;
 export const TAG_BYTES = 16;
 export const NONCE_BYTES = 8;
@@ -43,17 +45,9 @@ export function encodeProbe(packet: ProbePacket, authenticate: Authenticate): Ui
 export function decodeProbe(bytes: Uint8Array, authenticate: Authenticate): ProbePacket | null {
   if (bytes.length !== PROBE_BYTES || !MAGIC.every((value, i) => bytes[i] === value)) return null;
   const head = bytes.subarray(0, TAG_BYTES);
-  if (!sameBytes(authenticate(head), bytes.subarray(TAG_BYTES))) return null;
+  if (!constantTimeEqual(authenticate(head), bytes.subarray(TAG_BYTES))) return null;
   const type = bytes[13] ?? 0;
   const kind = PROBE_KINDS[type >> 1];
   if (kind === undefined) return null;
   return { kind, from: type & 1 ? 'host' : 'controller', nonce: bytes.slice(4, 4 + NONCE_BYTES) };
-}
-
-/** In a time that does not tell where they differ. */
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  let difference = 0;
-  for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
-  return difference === 0;
 }

@@ -3,12 +3,13 @@
  * of the other side, lets the controller nominate the first pair that works in both directions. A state machine without
  * sockets and clock: handle, pollTransmit, pollTimeout.
  */
+import { constantTimeEqual } from '../crypto/password.ts';
 import type { RandomBytes } from '../crypto/random.ts';
 import type { HostPort } from '../wire/index.ts';
 import { familyOf } from './candidates.ts';
 import { PATH_LIMITS } from './limits.ts';
 import type { Family } from './observation.ts';
-import { type Authenticate, decodeProbe, encodeProbe, NONCE_BYTES, type PathRole, type ProbeKind, sameBytes } from './probe-packet.ts';
+import { type Authenticate, decodeProbe, encodeProbe, NONCE_BYTES, type PathRole, type ProbeKind } from './probe-packet.ts';
 import { RandomPorts, SprayPace, type SprayAllowance } from './spray.ts';
 
 /** First pause between probes of a pair; it grows by half up to the most, so that loss costs tens of milliseconds. */
@@ -139,7 +140,7 @@ export class PunchAgent {
     } else if (packet.kind === 'nominate' && role === 'host') {
       this.#answer(socket, from, 'accepted', packet.nonce);
       this.#settle({ socket, remote: from });
-    } else if (sameBytes(packet.nonce, this.#nonceOf(socket, from))) {
+    } else if (constantTimeEqual(packet.nonce, this.#nonceOf(socket, from))) {
       if (packet.kind === 'answer') this.#onWorks(socket, from, nowMs);
       else if (packet.kind === 'accepted' && this.#choice && this.#isChoice(socket, from)) this.#settle(this.#choice);
     }

@@ -3,10 +3,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePorts } from '../../../test/lib/ports.ts';
 import { initCrypto, signKeyPair } from '../../core/crypto/index.ts';
-import { decodeRendezvous, encodeRendezvous, hbb } from '../../core/wire/index.ts';
+import { encodeRendezvous, hbb } from '../../core/wire/index.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../index.ts';
-import { type TestClient, tcpClient, udpClient } from '../test-wire.ts';
+import { ask, nextMessage, type TestClient, tcpClient, udpClient } from '../test-wire.ts';
 import { redisUnavailable, TestRedis } from './test-redis.ts';
 
 const Result = hbb.RegisterPkResponse.Result;
@@ -49,22 +50,17 @@ describe.skipIf(redisUnavailable() !== null)('servers that share Redis', () => {
     clients.push(client);
     return client;
   };
-  async function ask(client: TestClient, message?: hbb.IRendezvousMessage): Promise<hbb.RendezvousMessage | null> {
-    if (message) client.send(encodeRendezvous(message));
-    const bytes = await client.inbox.next();
-    return bytes && decodeRendezvous(bytes);
-  }
 
   it('introduce each other’s peers, and send both to one relay that has announced itself', async () => {
     const one = await start('one', { ports: { rendezvous: -1, relay: 0 } });
     const two = await start('two', { ports: { rendezvous: -1, relay: 0 } });
-    const relay = await start('relay', { relayOnly: true, ports: { rendezvous: 21_500 + Math.floor(Math.random() * 4_000) } });
+    const relay = await start('relay', { relayOnly: true, ports: { rendezvous: await freePorts(5) } });
     expect((await relay.ready()).ok).toBe(true);
     const b = track(await udpClient(two.ports.rendezvous, B));
     expect((await ask(b, registerPk))?.registerPkResponse?.result).toBe(Result.OK);
     const a = track(await tcpClient(one.ports.rendezvous, A));
     a.send(encodeRendezvous({ punchHoleRequest: { id: ID, licenceKey: one.publicKey, natType: hbb.NatType.SYMMETRIC } }));
-    const hole = (await ask(b))?.punchHole;
+    const hole = (await nextMessage(b))?.punchHole;
     expect(hole?.relayServer).toMatch(new RegExp(`:${relay.ports.relay}$`));
     const answering = track(await tcpClient(one.ports.rendezvous, B));
     answering.send(
@@ -75,7 +71,7 @@ describe.skipIf(redisUnavailable() !== null)('servers that share Redis', () => {
         },
       }),
     );
-    const response = (await ask(a))?.relayResponse;
+    const response = (await nextMessage(a))?.relayResponse;
     expect(response).toMatchObject({ relayServer: hole?.relayServer, uuid: 'a-uuid' });
     expect(response?.pk?.length).toBeGreaterThan(64);
     // The relay, a process of its own, knows that this uuid was introduced, and no other.
@@ -89,7 +85,7 @@ describe.skipIf(redisUnavailable() !== null)('servers that share Redis', () => {
   it('name their relays to who wants to measure them, and send a session to the one that is near', async () => {
     const one = await start('one', { ports: { rendezvous: -1, relay: 0 } });
     for (const name of ['relay1', 'relay2'])
-      await start(name, { relayOnly: true, relayAddress: name, ports: { rendezvous: 21_500 + Math.floor(Math.random() * 4_000) } });
+      await start(name, { relayOnly: true, relayAddress: name, ports: { rendezvous: await freePorts(5) } });
     const b = track(await udpClient(one.ports.rendezvous, B));
     await ask(b, registerPk);
     const test = await ask(track(await tcpClient(one.ports.rendezvous, A)), { testNatRequest: { wantRelays: true } });
@@ -100,7 +96,7 @@ describe.skipIf(redisUnavailable() !== null)('servers that share Redis', () => {
       track(await tcpClient(one.ports.rendezvous, A)).send(
         encodeRendezvous({ punchHoleRequest: { id: ID, licenceKey: one.publicKey, relayLatency } }),
       );
-      expect((await ask(b))?.punchHole?.relayServer).toBe(near);
+      expect((await nextMessage(b))?.punchHole?.relayServer).toBe(near);
     }
   });
 

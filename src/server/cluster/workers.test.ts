@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePorts } from '../../../test/lib/ports.ts';
-import { decodeRendezvous, encodeRendezvous, hbb, unmangleAddress } from '../../core/wire/index.ts';
-import { type TestClient, tcpClient, udpClient } from '../test-wire.ts';
+import { encodeRendezvous, hbb, unmangleAddress } from '../../core/wire/index.ts';
+import { ask, nextMessage, type TestClient, tcpClient, udpClient } from '../test-wire.ts';
 import { portSharing } from './worker.ts';
 
 const Result = hbb.RegisterPkResponse.Result;
@@ -51,11 +51,6 @@ describe.skipIf(portSharing() !== 'system')('a server of two processes', () => {
     rmSync(dir, { recursive: true });
   });
 
-  async function ask(client: TestClient, message?: hbb.IRendezvousMessage): Promise<hbb.RendezvousMessage | null> {
-    if (message) client.send(encodeRendezvous(message));
-    const bytes = await client.inbox.next();
-    return bytes && decodeRendezvous(bytes);
-  }
   const udp = async (host: string): Promise<TestClient> => {
     const client = await udpClient(port, host);
     clients.push(client);
@@ -80,10 +75,10 @@ describe.skipIf(portSharing() !== 'system')('a server of two processes', () => {
     for (const [i, b] of registered.entries()) {
       const a = await tcp('127.0.2.1');
       a.send(encodeRendezvous({ punchHoleRequest: { id: ids[i] ?? '', licenceKey: key, natType: hbb.NatType.ASYMMETRIC } }));
-      const hole = (await ask(b))?.punchHole;
+      const hole = (await nextMessage(b))?.punchHole;
       const answer = await tcp(`127.0.1.${i + 1}`);
       answer.send(encodeRendezvous({ punchHoleSent: { id: ids[i] ?? '', socketAddr: hole?.socketAddr ?? null, version: '1.4' } }));
-      const response = (await ask(a))?.punchHoleResponse;
+      const response = (await nextMessage(a))?.punchHoleResponse;
       expect(unmangleAddress(response?.socketAddr ?? new Uint8Array()).port).toBe(answer.localPort);
       expect(response?.pk?.length).toBeGreaterThan(64);
     }
@@ -98,9 +93,9 @@ describe.skipIf(portSharing() !== 'system')('a server of two processes', () => {
       const uuid = `uuid-${n}`;
       const a = await tcp('127.0.2.1');
       a.send(encodeRendezvous({ requestRelay: { id: '123456789', uuid, licenceKey: key } }));
-      const socketAddr = (await ask(b))?.requestRelay?.socketAddr ?? null;
+      const socketAddr = (await nextMessage(b))?.requestRelay?.socketAddr ?? null;
       (await tcp('127.0.1.1')).send(encodeRendezvous({ relayResponse: { socketAddr } }));
-      expect((await ask(a))?.union).toBe('relayResponse');
+      expect((await nextMessage(a))?.union).toBe('relayResponse');
       const ends = [await tcp('127.0.2.1', port + 1), await tcp('127.0.1.1', port + 1)] as const;
       for (const end of ends) end.send(encodeRendezvous({ requestRelay: { uuid, licenceKey: key } }));
       ends[0].send(Buffer.from('through'));

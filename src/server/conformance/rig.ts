@@ -8,10 +8,12 @@ import { afterEach, beforeEach, expect } from 'vitest';
 import { WebSocket } from 'ws';
 import { freePorts } from '../../../test/lib/ports.ts';
 import { VirtualClock } from '../../core/clock.ts';
-import { decodeRendezvous, encodeRendezvous, hbb, unmangleAddress, type HostPort } from '../../core/wire/index.ts';
+import { encodeRendezvous, hbb, unmangleAddress, type HostPort } from '../../core/wire/index.ts';
 import { DEFAULT_LIMITS, type RunningServer, type ServerOptions, startServer } from '../index.ts';
 import { FIRST_CERTIFICATE } from '../one-port/test-certificates.ts';
-import { type TestClient, tcpClient, testClient, testWsClient, udpClient, wsClient } from '../test-wire.ts';
+import { receive, type TestClient, tcpClient, testClient, testWsClient, udpClient, wsClient } from '../test-wire.ts';
+
+export { receive } from '../test-wire.ts';
 
 export const { Result } = hbb.RegisterPkResponse;
 export const { Failure } = hbb.PunchHoleResponse;
@@ -181,13 +183,6 @@ export class Rig {
 
 export function say(client: TestClient, message: hbb.IRendezvousMessage): void {
   client.send(encodeRendezvous(message));
-}
-
-/** The next message. @throws when the connection ends instead */
-export async function receive(client: TestClient): Promise<hbb.RendezvousMessage> {
-  const bytes = await client.inbox.next();
-  if (!bytes) throw new Error('closed instead of answered');
-  return decodeRendezvous(bytes);
 }
 
 export async function ask(client: TestClient, message: hbb.IRendezvousMessage): Promise<hbb.RendezvousMessage> {

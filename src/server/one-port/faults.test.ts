@@ -7,10 +7,10 @@ import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePorts } from '../../../test/lib/ports.ts';
 import { VirtualClock } from '../../core/clock.ts';
-import { decodeRendezvous, encodeFrame, encodeRendezvous, hbb, unmangleAddress } from '../../core/wire/index.ts';
+import { encodeFrame, encodeRendezvous, unmangleAddress } from '../../core/wire/index.ts';
 import { DEFAULT_LIMITS, type RunningServer, type ServerOptions, startServer } from '../index.ts';
 import type { ServerPorts } from '../ports.ts';
-import { type TestClient, testClient, wsClient } from '../test-wire.ts';
+import { ask, nextMessage, testClient, wsClient } from '../test-wire.ts';
 import { FIRST_CERTIFICATE } from './test-certificates.ts';
 
 const ID = '123456789';
@@ -50,14 +50,6 @@ async function secured(port: number): Promise<Socket> {
   const tls = connectTls({ socket: await plain(port), rejectUnauthorized: false });
   await new Promise<void>((resolve, reject) => tls.once('secureConnect', resolve).once('error', reject));
   return tls;
-}
-async function receive(client: TestClient): Promise<hbb.RendezvousMessage | null> {
-  const bytes = await client.inbox.next();
-  return bytes && decodeRendezvous(bytes);
-}
-async function ask(client: TestClient, message: hbb.IRendezvousMessage): Promise<hbb.RendezvousMessage | null> {
-  client.send(encodeRendezvous(message));
-  return receive(client);
 }
 /** Ends by itself: a loop that goes on would outlive its test. */
 const until = async (done: () => boolean): Promise<void> => {
@@ -164,7 +156,7 @@ describe('thousands that say nothing', () => {
     expect((await ask(peer, { registerPk: { id: ID, uuid: UUID, pk: PK } }))?.registerPkResponse?.result).toBe(0);
     const controller = testClient(await secured(server.ports.single));
     controller.send(encodeRendezvous({ punchHoleRequest: { id: ID, licenceKey: server.publicKey } }));
-    expect((await receive(peer))?.punchHole).toBeTruthy();
+    expect((await nextMessage(peer))?.punchHole).toBeTruthy();
     const neighbour = testClient(await plain(server.ports.single, from));
     expect((await ask(neighbour, { testNatRequest: {} }))?.testNatResponse?.port).toBe(neighbour.localPort);
   };
@@ -200,7 +192,7 @@ describe('a PROXY header', () => {
     for (const port of [rendezvous, natTest, single]) {
       const socket = await plain(port, PROXY);
       socket.write(Buffer.concat([Buffer.from(header('203.0.113.7', 50_000)), NAT]));
-      expect((await receive(testClient(socket)))?.testNatResponse?.port).toBe(50_000);
+      expect((await nextMessage(testClient(socket)))?.testNatResponse?.port).toBe(50_000);
     }
     // And inside it TLS.
     const socket = await plain(single, PROXY);
@@ -216,7 +208,7 @@ describe('a PROXY header', () => {
     const socket = await plain(server.ports.single, PROXY);
     socket.write(header('203.0.113.7', 50_000));
     testClient(socket).send(encodeRendezvous({ punchHoleRequest: { id: ID, licenceKey: server.publicKey } }));
-    const punch = (await receive(peer))?.punchHole;
+    const punch = (await nextMessage(peer))?.punchHole;
     expect(unmangleAddress(punch?.socketAddr ?? new Uint8Array())).toEqual({ host: '203.0.113.7', port: 50_000 });
   });
 

@@ -11,7 +11,7 @@ import { freePorts } from '../../../test/lib/ports.ts';
 import { VirtualClock } from '../../core/clock.ts';
 import { decodeRendezvous, encodeFrame, encodeRendezvous, hbb } from '../../core/wire/index.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../index.ts';
-import { type TestClient, testClient, testWsClient, udpClient } from '../test-wire.ts';
+import { ask, nextMessage, type TestClient, testClient, testWsClient, udpClient } from '../test-wire.ts';
 import { FIRST_CERTIFICATE, SECOND_CERTIFICATE, type TestCertificate } from './test-certificates.ts';
 
 const ID = '123456789';
@@ -67,14 +67,6 @@ async function open(via: Via, what: { path?: string; raw?: boolean; from?: strin
   return testClient(tls, what.raw);
 }
 
-async function receive(client: TestClient): Promise<hbb.RendezvousMessage | null> {
-  const bytes = await client.inbox.next();
-  return bytes && decodeRendezvous(bytes);
-}
-async function ask(client: TestClient, message: hbb.IRendezvousMessage): Promise<hbb.RendezvousMessage | null> {
-  client.send(encodeRendezvous(message));
-  return receive(client);
-}
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'litedesk-one-port-'));
@@ -100,7 +92,7 @@ describe.each(VIAS)('over %s', (via) => {
 
     const controller = await open(via);
     controller.send(encodeRendezvous({ punchHoleRequest: { id: ID, licenceKey: server.publicKey } }));
-    const punch = (await receive(peer))?.punchHole;
+    const punch = (await nextMessage(peer))?.punchHole;
     // The relay is named, with this very port: the one behind it is not there.
     expect(punch?.relayServer).toBe(`127.0.0.1:${port}`);
     const answer = await open(via, { from: '127.0.0.52' });
@@ -116,7 +108,7 @@ describe.each(VIAS)('over %s', (via) => {
         },
       }),
     );
-    const response = (await receive(controller))?.relayResponse;
+    const response = (await nextMessage(controller))?.relayResponse;
     expect(response).toMatchObject({ uuid: SESSION, relayServer: `127.0.0.1:${port}` });
     expect(response?.pk?.length).toBeGreaterThan(64);
   });
@@ -141,7 +133,7 @@ describe.each(VIAS)('over %s', (via) => {
     const controller = await open(via);
     const request = { id: ID, uuid: SESSION, relayServer: `127.0.0.1:${port}`, secure: true };
     controller.send(encodeRendezvous({ requestRelay: request }));
-    expect((await receive(peer))?.requestRelay).toMatchObject({ uuid: SESSION, secure: true });
+    expect((await nextMessage(peer))?.requestRelay).toMatchObject({ uuid: SESSION, secure: true });
     const [a, b] = await Promise.all([open(via), open(via)]);
     a?.send(encodeRendezvous({ requestRelay: { licenceKey: server.publicKey, id: ID, uuid: SESSION } }));
     b?.send(encodeRendezvous({ requestRelay: { licenceKey: server.publicKey, uuid: SESSION } }));
@@ -156,7 +148,7 @@ it('takes a request for a relay that looks like one at the relay for what it is,
   await ask(peer, { registerPk: { id: ID, uuid: UUID, pk: PK } });
   const request = { requestRelay: { id: ID, uuid: SESSION, licenceKey: server.publicKey } };
   (await open('tls')).send(encodeRendezvous(request));
-  const pushed = (await receive(peer))?.requestRelay;
+  const pushed = (await nextMessage(peer))?.requestRelay;
   expect(pushed?.uuid).toBe(SESSION);
   const answer = await open('tcp', { from: '127.0.0.52' });
   answer.send(encodeRendezvous({ relayResponse: { socketAddr: pushed?.socketAddr ?? null, version: '1.4.6' } }));
@@ -175,7 +167,7 @@ it('finds itself ready', async () => {
 it('greets a client that waits for the key exchange, also inside TLS', async () => {
   await start({ limits: { onePortGreetingMs: 20 } });
   for (const via of ['tcp', 'tls'] as const)
-    expect((await receive(await open(via)))?.keyExchange?.keys, via).toHaveLength(1);
+    expect((await nextMessage(await open(via)))?.keyExchange?.keys, via).toHaveLength(1);
 });
 
 it('serves UDP at the same port', async () => {
@@ -274,7 +266,7 @@ it('takes the first frame in pieces, and a half-closed request still gets its an
     await new Promise((resolve) => setImmediate(resolve));
   }
   socket.end();
-  expect((await receive(client))?.testNatResponse?.port).toBe(client.localPort);
+  expect((await nextMessage(client))?.testNatResponse?.port).toBe(client.localPort);
 });
 
 it('takes an online query whose header looks like TLS', async () => {
@@ -295,9 +287,9 @@ it('keeps the classic ports beside it, and names the relay that each can reach',
   await ask(peer, { registerPk: { id: ID, uuid: UUID, pk: PK } });
   const classic = await open('tcp');
   classic.send(encodeRendezvous({ punchHoleRequest: { id: ID, licenceKey: server.publicKey } }));
-  expect((await receive(peer))?.punchHole?.relayServer).toBe('');
+  expect((await nextMessage(peer))?.punchHole?.relayServer).toBe('');
   port = server.ports.single;
   const single = await open('tls');
   single.send(encodeRendezvous({ punchHoleRequest: { id: ID, licenceKey: server.publicKey } }));
-  expect((await receive(peer))?.punchHole?.relayServer).toBe(`127.0.0.1:${port}`);
+  expect((await nextMessage(peer))?.punchHole?.relayServer).toBe(`127.0.0.1:${port}`);
 });
