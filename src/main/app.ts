@@ -21,7 +21,7 @@ import type { Windows } from './windows.ts';
 /** Changes of the home state come in bursts; the windows are told at most once in this time. */
 const HOME_INTERVAL_MS = 50;
 const LAN_SEARCH_TIMEOUT_MS = 5_000;
-/** Making a window keeps the machine busy; the first picture of a session goes first. */
+/** Opening and closing windows keeps the machine busy and changes the screen; the first picture of a session goes first. */
 const HOST_BAR_DELAY_MS = 300;
 
 export interface AppParts {
@@ -50,12 +50,8 @@ export class LiteDeskApp {
     this.#offs.push(
       peer.on('changed', () => this.#homeChanged()),
       peer.on('ask', (info) => this.#parts.windows.open({ kind: 'accept', sessionId: info.sessionId })),
-      peer.on('session-opened', (info) => {
-        this.#parts.windows.close({ kind: 'accept', sessionId: info.sessionId });
-        this.#hostBarTimer ??= setTimeout(() => {
-          this.#hostBarTimer = null;
-          if (this.#isControlled()) this.#parts.windows.open({ kind: 'host-bar' });
-        }, HOST_BAR_DELAY_MS);
+      peer.on('session-opened', () => {
+        this.#hostBarTimer ??= setTimeout(() => this.#showControlled(), HOST_BAR_DELAY_MS);
       }),
       peer.on('session-closed', (info) => {
         this.#parts.windows.close({ kind: 'accept', sessionId: info.sessionId });
@@ -180,6 +176,14 @@ export class LiteDeskApp {
     await this.#parts.tunnels.stop();
     await this.#parts.peer.stop();
     await this.#parts.hostedServer.stop();
+  }
+
+  /** The bar in place of the questions of those who gave the password. */
+  #showControlled(): void {
+    this.#hostBarTimer = null;
+    const { peer, windows } = this.#parts;
+    for (const { sessionId, state } of peer.incoming) if (state === 'open') windows.close({ kind: 'accept', sessionId });
+    if (this.#isControlled()) windows.open({ kind: 'host-bar' });
   }
 
   /** Somebody works on this computer. */

@@ -82,9 +82,11 @@ export class CaptureWindow {
     const release = (): void => {
       clearTimeout(timer);
       if (this.#preparing.delete(handle) && this.#preparing.size === 0) this.command({ type: 'unprepare' });
+      this.#watch();
     };
     const timer = setTimeout(release, PREPARED_MS);
     if (this.#preparing.size === 1) this.command({ type: 'prepare', display: 0, width: size.width, height: size.height });
+    this.#watch();
     return release;
   }
 
@@ -131,13 +133,10 @@ export class CaptureWindow {
     }
   }
 
-  /** Looks for changes exactly while somebody looks at the screen. */
+  /** Looks for changes exactly while somebody looks at the screen, or is about to. */
   #watch(): void {
-    if (this.#listeners.size === 0) this.#activity?.stop();
-    else if (this.#activity) {
-      this.#activity.start();
-      this.command({ type: 'changed' });
-    }
+    if (this.#listeners.size === 0 && this.#preparing.size === 0) this.#activity?.stop();
+    else if (this.#activity?.start()) this.command({ type: 'changed' });
   }
 
   async #load(): Promise<void> {

@@ -50,11 +50,13 @@ export class X11Activity {
     return new X11Activity(connection, damage, onChange, onEnd);
   }
 
-  start(): void {
-    if (this.#id !== 0 || this.#dead) return;
+  /** False where it runs already. */
+  start(): boolean {
+    if (this.#id !== 0 || this.#dead) return false;
     this.#id = this.#client.AllocID();
     this.#damage.Create(this.#id, this.#root, this.#damage.ReportLevel.NonEmpty);
     this.#pointerTimer = setInterval(() => this.#lookAtPointer(), POINTER_INTERVAL_MS);
+    return true;
   }
 
   stop(): void {

@@ -1,7 +1,7 @@
 /** One viewer's stream: the newest picture, encoded when the viewer has room, at its frame rate and bit rate. */
 import type { CaptureMessage } from '../../shared/capture-schemas.ts';
 import type { Codec, EncoderSettings } from './codecs.ts';
-import { Encoder } from './encoder.ts';
+import { Encoder, PRIMED_BELOW_US } from './encoder.ts';
 import { Pacer } from './pacer.ts';
 import type { ScreenListener, ScreenSource } from './screen-source.ts';
 
@@ -39,7 +39,7 @@ export class EncoderStream implements ScreenListener {
   #refined = 0;
   #lastBytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #lastTimestampUs = 0;
+  #lastTimestampUs = PRIMED_BELOW_US - 1;
   #closed = false;
 
   constructor(request: StreamRequest, source: ScreenSource, ready: Encoder | null, send: (message: CaptureMessage) => void) {
@@ -159,7 +159,7 @@ export class EncoderStream implements ScreenListener {
     } finally {
       this.#configuring = false;
     }
-    this.#encodeNow();
+    this.#pump();
   }
 
   async #replace(settings: EncoderSettings): Promise<void> {
@@ -171,9 +171,12 @@ export class EncoderStream implements ScreenListener {
     this.#outstanding = 0;
     this.#needKey = true;
     let encoder: Encoder;
+    let first: EncodedVideoChunk | null = null;
+    const { count } = this.#source;
     if (ready?.fits(settings)) {
       // Its bit rate is about right and becomes exact with the next change; tuning it now would delay the first picture.
       encoder = ready;
+      first = this.#source.isCurrent ? await ready.takePrimed(this.#source.mark) : null;
     } else {
       ready?.close();
       encoder = await Encoder.create(settings);
@@ -182,11 +185,15 @@ export class EncoderStream implements ScreenListener {
     encoder.onChunk = (chunk) => this.#output(chunk, encoder);
     encoder.onError = (message) => this.#fail(message);
     this.#encoder = encoder;
+    if (!first) return;
+    this.#needKey = false;
+    this.#shown = count;
+    this.#outstanding++;
+    this.#output(first, encoder);
   }
 
   #output(chunk: EncodedVideoChunk, encoder: Encoder): void {
-    // The black picture of an encoder that was made ready.
-    if (this.#closed || chunk.timestamp === 0) return;
+    if (this.#closed) return;
     const data = new ArrayBuffer(chunk.byteLength);
     chunk.copyTo(data);
     this.#pacer.encoded(performance.now(), data.byteLength);

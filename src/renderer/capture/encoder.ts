@@ -1,19 +1,38 @@
 /** One WebCodecs encoder with its configuration, whose pictures can be handed to whoever needs them by then. */
 import { type EncoderConfig, type EncoderSettings, usableConfig } from './codecs.ts';
 
+/** Timestamps below this one, in µs, are of pictures encoded beforehand. */
+export const PRIMED_BELOW_US = 1_000_000;
+
+interface Primed {
+  /** Of which picture. */
+  readonly mark: string;
+  /** Null where the encoder failed. */
+  readonly chunk: Promise<EncodedVideoChunk | null>;
+}
+
 export class Encoder {
   readonly config: EncoderConfig;
   readonly codec: EncoderSettings['codec'];
   onChunk: (chunk: EncodedVideoChunk) => void = () => {};
   onError: (message: string) => void = () => {};
   readonly #encoder: VideoEncoder;
+  #primed: Primed | null = null;
+  #primedUs = 0;
+  #onPrimed: (chunk: EncodedVideoChunk | null) => void = () => {};
 
   private constructor(codec: EncoderSettings['codec'], config: EncoderConfig) {
     this.codec = codec;
     this.config = config;
     this.#encoder = new VideoEncoder({
-      output: (chunk) => this.onChunk(chunk),
-      error: (error) => this.onError(error.message),
+      output: (chunk) => {
+        if (chunk.timestamp >= PRIMED_BELOW_US) this.onChunk(chunk);
+        else if (chunk.timestamp === this.#primedUs) this.#onPrimed(chunk);
+      },
+      error: (error) => {
+        this.#onPrimed(null);
+        this.onError(error.message);
+      },
     });
     this.#encoder.configure(config);
   }
@@ -39,6 +58,23 @@ export class Encoder {
     return encoder;
   }
 
+  /** Encodes a picture before anybody is there to see it. `mark` stands for it in `takePrimed`. */
+  prime(picture: VideoFrame, mark: string): void {
+    if (this.#encoder.state !== 'configured' || this.#primed?.mark === mark) return;
+    this.#primedUs++;
+    this.#primed = { mark, chunk: new Promise((resolve) => (this.#onPrimed = resolve)) };
+    const frame = new VideoFrame(picture, { timestamp: this.#primedUs });
+    this.#encoder.encode(frame, { keyFrame: true });
+    frame.close();
+  }
+
+  /** The key frame of that picture, if it is what was encoded last; what is encoded next goes on from there. */
+  async takePrimed(mark: string): Promise<EncodedVideoChunk | null> {
+    const primed = this.#primed;
+    this.#primed = null;
+    return primed?.mark === mark ? await primed.chunk : null;
+  }
+
   /** Whether it can take such pictures; one that failed or was taken back by the browser while it was idle cannot. */
   fits(settings: EncoderSettings): boolean {
     if (this.#encoder.state !== 'configured' || this.codec !== settings.codec) return false;
@@ -59,6 +95,7 @@ export class Encoder {
 
   /** Pictures that are inside never come out. */
   close(): void {
+    this.#onPrimed(null);
     this.onChunk = () => {};
     this.onError = () => {};
     if (this.#encoder.state !== 'closed') this.#encoder.close();

@@ -6,6 +6,7 @@ import { usableCodecs } from './codecs.ts';
 import type { Codec } from './codecs.ts';
 import { Encoder } from './encoder.ts';
 import { EncoderStream } from './encoder-stream.ts';
+import { Primer } from './primer.ts';
 import { ScreenSource } from './screen-source.ts';
 
 /**
@@ -22,6 +23,7 @@ class CapturePage {
   readonly #streams = new Map<number, { display: number; encoder: EncoderStream | null }>();
   /** The monitor that is captured for somebody who is about to log in. */
   #prepared: number | null = null;
+  #primer: Primer | null = null;
   #ready: Promise<Encoder | null> = Promise.resolve(null);
   #readySize: { readonly width: number; readonly height: number } | null = null;
   /** What the next viewer probably takes. */
@@ -95,6 +97,7 @@ class CapturePage {
       // Stopped while the capture was opening.
       if (this.#streams.get(stream) !== entry) return this.#release(display);
       this.#codec = codec;
+      this.#endPrimer();
       const ready = await this.#takeReady();
       if (this.#streams.get(stream) !== entry) {
         ready?.close();
@@ -138,14 +141,26 @@ class CapturePage {
 
   #prepare({ display, width, height }: Extract<CaptureCommand, { type: 'prepare' }>): void {
     this.#prepared = display;
-    this.#open(display).catch(() => this.#unprepare());
     this.#keepReady({ width, height });
+    this.#open(display).then(
+      (source) => {
+        // A viewer who is there already has the encoder.
+        if (this.#prepared === display && this.#streams.size === 0) this.#primer ??= new Primer(source, this.#ready);
+      },
+      () => this.#unprepare(),
+    );
   }
 
   #unprepare(): void {
     const display = this.#prepared;
     this.#prepared = null;
+    this.#endPrimer();
     if (display !== null) this.#release(display);
+  }
+
+  #endPrimer(): void {
+    this.#primer?.close();
+    this.#primer = null;
   }
 
   /** Has an encoder for pictures of this size at hand from now on, for one viewer at a time. */

@@ -18,6 +18,7 @@ const LOOK_MS = 80;
 const REST_AFTER_MS = 3_000;
 
 export class ScreenSource {
+  readonly #id = crypto.randomUUID();
   readonly #grant: () => Promise<void>;
   readonly #maxFps: number;
   /** Pictures that come before this time are looked at, and one after it, ms of `performance.now()`; null: all are taken as they come. */
@@ -102,6 +103,17 @@ export class ScreenSource {
   /** The newest picture; it stays the property of the source. */
   get picture(): VideoFrame | null {
     return this.#last;
+  }
+
+  /** Stands for the newest picture; the same as long as that is. */
+  get mark(): string {
+    return `${this.#id} ${this.#count}`;
+  }
+
+  /** Whether the newest picture is what the screen shows now, as far as anybody can know. */
+  get isCurrent(): boolean {
+    const watching = this.#lookUntil === Number.NEGATIVE_INFINITY || this.#stream !== null;
+    return this.#lookUntil !== null && watching && this.#count > 0;
   }
 
   get used(): boolean {

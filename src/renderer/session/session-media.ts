@@ -211,5 +211,16 @@ async function probeDecoding(): Promise<Extract<SessionPortCommand, { type: 'dec
     }
   };
   const [vp8, vp9, av1, h264] = await Promise.all([can('vp8'), can('vp9'), can('av1'), can('h264')]);
+  warmUpDecoder(h264 ? PROBE_CODECS.h264 : PROBE_CODECS.vp9);
   return { type: 'decoding', vp8, vp9, av1, h264 };
+}
+
+/** The browser finds and sets up its decoders for the first one that is made, which would delay the first picture. */
+function warmUpDecoder(codec: string): void {
+  const decoder = new VideoDecoder({ output: (frame) => frame.close(), error: () => {} });
+  decoder.configure({ codec, optimizeForLatency: true });
+  const close = () => {
+    if (decoder.state !== 'closed') decoder.close();
+  };
+  void decoder.flush().then(close, close);
 }

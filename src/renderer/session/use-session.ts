@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react';
+import { startTransition, useEffect, useState } from 'react';
 import type { ErrorData } from '../errors.ts';
 import type { Step } from './steps.ts';
 import type { SessionInfo, SessionState, SessionStats } from '../../shared/ipc.ts';
@@ -29,8 +29,12 @@ export function useSession(sessionId: string): SessionView {
   useEffect(() => {
     let ended = false;
     let pushed = false;
-    const take = (session: SessionState) =>
-      setView((before) => ({ ...before, failure: null, ...next(before, session) }));
+    const take = (session: SessionState) => {
+      const update = () => setView((before) => ({ ...before, failure: null, ...next(before, session) }));
+      // The first picture comes close behind, and is not to wait until all of the session's controls are made.
+      if (session.state === 'open') startTransition(update);
+      else update();
+    };
     const off = api().onSession(sessionId, (session) => {
       pushed = true;
       take(session);
