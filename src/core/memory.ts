@@ -1,7 +1,7 @@
 /** Memory that is done with, given back at once. */
 
-/** Below this the collector does it better. It is also more than any slab that small buffers share. */
-const MIN_BYTES = 16 * 1024;
+/** Less is left to the collector. Node's pool hands out parts that are smaller than half of its 64 KiB: none of those is ever freed. */
+export const RELEASE_BYTES = 32 * 1024;
 
 interface Transferable {
   /** ES2024; Node 20 does not have it, and leaves everything to the collector. */
@@ -17,6 +17,6 @@ interface Transferable {
  */
 export function release(bytes: Uint8Array): void {
   const { buffer } = bytes;
-  if (buffer.byteLength < MIN_BYTES || bytes.byteOffset + bytes.length !== buffer.byteLength) return;
+  if (bytes.length < RELEASE_BYTES || bytes.byteOffset + bytes.length !== buffer.byteLength) return;
   (buffer as Transferable).transfer?.(0);
 }

@@ -69,12 +69,16 @@ function pour(from: Duplex, to: Duplex, through: (() => Transform) | undefined):
 
 /** As `pipe`, and each chunk's memory is released once it has left. */
 function pourAndRelease(from: StreamDuplex, to: Duplex): void {
-  from.on('data', (chunk: Buffer) => {
+  const pass = (chunk: Buffer): void => {
     const room = to.write(chunk, (error) => {
       if (!error) release(chunk);
     });
     if (!room) from.pause();
-  });
+  };
+  // What waits already, such as a request that came while the target was dialled, does not wait for the next turn.
+  const first = from.read() as Buffer | null;
+  if (first) pass(first);
+  from.on('data', pass);
   to.on('drain', () => from.resume());
   from.once('end', () => to.end());
 }

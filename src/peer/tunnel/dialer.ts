@@ -125,8 +125,8 @@ export class Dialer {
     }
     const address = formatHostPort({ host: socket.remoteAddress ?? '', port: target.port });
     onDialled(address);
-    stream.accept(address);
     join(socket, stream, done);
+    stream.accept(address);
   }
 
   /** The addresses of the target that the rules allow. */
