@@ -1,5 +1,5 @@
-// The two ends of a bulk transfer, for e2e/paths: `source PORT BYTES RATE` serves that many bytes (RATE in bytes a second, 0: as
-// fast as it goes) to one connection; `sink PORT` reads them. Both print {bytes, sha256}, the sink the longest pauses too.
+// The two ends of a bulk transfer, for e2e/paths: `source PORT BYTES RATE` serves that many bytes to one connection (RATE in bytes
+// a second, 0 or after a word on stdin: as fast as it goes); `sink PORT` reads them. Both print {bytes, sha256}, the sink the longest pauses too.
 import { createHash } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 
@@ -9,6 +9,8 @@ const print = (value) => console.log(JSON.stringify(value));
 const CHUNK = 64 * 1024;
 
 if (role === 'source') {
+  let pacing = rate > 0;
+  process.stdin.on('data', () => (pacing = false)).unref();
   const server = createServer(async (socket) => {
     socket.on('error', () => {});
     const chunk = Buffer.alloc(CHUNK);
@@ -19,7 +21,7 @@ if (role === 'source') {
       const part = Buffer.from(chunk.subarray(0, Math.min(CHUNK, size - sent)));
       hash.update(part);
       if (!socket.write(part)) await new Promise((resolve) => socket.once('drain', resolve).once('close', resolve));
-      const aheadMs = rate > 0 ? (sent / rate) * 1000 - (performance.now() - started) : 0;
+      const aheadMs = pacing ? (sent / rate) * 1000 - (performance.now() - started) : 0;
       if (aheadMs > 0) await new Promise((resolve) => setTimeout(resolve, aheadMs));
     }
     socket.end();

@@ -27,14 +27,14 @@ interface Line {
 }
 
 /** Starts one end of the transfer (bulk.mjs); `ready` resolves with its first line, `result` with its last. */
-function bulk(host: LabHost, args: readonly (string | number)[]): { ready: Promise<unknown>; result: Promise<Line> } {
+function bulk(host: LabHost, args: readonly (string | number)[]): { ready: Promise<unknown>; result: Promise<Line>; hurry(): void } {
   const child = host.spawn(process.execPath, [join(import.meta.dirname, 'bulk.mjs'), ...args.map(String)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
   let last: Line = {};
   lines.on('line', (line) => (last = JSON.parse(line) as Line));
-  return { ready: once(lines, 'line'), result: once(child, 'close').then(() => last) };
+  return { ready: once(lines, 'line'), result: once(child, 'close').then(() => last), hurry: () => void child.stdin?.write('hurry\n') };
 }
 
 describe.skipIf(unavailable !== null)('a session whose paths are cut', () => {
@@ -66,6 +66,8 @@ describe.skipIf(unavailable !== null)('a session whose paths are cut', () => {
       moves.push(`${String(left)} → ${String(to)} ${String(pauseMs)} ms`);
       lab.cut([]);
     }
+    // What is left has nothing more to show.
+    source.hurry();
     const [sent, received] = await Promise.all([source.result, sink.result]);
     console.warn(`moves, as the controller saw them: ${moves.join(', ')}`);
     console.warn(`pauses of the reader above 150 ms: ${JSON.stringify(received.pauses)}`);
