@@ -4,11 +4,16 @@ import { StreamDuplex } from '../../../net/stream-duplex.ts';
 export class StreamSocket extends StreamDuplex {
   #timer: NodeJS.Timeout | undefined;
 
-  /** Tells with `timeout` when so much time has passed since this call; 0 calls it off. */
+  /**
+   * Tells with `timeout` when so much time has passed since this call; 0 calls it off, and takes `onTimeout` away, which is how
+   * the client leaves a connection that it keeps.
+   */
   setTimeout(ms: number, onTimeout?: () => void): this {
     clearTimeout(this.#timer);
-    if (onTimeout) this.once('timeout', onTimeout);
-    if (ms > 0 && !this.destroyed) this.#timer = setTimeout(() => this.emit('timeout'), ms).unref();
+    if (ms > 0) {
+      if (onTimeout) this.once('timeout', onTimeout);
+      if (!this.destroyed) this.#timer = setTimeout(() => this.emit('timeout'), ms).unref();
+    } else if (onTimeout) this.off('timeout', onTimeout);
     return this;
   }
 
