@@ -13,6 +13,7 @@ import { serverCommand } from './commands/server.ts';
 import { Output, UsageError } from './output.ts';
 import type { CommandIo } from './output.ts';
 import { LiteDeskError } from '../core/errors.ts';
+import { THREADS } from '../net/index.ts';
 
 const USAGE = `Usage: litedesk COMMAND [OPTIONS]
 
@@ -54,6 +55,8 @@ const COMMANDS: Record<string, (argv: string[], io: CommandIo) => Promise<number
 const SHUTDOWN_LIMIT_MS = 1_800;
 
 async function run(argv: string[]): Promise<number> {
+  // Read when the first of them is needed.
+  process.env['UV_THREADPOOL_SIZE'] ??= String(THREADS);
   const abort = new AbortController();
   const io: CommandIo = {
     stdout: process.stdout,

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { app, ipcMain, session } from 'electron';
+import { THREADS } from '../net/index.ts';
 import { Peer } from '../peer/peer.ts';
 import { SESSION_PORT } from '../shared/channels.ts';
 import { LiteDeskApp } from './app.ts';
@@ -20,6 +21,8 @@ import { Windows } from './windows.ts';
 /** What ends in order ends within this time, or is ended. */
 const STOP_TIMEOUT_MS = 2_000;
 
+// Read when the first of them is needed.
+process.env['UV_THREADPOOL_SIZE'] ??= String(THREADS);
 const log = (line: string): void => void process.stderr.write(`litedesk: ${line}\n`);
 const options = readOptions(process.argv, process.env);
 

@@ -74,14 +74,19 @@ export function plainAddress(address: string): string {
 export interface ResolveOptions {
   signal?: AbortSignal;
   timeoutMs?: number;
+  /** In place of the system's resolver; `signal` tells that nobody waits any more. */
+  lookup?: (host: string, signal: AbortSignal) => Promise<readonly { readonly address: string }[]>;
 }
+
+/** Threads for what the system has no other way for, names among it: with Node's four, a few names that nobody answers for hold everything up. */
+export const THREADS = 16;
 
 /**
  * All addresses of a name, in the order of the system, at most 16. An IP literal is its own answer.
  * Throws LiteDeskError DNS_FAILED (stage `dns`), or ABORTED.
  */
 export async function resolveHost(host: string, options: ResolveOptions = {}): Promise<string[]> {
-  const { signal, timeoutMs = DNS_TIMEOUT_MS } = options;
+  const { signal, timeoutMs = DNS_TIMEOUT_MS, lookup: ask = (name) => lookup(name, { all: true }) } = options;
   if (signal?.aborted) throw abortError(signal, 'dns');
   if (isIP(host)) return [host];
   const failed = (why: string, cause?: unknown): LiteDeskError =>
@@ -95,16 +100,18 @@ export async function resolveHost(host: string, options: ResolveOptions = {}): P
       { cause },
     );
   // getaddrinfo cannot be cancelled: whoever waits is let go, and the late answer is dropped.
+  const over = new AbortController();
   return await new Promise<string[]>((resolve, reject) => {
     const timer = setTimeout(() => finish(() => reject(failed('no answer in time'))), timeoutMs);
     const onAbort = (): void => finish(() => reject(abortError(signal as AbortSignal, 'dns')));
     const finish = (settle: () => void): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
+      over.abort();
       settle();
     };
     signal?.addEventListener('abort', onAbort, { once: true });
-    lookup(host, { all: true }).then(
+    ask(host, over.signal).then(
       (found) => {
         const addresses = [...new Set(found.map((entry) => entry.address))].slice(0, MAX_ADDRESSES);
         finish(() => (addresses.length > 0 ? resolve(addresses) : reject(failed('no address'))));

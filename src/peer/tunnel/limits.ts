@@ -8,6 +8,9 @@ export const STOCK_DIAL_TIMEOUT_MS = 3_000;
 export const STOCK_IDLE_MS = 3_600_000;
 /** After a client has ended its direction of a stock tunnel: an answer that pauses for longer is over, or never comes. */
 export const STOCK_QUIET_MS = 2_000;
+/** Names that are looked up at one time for all peers, and for one: each takes one of the program's threads (THREADS in net/endpoint.ts). */
+export const MAX_LOOKUPS = 12;
+export const MAX_LOOKUPS_PER_PEER = 6;
 /** A UDP flow without a datagram in either direction: longer than NATs keep theirs, so that it is never us. */
 export const UDP_IDLE_MS = 180_000;
 /** Unsent bytes of a UDP flow above which datagrams are dropped: what waits longer than this is stale. */

@@ -8,6 +8,7 @@ import { PortForwardRefused, type PortForwardTarget } from '../../core/session/i
 import type { TunnelRule } from './rule-text.ts';
 import { dialTcp, formatHostPort, type NetLink, resolveHost } from '../../net/index.ts';
 import { Dialer, type StreamAudit } from './dialer.ts';
+import { Lookups } from './lookups.ts';
 import { STOCK_DIAL_TIMEOUT_MS, STOCK_IDLE_MS } from './limits.ts';
 import { type Asker, RuleBook } from './rules.ts';
 
@@ -32,6 +33,7 @@ export interface PortForwardOptions {
 
 export class TunnelHost {
   readonly #o: TunnelHostOptions;
+  readonly #lookups = new Lookups();
   #rules = new RuleBook([]);
 
   constructor(options: TunnelHostOptions) {
@@ -50,6 +52,7 @@ export class TunnelHost {
       rules: () => this.#rules,
       audit: this.#o.audit,
       now: () => systemClock.now(),
+      resolve: (host, signal) => resolveHost(host, { signal, lookup: this.#lookups.of(asker.peerId) }),
       ...(this.#o.openService ? { openService: this.#o.openService } : {}),
     });
     const mux = new Mux({
@@ -79,7 +82,7 @@ export class TunnelHost {
       throw new PortForwardRefused(target);
     };
     if (!this.#rules.mayAllow(asker, 'tcp', host, port)) return refuse();
-    const found = isIP(host) ? [host] : await resolveHost(host, { signal, timeoutMs: STOCK_DIAL_TIMEOUT_MS });
+    const found = isIP(host) ? [host] : await resolveHost(host, { signal, timeoutMs: STOCK_DIAL_TIMEOUT_MS, lookup: this.#lookups.of(asker.peerId) });
     const address = found.find((candidate) => this.#rules.allows(asker, 'tcp', host, candidate, port));
     if (address === undefined) return refuse();
     const socket = await dialTcp({ host: address, port, timeoutMs: STOCK_DIAL_TIMEOUT_MS, signal, stage: 'session' }).catch(
