@@ -56,6 +56,8 @@ export interface AcceptorOptions {
   readonly serverAddress: () => HostPort | null;
   /** The server's datagrams reach us. */
   readonly hasUdp: () => boolean;
+  /** A connection to the server's own relay that is there already (spare-relay.ts). */
+  readonly takeSpareRelay: () => NetLink | null;
   readonly allowPlaintext: boolean;
   /** Shared by every way in, the direct access port too. */
   readonly gate: AdmissionGate;
@@ -153,7 +155,9 @@ export class Acceptor {
     if (!this.#meetings.has(relayUuid) && this.#meetings.size < MAX_PENDING) {
       this.#meetings.set(relayUuid, now);
       // Who is registered over TCP is where datagrams do not get through.
-      const relay = { ...relayAddress(relayServer, this.#options.server), udp: relayUdp && this.#options.hasUdp() };
+      const udp = relayUdp && this.#options.hasUdp();
+      const spare = relayUdp && !udp ? this.#options.takeSpareRelay() : null;
+      const relay = { ...relayAddress(relayServer, this.#options.server), udp, spare };
       const request = {
         licenceKey: this.#options.server.key,
         uuid: relayUuid,

@@ -18,6 +18,7 @@ import type { OwnServer } from './own-server.ts';
 import { registered } from './registered.ts';
 import { formatServer } from './server-address.ts';
 import { followServerKey } from './server-key.ts';
+import { SpareRelay } from './spare-relay.ts';
 import type { SettingsStore } from './settings.ts';
 
 export interface PeerNetworkOptions {
@@ -43,6 +44,7 @@ export class PeerNetwork {
   readonly #o: PeerNetworkOptions;
   #mediator: Mediator | null = null;
   #acceptor: Acceptor | null = null;
+  #spare: SpareRelay | null = null;
   #directServer: Server | null = null;
   #lan: LanDiscoveryResponder | null = null;
   #following = false;
@@ -64,12 +66,15 @@ export class PeerNetwork {
     const address = server.current;
     if (address) {
       const mediator = this.#newMediator(sharing());
+      const spare = new SpareRelay(address);
+      this.#spare = spare;
       const acceptor = new Acceptor({
         server: address,
         identity: () => this.#o.identity.current,
         nat: () => mediator.nat,
         serverAddress: () => mediator.address,
         hasUdp: () => mediator.hasUdp,
+        takeSpareRelay: () => spare.take(),
         allowPlaintext: false,
         gate: this.#o.gate,
         onKeyDoubted: () => mediator.unconfirmKey(),
@@ -80,6 +85,10 @@ export class PeerNetwork {
       this.#mediator = mediator;
       this.#acceptor = acceptor;
       mediator.on('push', (message) => acceptor.handle(message));
+      mediator.on('state', (state) => {
+        if (state.state === 'ready' && state.transport === 'tcp' && mediator.relayUdp) spare.start();
+        else if (state.state !== 'registering') spare.stop();
+      });
       mediator.on('id', () => this.#o.onChange());
       mediator.on('nat', (nat) => {
         if (nat !== settings.current.natType) settings.change({ natType: nat });
@@ -102,11 +111,13 @@ export class PeerNetwork {
 
   async #leave(): Promise<void> {
     this.#acceptor?.stop();
+    this.#spare?.stop();
     const mediator = this.#mediator;
     const direct = this.#directServer;
     const lan = this.#lan;
     this.#mediator = null;
     this.#acceptor = null;
+    this.#spare = null;
     this.#directServer = null;
     this.#lan = null;
     await Promise.all([

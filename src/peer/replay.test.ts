@@ -210,6 +210,7 @@ function acceptorFor(recording: Recording, stage: Stage): Acceptor {
     nat: () => 'asymmetric',
     serverAddress: () => ({ host: HOST, port: stage.port }),
     hasUdp: () => false,
+    takeSpareRelay: () => null,
     allowPlaintext: false,
     gate: new AdmissionGate(),
     onLink: ({ link }) => link.destroy(),

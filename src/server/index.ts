@@ -293,6 +293,7 @@ class Parts {
       relayPairs: relay.pairs,
       relayWaiting: relay.waiting,
       relayHeld: relay.held,
+      relayParked: relay.parked,
       relaysTold: links.connected,
       enrolmentWaiting: enrolment.waitingCount,
       ...(publishing ? { publishers: publishing.publishers, publishedServices: publishing.services, publishedConnections: publishing.connections } : {}),

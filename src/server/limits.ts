@@ -148,6 +148,9 @@ export interface ServerLimits {
   readonly introductionMs: number;
   /** Relay tickets that were shown already and could be shown again. */
   readonly maxUsedTickets: number;
+  /** Connections that name a session later, in all and from one address: a computer without UDP keeps one. */
+  readonly maxRelayParked: number;
+  readonly maxRelayParkedPerAddress: number;
   /** Streams over UDP at the relay: two for each pair that it may carry would be memory for nobody; the rest uses TCP. */
   readonly maxRelayFlows: number;
   /** Of them those whose address has proven nothing, in all (the oldest go) and from one address, and ms until they are cut. */
@@ -345,6 +348,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   maxIntroductions: 50_000,
   introductionMs: 90_000,
   maxUsedTickets: 50_000,
+  maxRelayParked: 4_096,
+  maxRelayParkedPerAddress: 256,
   maxRelayFlows: 8_192,
   maxRelayUnproven: 1_024,
   maxRelayUnprovenPerAddress: 64,

@@ -17,6 +17,7 @@ import { ReadBuffers } from './read-buffers.ts';
 import { type RelayEnd, TcpEnd, WsEnd } from './relay-end.ts';
 import { RelayFlows } from './relay-flows.ts';
 import { RelayPair } from './relay-pair.ts';
+import { type Parked, RelayParking } from './relay-parking.ts';
 import type { PairUsage, RelayPolicy } from './relay-policy.ts';
 import { listenToServer } from './relay-told.ts';
 import { type Place, RelayWaiting, type Waiter } from './relay-waiting.ts';
@@ -40,6 +41,9 @@ export interface RelayOptions {
 
 /** A first frame is a RequestRelay of some 150 bytes; a token in it may be longer. */
 const MAX_FIRST_FRAME = 16 * 1024;
+const NO_BYTES = new Uint8Array(0);
+/** A RelayPark has 3 bytes: nothing longer is looked at twice. */
+const MAX_PARK_BYTES = 16;
 /** How often idle pairs are looked for, ms (rendezvous §7.5). */
 export const RELAY_SWEEP_MS = 3_000;
 
@@ -53,6 +57,7 @@ export class Relay {
   readonly #o: RelayOptions;
   readonly #waiting: RelayWaiting;
   readonly #flows: RelayFlows<Named>;
+  readonly #parking: RelayParking;
   readonly #used: UsedTickets;
   readonly #pairs = new Set<RelayPair>();
   #cancelSweep: (() => void) | undefined;
@@ -64,6 +69,7 @@ export class Relay {
     this.#buffers = new ReadBuffers(options.limits.relayReadBytes, options.limits.maxRelayReadBuffers);
     this.#used = new UsedTickets(options.limits, options.clock);
     this.#waiting = new RelayWaiting({ ...options, onPair: (first, second) => this.#pair(first, second) });
+    this.#parking = new RelayParking(options);
     this.#flows = new RelayFlows<Named>({
       ...options,
       refuses: (host) => options.policy.refuses(host),
@@ -94,6 +100,11 @@ export class Relay {
 
   get waiting(): number {
     return this.#waiting.size;
+  }
+
+  /** Connections that name their session later. */
+  get parked(): number {
+    return this.#parking.size;
   }
 
   /** Streams whose uuid nobody introduced so far. */
@@ -150,12 +161,22 @@ export class Relay {
     const cut = (): void => void socket.destroy();
     const stop = (): void => {
       cancelTimer();
+      parked?.leave();
       socket.off('data', onData).off('end', cut).off('error', cut).off('close', stop);
     };
+    let parked: Parked | null = null;
     const onData = (chunk: Uint8Array): void => {
       let first: Uint8Array | null;
       try {
         first = decoder.pushOne(chunk);
+        if (first && !parked && isPark(first)) {
+          cancelTimer();
+          settle();
+          parked = this.#parking.enter(host, cut);
+          if (!parked) return cut();
+          first = decoder.pushOne(NO_BYTES);
+        }
+        for (; first?.length === 0 && parked; first = decoder.pushOne(NO_BYTES)) parked.heard();
       } catch {
         this.#o.counters.count('client-garbled', { from: host, via: 'tcp' });
         return cut();
@@ -182,11 +203,22 @@ export class Relay {
     const cut = (): void => ws.terminate();
     const stop = (): void => {
       cancelTimer();
+      parked?.leave();
       ws.off('message', onMessage).off('error', cut).off('close', stop);
     };
+    let parked: Parked | null = null;
     const onMessage = (data: unknown, isBinary: boolean): void => {
       if (!isBinary) return;
-      const named = this.#read(data as Buffer, { from: host, via: 'ws' });
+      const bytes = data as Buffer;
+      if (parked && bytes.length === 0) return parked.heard();
+      if (!parked && isPark(bytes)) {
+        cancelTimer();
+        settle();
+        parked = this.#parking.enter(host, cut);
+        if (!parked) cut();
+        return;
+      }
+      const named = this.#read(bytes, { from: host, via: 'ws' });
       stop();
       ws.on('error', cut);
       if (!named || named === 'server') return void ws.close(1000);
@@ -272,7 +304,7 @@ export class Relay {
         if (!introductions.get(uuid)) introductions.note(uuid, ticket.hosts, { told: true });
         return { uuid, side: ticket.side, atTicketsAddress: ticket.hosts.includes(host) };
       }
-      counters.count('relay-ticket-replayed', from);
+      counters.count(use === 'again' ? 'relay-came-twice' : 'relay-ticket-replayed', from);
       return null;
     }
     counters.count(ticket === 'expired' ? 'relay-ticket-expired' : 'relay-ticket-forged', from);
@@ -304,5 +336,14 @@ export class Relay {
     if (!this.#pairs.delete(pair)) return;
     this.#endedBytes += pair.bytes;
     this.#o.counters.count('relay-ended', { from: end.host, bytes: pair.bytes, ms: this.#o.clock.now() - pair.since });
+  }
+}
+
+/** Whether this first message says that another one will name the session. */
+function isPark(message: Uint8Array): boolean {
+  try {
+    return message.length > 0 && message.length <= MAX_PARK_BYTES && decodeRendezvous(message).union === 'relayPark';
+  } catch {
+    return false;
   }
 }

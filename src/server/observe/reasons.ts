@@ -84,6 +84,8 @@ export const REASONS = {
   'relay-ticket-forged': { kind: 'refused', text: 'the relay was shown a ticket that this server did not sign' },
   'relay-ticket-expired': { kind: 'refused', text: 'the relay was shown a ticket that is too old' },
   'relay-ticket-replayed': { kind: 'refused', text: 'the relay was shown a ticket for the second time' },
+  'relay-too-many-parked': { kind: 'refused', text: 'too many connections are kept at the relay for later' },
+  'relay-came-twice': { kind: 'ended', text: 'an end came to the relay by another way after it had been joined' },
   'relay-too-many-openings': { kind: 'refused', text: 'too many ask for the relay by datagrams, or hold a place without having proven their address' },
   'relay-unproven': { kind: 'refused', text: 'an address that asked for the relay by datagrams never showed that it is its own' },
   'relay-stranger': { kind: 'done', text: 'the relay joined an end that came from another address than the server saw' },

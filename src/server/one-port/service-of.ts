@@ -10,6 +10,9 @@ import type { Service } from './arrival.ts';
 const REQUEST_RELAY_TAG = [0x92, 0x01] as const;
 /** Field 1003, length-delimited: another server tells the relay what it introduced (relay-links.ts). */
 const RELAY_INTRODUCTION_TAG = [0xda, 0x3e] as const;
+/** Field 1007, length-delimited: a connection to the relay that names its session later (relay-parking.ts). */
+const RELAY_PARK_TAG = [0xfa, 0x3e] as const;
+const RELAY_ONLY_TAGS = [RELAY_INTRODUCTION_TAG, RELAY_PARK_TAG];
 /** Field 23, length-delimited. */
 const ONLINE_REQUEST_TAG = [0xba, 0x01] as const;
 /** A RequestRelay has some 150 bytes, with a token perhaps a few KiB; what is longer is for the rendezvous to refuse. */
@@ -22,7 +25,7 @@ export type Joins = (request: { readonly id: string; readonly uuid: string; read
 
 /** By a whole message. */
 export function serviceOfMessage(message: Uint8Array, joins: Joins): Service {
-  if (beginsWith(message, RELAY_INTRODUCTION_TAG)) return 'relay';
+  if (RELAY_ONLY_TAGS.some((tag) => beginsWith(message, tag))) return 'relay';
   if (!beginsWith(message, REQUEST_RELAY_TAG)) return 'rendezvous';
   try {
     const request = decodeRendezvous(message).requestRelay;
@@ -49,8 +52,8 @@ export function serviceOfFrames(bytes: Uint8Array, joins: Joins): Service | null
   if (length < REQUEST_RELAY_TAG.length || length > MAX_REQUEST_RELAY_BYTES) return 'rendezvous';
   const message = bytes.subarray(header, header + length);
   const mayBe = (tag: readonly number[]): boolean => tag.every((byte, i) => message[i] === undefined || message[i] === byte);
-  if (mayBe(RELAY_INTRODUCTION_TAG) && message.length >= RELAY_INTRODUCTION_TAG.length) return 'relay';
-  if (!mayBe(REQUEST_RELAY_TAG) && !mayBe(RELAY_INTRODUCTION_TAG)) return 'rendezvous';
+  if (RELAY_ONLY_TAGS.some((tag) => mayBe(tag) && message.length >= tag.length)) return 'relay';
+  if (![REQUEST_RELAY_TAG, ...RELAY_ONLY_TAGS].some(mayBe)) return 'rendezvous';
   return message.length < length ? null : serviceOfMessage(message, joins);
 }
 

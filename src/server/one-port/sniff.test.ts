@@ -83,6 +83,8 @@ describe('the first message', () => {
     const join = encodeFrame(encodeRendezvous({ requestRelay: { licenceKey: 'k', uuid: 'u' } }));
     for (let length = 0; length < join.length; length++) expect(serviceOfFrames(join.subarray(0, length), () => false)).toBeNull();
     expect(serviceOfFrames(Buffer.concat([join, Buffer.from('more')]), () => false)).toBe('relay');
+    const parked = encodeFrame(encodeRendezvous({ relayPark: {} }));
+    expect([1, 2, 3].map((length) => serviceOfFrames(parked.subarray(0, length), () => false))).toEqual([null, null, 'relay']);
     const told = encodeFrame(encodeRendezvous({ relayIntroduction: {} }));
     expect([1, 2, 3].map((length) => serviceOfFrames(told.subarray(0, length), () => false))).toEqual([null, null, 'relay']);
     expect(sniff(told)).toBe('frames');

@@ -54,6 +54,8 @@ export const REASON_TEXTS: Partial<Record<Reason, readonly [zh: string, de: stri
   'relay-ticket-forged': ['中继票据不是本服务器签发的', 'ein Relay-Ticket, das dieser Server nicht unterschrieben hat'],
   'relay-ticket-expired': ['中继票据已过期', 'ein Relay-Ticket, das zu alt ist'],
   'relay-ticket-replayed': ['中继票据被重复使用', 'ein Relay-Ticket wurde zum zweiten Mal gezeigt'],
+  'relay-too-many-parked': ['在中继备用的连接过多', 'zu viele Verbindungen warten am Relay auf später'],
+  'relay-came-twice': ['一端在连接后又经其他途径来到中继', 'ein Ende kam nach der Zusammenführung noch auf anderem Weg zum Relay'],
   'relay-too-many-openings': ['以数据报请求中继的过多', 'zu viele wollen das Relay über Datagramme'],
   'relay-unproven': ['以数据报请求中继的地址未能证明其真实', 'eine Adresse hat das Relay über Datagramme verlangt und sich nie als echt erwiesen'],
   'relay-stranger': ['中继连接的一端来自意外的地址', 'das Relay hat ein Ende von unerwarteter Adresse zusammengeführt'],
