@@ -1,9 +1,15 @@
 /**
- * `npm run bench:traversal [-- --quick] [-- --write]`: goodput and the latency of small messages under bulk, for KCP between
- * two of us, KCP as a stock peer sends it to us, and kernel TCP, each over the same emulated path in the same run. Two
+ * `npm run bench:traversal [-- --write]`: goodput and the latency of small messages under bulk, for the native link, for KCP
+ * between two of us, KCP as a stock peer sends it to us, and kernel TCP, each over the same emulated path in the same run. Two
  * network namespaces, joined by a user-space forwarder (e2e/natlab/delay.ts) with a bottleneck, a drop-tail queue, a delay
- * and random loss in each direction. `--write` puts the tables into docs/benchmarks.md.
+ * and random loss in each direction. `--write` puts the tables into docs/benchmarks.md. A part of it:
+ *
+ *     --path=20/100/1   the path of 20 Mbit/s, 100 ms and 1 % of loss alone
+ *     --carrier=native  only those whose label has that
+ *     --seconds=8       measures each for so long
+ *     --settle=4        … after so long
  */
+import { randomBytes } from 'node:crypto';
 import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { createLab, type Lab, delayUnavailable } from '../e2e/natlab/index.ts';
@@ -28,10 +34,10 @@ interface Row {
 }
 
 const args = process.argv.slice(2);
-const quick = args.includes('--quick');
 const MEGA = 1_000_000;
-const SETTLE_MS = 4_000;
-const FOR_MS = quick ? 4_000 : 8_000;
+const option = (name: string): string | undefined => args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
+const SETTLE_MS = 1_000 * Number(option('settle') ?? 2.5);
+const FOR_MS = 1_000 * Number(option('seconds') ?? 4.5);
 const PORT = 40_000;
 
 /** 100 ms of the bottleneck, as a home router has it; of the slow uplink half a second, as those have it. */
@@ -44,6 +50,7 @@ const UPLINKS: readonly Path[] = [20, 100].map((rttMs) => ({ ...UPLINK, rttMs, l
 const SHARED: Path = { ...HOME, rttMs: 40, loss: 0 };
 
 const CARRIERS: readonly { readonly label: string; readonly carrier: Carrier; readonly tcpKind?: TcpKind }[] = [
+  { label: 'native link', carrier: 'native' },
   { label: 'KCP, LiteDesk', carrier: 'kcp' },
   { label: 'KCP, stock settings', carrier: 'stock' },
   { label: 'TCP, CUBIC', carrier: 'tcp', tcpKind: 'cubic' },
@@ -52,9 +59,8 @@ const CARRIERS: readonly { readonly label: string; readonly carrier: Carrier; re
 
 const [OURS] = CARRIERS as [(typeof CARRIERS)[number]];
 
-/** `--path=20/100/1` measures the path of 20 Mbit/s, 100 ms and 1 % alone; `--carrier=KCP` those whose label has that. */
-const onlyPath = args.find((arg) => arg.startsWith('--path='))?.slice(7);
-const onlyCarrier = args.find((arg) => arg.startsWith('--carrier='))?.slice(10) ?? '';
+const onlyPath = option('path');
+const onlyCarrier = option('carrier') ?? '';
 const isAsked = ({ rateBps, rttMs, loss }: Path): boolean =>
   onlyPath === undefined || onlyPath === `${rateBps / MEGA}/${rttMs}/${loss * 100}`;
 
@@ -63,7 +69,7 @@ let port = PORT;
 /** One connection from `a` to `b` over what path there is; resolves with what the receiver saw. */
 async function carry(lab: Lab, { label, ...how }: (typeof CARRIERS)[number], atStart: () => Promise<void>): Promise<Report> {
   const [a, b] = [lab.host('a'), lab.host('b')];
-  const common = { ...how, port: port++, settleMs: SETTLE_MS, forMs: FOR_MS };
+  const common = { ...how, port: port++, settleMs: SETTLE_MS, forMs: FOR_MS, keySeed: randomBytes(32).toString('hex') };
   const command = (options: EndOptions): [string, string[]] => [
     process.execPath,
     ['--no-warnings', join(import.meta.dirname, 'traversal', 'end.ts'), JSON.stringify(options)],
@@ -116,12 +122,13 @@ async function measureAll(lab: Lab, path: Path): Promise<Row[]> {
 
 function tableOf(rows: readonly Row[]): string {
   return table(
-    ['carrier', 'Mbit/s', 'RTT ms', 'loss %', 'goodput Mbit/s', '% of CUBIC', 'small p50 ms', 'p95 ms', 'p99 ms', 'queue p95 ms', 'queue max ms'],
+    ['carrier', 'Mbit/s', 'RTT ms', 'loss %', 'goodput Mbit/s', '% of CUBIC', '1 MiB after ms', 'small p50 ms', 'p95 ms', 'p99 ms', 'queue p95 ms', 'queue max ms'],
     rows.map(({ path, carrier, report, queueP95Ms, queueMaxMs }) => {
       const cubic = rows.find((row) => row.path === path && row.carrier === 'TCP, CUBIC');
       return [
         ...[carrier, path.rateBps / MEGA, path.rttMs, path.loss * 100, short(report.goodputBps / MEGA)],
         short((report.goodputBps / (cubic?.report.goodputBps ?? Number.NaN)) * 100),
+        short(report.firstMs ?? Number.NaN),
         ...[report.p50Ms, report.p95Ms, report.p99Ms, queueP95Ms, queueMaxMs].map(short),
       ];
     }),
@@ -139,8 +146,8 @@ async function main(): Promise<void> {
   const pairs: (readonly [string, Report, Report])[] = [];
   try {
     for (const path of [...UPLINKS, ...PATHS].filter(isAsked)) rows.push(...(await measureAll(lab, path)));
-    if (onlyPath === undefined)
-      for (const other of CARRIERS.filter(({ carrier }) => carrier !== 'stock')) pairs.push(await measureBeside(lab, other));
+    if (onlyPath === undefined && onlyCarrier === '')
+      for (const other of CARRIERS.filter(({ carrier }) => carrier === 'native' || carrier === 'tcp')) pairs.push(await measureBeside(lab, other));
   } finally {
     await lab.destroy();
   }
@@ -151,17 +158,19 @@ async function main(): Promise<void> {
 On ${machine}. Two namespaces and a user-space forwarder between them: a bottleneck with a drop-tail queue (64 kB at 1 Mbit/s,
 250 kB at 20 Mbit/s), then half of the round trip and the loss, in each direction. One connection carries bulk and a message of
 ${SMALL_FRAME} bytes every 20 ms, whose time from send to receipt is shown; so it holds everything that waits in front of it, in the
-program, in the system and on the path. "queue" is what datagrams spent in the bottleneck's queue alone. Each measurement is
+program, in the system and on the path. The native link is what sessions between two LiteDesk peers have: sealed, numbered and
+acknowledged over KCP, the bulk in its channel of streams and the small messages in that of the session. "1 MiB after" is from the first
+byte on a connection that stands. "queue" is what datagrams spent in the bottleneck's queue alone. Each measurement is
 ${FOR_MS / 1000} s after ${SETTLE_MS / 1000} s of start; rows of one path follow each other in one run.
-The machine's load over the last 15 minutes was ${load}; above the number of cores, programs wait for each other, which KCP feels
-and TCP in the kernel does not.
+The machine's load over the last 15 minutes was ${load}; above the number of cores, programs wait for each other, which KCP and the
+native link feel and TCP in the kernel does not.
 
 ${tableOf(rows)}
 
-KCP beside another connection at the same time, ${SHARED.rateBps / MEGA} Mbit/s and ${SHARED.rttMs} ms without loss:
+The native link beside another connection at the same time, ${SHARED.rateBps / MEGA} Mbit/s and ${SHARED.rttMs} ms without loss:
 
 ${table(
-  ['beside', 'KCP Mbit/s', 'the other Mbit/s', 'KCP small p50 ms', 'p95 ms'],
+  ['beside', 'native Mbit/s', 'the other Mbit/s', 'native small p50 ms', 'p95 ms'],
   pairs.map(([label, ours, theirs]) => [label, ...[ours.goodputBps / MEGA, theirs.goodputBps / MEGA, ours.p50Ms, ours.p95Ms].map(short)]),
 )}
 `;

@@ -2,16 +2,21 @@
 import { once } from 'node:events';
 import { createServer, type Socket as TcpSocket } from 'node:net';
 import type { Link } from '../../src/core/link.ts';
+import { CHANNEL } from '../../src/core/native/contract.ts';
 import { createPunchSocket, punchUdp } from '../../src/net/kcp-link.ts';
+import type { NetLink } from '../../src/net/net-link.ts';
 import { dialTcp, TcpLink } from '../../src/net/tcp.ts';
+import { nativeLink } from './native-link.ts';
 import { stockSender } from './stock-sender.ts';
 import { setTcpKind } from './tcp-kind.ts';
-import { BULK_FRAME, type EndOptions, percentile, type Report, SMALL_EVERY_MS, SMALL_FRAME } from './wire.ts';
+import { BULK_FRAME, type EndOptions, FIRST_BYTES, percentile, type Report, SMALL_EVERY_MS, SMALL_FRAME } from './wire.ts';
 
 /** What a sender needs of whatever carries its frames. */
 export interface FrameSender {
   /** False: wait for `onDrain`. */
   send(frame: Uint8Array): boolean;
+  /** By a way of its own past the bulk, where the carrier has one. */
+  sendSmall(frame: Uint8Array): void;
   onDrain: () => void;
 }
 
@@ -20,7 +25,7 @@ const TCP_MARKS = { high: 32 * 1024, low: 16 * 1024 };
 
 const nowNs = (): bigint => process.hrtime.bigint();
 
-async function open(options: EndOptions): Promise<Link> {
+async function openCarrier(options: EndOptions): Promise<NetLink> {
   const { role, carrier, address, peer, port } = options;
   if (carrier === 'tcp') {
     if (role === 'send') {
@@ -39,11 +44,24 @@ async function open(options: EndOptions): Promise<Link> {
   return punchUdp({ socket, remote: { host: peer, port }, role: role === 'send' ? 'connector' : 'acceptor' });
 }
 
+/** What carries the bulk, and what the small messages: two channels of one link, or the same link. */
+async function open(options: EndOptions): Promise<{ bulk: Link; small: Link }> {
+  const link = await openCarrier(options);
+  if (options.carrier !== 'native') return { bulk: link, small: link };
+  const small = await nativeLink(link, options);
+  return { bulk: small.channel(CHANNEL.streams), small };
+}
+
 async function sender(options: EndOptions): Promise<FrameSender> {
   if (options.carrier === 'stock') return stockSender(options);
-  const link = await open(options);
-  const frames: FrameSender = { send: (frame) => link.send(frame), onDrain: () => {} };
-  link.setHandlers({ onFrame: () => {}, onDrain: () => frames.onDrain(), onClose: () => process.exit(0) });
+  const { bulk, small } = await open(options);
+  const frames: FrameSender = {
+    send: (frame) => bulk.send(frame),
+    sendSmall: (frame) => void small.send(frame),
+    onDrain: () => {},
+  };
+  for (const link of new Set([bulk, small]))
+    link.setHandlers({ onFrame: () => {}, onDrain: () => frames.onDrain(), onClose: () => process.exit(0) });
   return frames;
 }
 
@@ -53,37 +71,43 @@ async function send(options: EndOptions): Promise<void> {
   const fill = (): void => {
     while (frames.send(bulk));
   };
-  frames.onDrain = fill;
-  setInterval(() => {
+  const sendSmall = (): void => {
     const small = Buffer.alloc(SMALL_FRAME);
     small.writeBigUInt64LE(nowNs());
-    frames.send(small);
-  }, SMALL_EVERY_MS);
+    frames.sendSmall(small);
+  };
+  frames.onDrain = fill;
+  setInterval(sendSmall, SMALL_EVERY_MS);
+  // The first tells when the bulk begins.
+  sendSmall();
   fill();
 }
 
 async function receive(options: EndOptions): Promise<Report> {
-  const link = await open(options);
+  const { bulk, small } = await open(options);
   const startNs = nowNs() + BigInt(options.settleMs * 1e6);
   const latencies: number[] = [];
   let bytes = 0;
-  link.setHandlers({
-    onFrame: (payload) => {
-      const now = nowNs();
-      if (now < startNs) return;
-      bytes += payload.length;
-      if (payload.length === SMALL_FRAME)
-        latencies.push(
-          Number(now - Buffer.from(payload.buffer, payload.byteOffset, 8).readBigUInt64LE()) / 1e6,
-        );
-    },
-    onClose: () => {},
-  });
+  let allBytes = 0;
+  let firstSentNs: bigint | undefined;
+  let firstMs: number | null = null;
+  const onFrame = (payload: Uint8Array): void => {
+    const now = nowNs();
+    allBytes += payload.length;
+    const isSmall = payload.length === SMALL_FRAME;
+    const sentNs = isSmall ? Buffer.from(payload.buffer, payload.byteOffset, 8).readBigUInt64LE() : now;
+    if (isSmall) firstSentNs ??= sentNs;
+    if (firstMs === null && firstSentNs !== undefined && allBytes >= FIRST_BYTES) firstMs = Number(now - firstSentNs) / 1e6;
+    if (now < startNs) return;
+    bytes += payload.length;
+    if (isSmall) latencies.push(Number(now - sentNs) / 1e6);
+  };
+  for (const link of new Set([bulk, small])) link.setHandlers({ onFrame, onClose: () => {} });
   await new Promise((resolve) => setTimeout(resolve, options.settleMs + options.forMs));
   latencies.sort((a, b) => a - b);
   const seconds = Number(nowNs() - startNs) / 1e9;
-  const [p50Ms, p95Ms, p99Ms] = [0.5, 0.95, 0.99].map((share) => percentile(latencies, share));
-  return { goodputBps: (bytes * 8) / seconds, p50Ms: p50Ms ?? 0, p95Ms: p95Ms ?? 0, p99Ms: p99Ms ?? 0 };
+  const [p50Ms = 0, p95Ms = 0, p99Ms = 0] = [0.5, 0.95, 0.99].map((share) => percentile(latencies, share));
+  return { goodputBps: (bytes * 8) / seconds, p50Ms, p95Ms, p99Ms, firstMs };
 }
 
 if (import.meta.main) {

@@ -21,6 +21,7 @@ export async function stockSender({ address, peer, port }: EndOptions): Promise<
       kcp.write(encodeFrame(frame));
       return kcp.backlogBytes < QUEUE_BYTES;
     },
+    sendSmall: (frame) => kcp.write(encodeFrame(frame)),
     onDrain: () => {},
   };
   const transmit = (): void => {

@@ -5,8 +5,11 @@ export const BULK_FRAME = 4 * 1024;
 /** A small message, as a key or a mouse movement: its first 8 bytes are when it was sent. */
 export const SMALL_FRAME = 32;
 export const SMALL_EVERY_MS = 20;
+/** How long this much takes from the start of a connection is told apart. */
+export const FIRST_BYTES = 1024 * 1024;
 
-export type Carrier = 'kcp' | 'stock' | 'tcp';
+/** `native`: a session's link over several paths, of which it has one, by KCP. */
+export type Carrier = 'native' | 'kcp' | 'stock' | 'tcp';
 /** CUBIC is Linux's default; BBR answers the question what another TCP would do. */
 export type TcpKind = 'cubic' | 'bbr';
 
@@ -15,6 +18,8 @@ export interface EndOptions {
   readonly carrier: Carrier;
   /** With the carrier `tcp`. */
   readonly tcpKind?: TcpKind;
+  /** With the carrier `native`: 32 bytes in hex, from which the sender's signing key follows. */
+  readonly keySeed: string;
   readonly address: string;
   readonly peer: string;
   readonly port: number;
@@ -29,6 +34,8 @@ export interface Report {
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly p99Ms: number;
+  /** From the first byte sent to the arrival of FIRST_BYTES; null: they took longer than the measurement. */
+  readonly firstMs: number | null;
 }
 
 export function percentile(sorted: readonly number[], share: number): number {
