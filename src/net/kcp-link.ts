@@ -33,9 +33,9 @@ export interface KcpLinkOptions {
 }
 
 /** Above this much of what the path carries send() answers false, however large the marks: more would only be lag. */
-const QUEUE_MS = 50;
+const QUEUE_MS = 25;
 /** … but a few frames may always wait, so that the path does not run dry between a drain and the next frame. */
-const MIN_QUEUE_BYTES = 16 * 1024;
+const MIN_QUEUE_BYTES = 4 * 1024;
 
 /** Before it is known what the path carries. */
 const FIRST_QUEUE_BYTES = 64 * 1024;

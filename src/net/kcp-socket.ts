@@ -12,6 +12,9 @@ const MAX_SYSTEM_QUEUE = 256 * 1024;
 /** A UDP socket's default buffer holds fewer than 100 datagrams, one tenth of the window that a peer may fill. */
 const SOCKET_BUFFER = 4 * 1024 * 1024;
 
+/** Whoever waits to write is asked when fewer bytes are left: a datagram that is not full would cost as much as a full one. */
+const REFILL_BELOW = 2 * MAX_DATAGRAM;
+
 export type KcpSocketEnd = 'local' | 'remote' | 'reset' | 'idle' | 'failed';
 
 export interface KcpSocketHandlers {
@@ -197,6 +200,8 @@ export class KcpSocket {
       this.#socket.send(this.#tx, this.#txAt, length);
       this.#txAt += length;
       sent++;
+      if (this.bufferedBytes <= REFILL_BELOW) this.#handlers.onSent();
+      if (this.#over) break;
     }
     return sent;
   }

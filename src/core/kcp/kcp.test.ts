@@ -116,3 +116,28 @@ test('refuses other conversations, lengths beyond the packet, and acknowledgemen
   );
   expect(k.write(new Uint8Array(4 * 1024 * 1024))).toBe(2048 * 1176);
 });
+
+test('acks travel with data that waits, whose segment leaves room for them, for at most 10 ms', () => {
+  const ends = [0, 1].map(() => new Kcp({ conv: CONV, nowMs: 0, receiver: 'adaptive' })) as [Kcp, Kcp];
+  const [ours, peer] = ends;
+  ours.write(new Uint8Array(100_000));
+  const first = [0, 10, 20].flatMap((nowMs) => packets(ours, nowMs));
+  // The window is full; a message comes in.
+  peer.write(bytes('cc'));
+  ours.handle(20, bytes(packets(peer, 20)[0] as string), 0);
+  expect(packets(ours, 20)).toEqual([]);
+  // Room again: one packet has the ack and as much data as still fits.
+  for (const packet of first) peer.handle(21, bytes(packet), 0);
+  while (peer.read());
+  for (const packet of packets(peer, 21)) ours.handle(25, bytes(packet), 0);
+  const next = packets(ours, 25)[0] as string;
+  expect(next.length / 2).toBe(1200);
+  expect([next.slice(8, 10), next.slice(48 + 8, 48 + 10)]).toEqual(['52', '51']);
+  // Without room it leaves alone.
+  while (packets(ours, 25).length > 0);
+  peer.write(bytes('dd'));
+  ours.handle(30, bytes(packets(peer, 30)[0] as string), 0);
+  expect(packets(ours, 30)).toEqual([]);
+  expect(ours.pollTimeout(30)).toBeLessThanOrEqual(40);
+  expect(packets(ours, 40).map((packet) => packet.length / 2)).toEqual([24]);
+});

@@ -35,6 +35,9 @@ const SEND_LIMIT_BYTES = 2 * KCP_WINDOW * KCP_MSS;
 /** What may leave before anything is known of the path: as the first window, but not all at once. */
 const INITIAL_BURST = 4 * FULL_SEGMENT;
 
+/** So many acks share a packet with data that would fill it alone. */
+const MAX_ACKS_BEFORE = 6;
+
 export interface KcpOptions {
   readonly conv: number;
   /** The object's clock starts here: `ts` on the wire counts from it. */
@@ -188,7 +191,7 @@ export class Kcp {
     if (nowMs >= this.#size.at && this.#flight.una !== 0) return this.#trial(nowMs, out, at);
     const end = at + this.#size.bytes;
     let o = at;
-    if (this.#receive.hasAcks && (this.#receive.acksDue(nowMs) || this.#maySend(nowMs))) {
+    if (this.#receive.hasAcks && (this.#receive.acksDue(nowMs, this.#backlog.length > 0) || this.#maySend(nowMs))) {
       o = this.#acks(nowMs, out, o, end);
     }
     if (this.#ask && o + KCP_HEADER <= end) {
@@ -201,7 +204,7 @@ export class Kcp {
     }
     while (this.#maySend(nowMs)) {
       const lost = this.#flight.firstLost;
-      const length = lost !== NONE ? this.#flight.length(lost) : Math.min(this.#size.segmentBytes, this.#backlog.length);
+      const length = lost !== NONE ? this.#flight.length(lost) : this.#nextLength(o - at);
       if (o + KCP_HEADER + length > end) return o - at;
       if (lost !== NONE) this.#retransmits++;
       o = this.#segment(nowMs, lost !== NONE ? lost : this.#flight.cut(this.#backlog, length), out, o);
@@ -213,7 +216,7 @@ export class Kcp {
   /** When pollTransmit should be called next although nothing comes in; Infinity: never. */
   pollTimeout(nowMs: number): number {
     if (this.#tell || this.#ask) return nowMs;
-    let at = Math.min(this.#recovery.nextAt(), this.#receive.ackAt(nowMs));
+    let at = Math.min(this.#recovery.nextAt(), this.#receive.ackAt(nowMs, this.#backlog.length > 0));
     if (this.#flight.una !== 0) at = Math.min(at, this.#size.at);
     if (this.#probeWait > 0) at = Math.min(at, this.#probeAt);
     if (this.#hasRoom()) at = Math.min(at, this.#pacer.nextAt(this.#congestion.pacingRate));
@@ -234,6 +237,13 @@ export class Kcp {
 
   #maySend(nowMs: number): boolean {
     return this.#hasRoom() && (this.#free || this.#pacer.ready(nowMs, this.#congestion.pacingRate));
+  }
+
+  /** Of a new segment behind so many bytes of a packet: a little shorter, if that spares the acks before it a datagram. */
+  #nextLength(used: number): number {
+    const full = this.#size.segmentBytes;
+    const room = full - used;
+    return Math.min(used <= MAX_ACKS_BEFORE * KCP_HEADER ? room : full, this.#backlog.length);
   }
 
   #acks(nowMs: number, out: Uint8Array, start: number, end: number): number {

@@ -34,6 +34,8 @@ export class ReceiveWindow {
   #ackCount = 0;
   #ackNow = false;
   #lastAckAt = -Infinity;
+  /** Since when the oldest ack waits. */
+  #ackSince = 0;
   #wasFull = false;
   #reopened = false;
   // How fast segments come in.
@@ -104,6 +106,7 @@ export class ReceiveWindow {
     const ahead = (sn - this.#next) | 0;
     if (ahead >= this.#window) return;
     if (this.#ackCount < MAX_PENDING_ACKS) {
+      if (this.#ackCount === 0) this.#ackSince = nowMs;
       const i = (this.#ackHead + this.#ackCount++) % MAX_PENDING_ACKS;
       this.#ackSn[i] = sn;
       this.#ackTs[i] = ts;
@@ -123,14 +126,23 @@ export class ReceiveWindow {
     return this.#ackCount > 0;
   }
 
-  acksDue(nowMs: number): boolean {
-    return this.#ackNow || this.#ackCount >= this.#batch || nowMs - this.#lastAckAt >= KCP_INTERVAL_MS;
+  /**
+   * `sending`: data of our own waits to leave and takes the acks along. Where little comes in they need no datagram of their own
+   * then, which on a slow line would cost a part of what is sent, unless that lasts too long.
+   */
+  acksDue(nowMs: number, sending: boolean): boolean {
+    const batch = sending && this.#adaptive ? Math.max(2, this.#batch) : this.#batch;
+    return this.#ackNow || this.#ackCount >= batch || nowMs >= this.#ackTime(sending);
   }
 
   /** When acks that wait will be due. */
-  ackAt(nowMs: number): number {
+  ackAt(nowMs: number, sending: boolean): number {
     if (this.#ackCount === 0) return Infinity;
-    return this.acksDue(nowMs) ? nowMs : this.#lastAckAt + KCP_INTERVAL_MS;
+    return this.acksDue(nowMs, sending) ? nowMs : this.#ackTime(sending);
+  }
+
+  #ackTime(sending: boolean): number {
+    return (sending && this.#adaptive ? this.#ackSince : this.#lastAckAt) + KCP_INTERVAL_MS;
   }
 
   /** The segment number and clock of the ack to write next. */

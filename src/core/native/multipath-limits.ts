@@ -11,8 +11,8 @@ export const MAX_FRAGMENT_BYTES = 256 * 1024;
 export const FRAGMENT_SLACK_BYTES = 16;
 /** Pieces above this only where the path carries them in so many milliseconds: an urgent record waits for one. */
 export const LARGE_FRAGMENT = { bytes: 64 * 1024, ms: 2 } as const;
-/** Smallest piece on a slow path: 8 ms at 1 Mbit/s. */
-export const MIN_FRAGMENT_BYTES = 1024;
+/** Smallest piece on a slow path: 16 ms at 1 Mbit/s, and little beside what each record costs. */
+export const MIN_FRAGMENT_BYTES = 2048;
 /** Bytes that a receiver lets come in one channel before its reader has taken what is there: 80 MB/s at 100 ms. */
 export const RECEIVE_WINDOW_BYTES = 8 * 1024 * 1024;
 /** The same before anybody reads the channel, and for whoever has not logged in: strangers fill no memory. */

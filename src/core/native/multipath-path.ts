@@ -12,7 +12,7 @@ export class Path {
   readonly id: number;
   readonly kind: PathKind;
   readonly link: Link;
-  readonly flow = new PathFlow();
+  readonly flow: PathFlow;
   readonly watch = new PathWatch();
   /** The link said that it is full, and will say when it is not. */
   blocked = false;
@@ -25,6 +25,8 @@ export class Path {
     this.id = id;
     this.kind = kind;
     this.link = link;
+    // At a relay another connection follows, whose queue KCP does not see.
+    this.flow = new PathFlow(link.transport === 'kcp' && kind !== 'relay');
     this.usedAt = now;
     this.watch.nextProbeAt = now;
   }

@@ -1,7 +1,7 @@
 /**
  * How much may be on its way by one path: enough to fill it, little enough that input and picture do not queue behind bulk.
- * The path below (TCP, KCP) controls congestion; this bounds what is buffered in it. Rate and shortest round trip are
- * measured from acknowledgements, as BBR does.
+ * The path below (TCP, KCP) controls congestion; this bounds what is buffered in it, where it does not do so itself. Rate and
+ * shortest round trip are measured from acknowledgements, as BBR does.
  */
 import {
   IN_FLIGHT_BYTES,
@@ -44,6 +44,15 @@ export class PathFlow {
   #minRttAt = 0;
   #drainUntil = 0;
   #drainRtt = Number.POSITIVE_INFINITY;
+  readonly #bounded: boolean;
+
+  /**
+   * `bounded`: the path keeps its queue short from one end to the other and says when it is full. A second bound above it would
+   * only hold it back: while it finds its rate, repairs losses, or shares a line with others.
+   */
+  constructor(bounded: boolean) {
+    this.#bounded = bounded;
+  }
 
   get inFlight(): number {
     return this.#inFlight;
@@ -56,6 +65,10 @@ export class PathFlow {
 
   /** Bytes that may be on their way at once. */
   capBytes(now: number): number {
+    return this.#bounded ? IN_FLIGHT_BYTES.max : this.#measuredCap(now);
+  }
+
+  #measuredCap(now: number): number {
     const rate = Math.max(this.#rate, this.#olderRate);
     if (rate === 0) return IN_FLIGHT_BYTES.initial;
     const bytes =
@@ -73,7 +86,7 @@ export class PathFlow {
 
   /** Size of the next piece: an eighth of what may be on its way, on a fast path a quarter, as a power of two. */
   fragmentBytes(now: number): number {
-    const cap = this.capBytes(now);
+    const cap = this.#measuredCap(now);
     const quick = Math.max(this.#rate, this.#olderRate) * LARGE_FRAGMENT.ms;
     const most = Math.max(Math.min(cap / 8, LARGE_FRAGMENT.bytes), Math.min(cap / 4, quick, MAX_FRAGMENT_BYTES));
     let size = MIN_FRAGMENT_BYTES;
