@@ -66,7 +66,7 @@ export class SealedStream implements FrameCipher {
    */
   open(payload: Uint8Array): Uint8Array {
     if (this.#broken) throw this.#broken;
-    if (payload.length <= 1) return payload;
+    if (payload.length <= 1) return new Uint8Array(payload);
     const plain = payload.length < TAG_BYTES ? null : this.#openBox(payload);
     if (plain) return plain;
     this.#broken = new WireError('BAD_SEAL', 'an encrypted frame does not open');

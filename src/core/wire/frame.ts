@@ -49,7 +49,7 @@ export interface FrameDecoderOptions {
 }
 
 /** An empty decoder gives back a buffer larger than this; below it, keeping the buffer saves an allocation per frame. */
-const KEEP_BUFFER = 512 * 1024;
+const KEEP_BUFFER = 257 * 1024;
 
 const EMPTY = new Uint8Array(0);
 
@@ -148,9 +148,10 @@ export class FrameDecoder {
       header = this.#header(this.#buffer, this.#start, this.#end);
     }
     if (!header) return null;
-    const missing = header.size + header.length - (this.#end - this.#start);
-    if (missing > 0) this.#store(Math.min(missing, this.#chunk.length));
-    if (missing > 0 && this.#end - this.#start < header.size + header.length) return null;
+    const whole = header.size + header.length;
+    const missing = whole - (this.#end - this.#start);
+    if (missing > 0) this.#store(Math.min(missing, this.#chunk.length), whole);
+    if (this.#end - this.#start < whole) return null;
     const from = this.#start + header.size;
     const payload = this.#buffer.subarray(from, from + header.length);
     this.#start = from + header.length;
@@ -170,15 +171,15 @@ export class FrameDecoder {
     return rest;
   }
 
-  /** Moves the first bytes of the chunk behind those that are held. */
-  #store(bytes: number): void {
+  /** Moves the first bytes of the chunk behind those that are held. `whole`: the size of the frame that they belong to. */
+  #store(bytes: number, whole = Number.POSITIVE_INFINITY): void {
     const held = this.#end - this.#start;
     if (this.#end + bytes > this.#buffer.length) {
       // Moving is worth it only when at least as much was consumed as is moved; that keeps the cost per byte constant.
       if (held + bytes <= this.#buffer.length && this.#start >= held)
         this.#buffer.copyWithin(0, this.#start, this.#end);
       else {
-        const larger = new Uint8Array(Math.max(held + bytes, held * 2));
+        const larger = new Uint8Array(Math.max(held + bytes, Math.min(held * 2, whole)));
         larger.set(this.#buffer.subarray(this.#start, this.#end));
         this.#buffer = larger;
       }
