@@ -1,8 +1,8 @@
 import { Emitter } from '../emitter.ts';
-import { LiteDeskError, WireError } from '../errors.ts';
+import { LiteDeskError } from '../errors.ts';
 import type { Clock } from '../clock.ts';
-import { type Link, type LinkClose, PAYLOAD_LIMITS } from '../link.ts';
-import { decodeMessage, encodeMessage, hbb } from '../wire/proto.ts';
+import { type LinkClose, PAYLOAD_LIMITS } from '../link.ts';
+import type { hbb } from '../wire/proto.ts';
 import { clipboardMessage } from './clipboard.ts';
 import { encodeDecoding, type Decoding } from './codecs.ts';
 import type { MouseButton, SessionPermissions } from './contract.ts';
@@ -18,7 +18,7 @@ import type {
   RemoteInfo,
   SessionOptions,
 } from './controller-types.ts';
-import { permissionName } from './host-announce.ts';
+import { allPermissions, permissionName } from './host-announce.ts';
 import * as limits from './limits.ts';
 import { loginRequest } from './login-request.ts';
 import { optionMessage } from './option-message.ts';
@@ -26,7 +26,7 @@ import { streamsLink } from './streams-link.ts';
 import { placeOn, readRemoteInfo } from './remote-info.ts';
 import { RoundTrips } from './round-trips.ts';
 import { mayRetry, sessionErrors } from './session-errors.ts';
-import { WriteWatch } from './write-watch.ts';
+import { SessionLink } from './session-link.ts';
 
 type State = 'idle' | 'waiting-hash' | 'login' | 'open' | 'raw' | 'closed';
 
@@ -36,29 +36,18 @@ type State = 'idle' | 'waiting-hash' | 'login' | 'open' | 'raw' | 'closed';
  */
 export class ControllerSession extends Emitter<ControllerSessionEvents> {
   readonly #o: ControllerSessionOptions;
-  readonly #link: Link;
+  readonly #wire: SessionLink;
   readonly #clock: Clock;
   readonly #input: ControllerInput;
   readonly #login: ControllerLoginFlow;
-  readonly #watch: WriteWatch;
   readonly #roundTrips: RoundTrips;
-  readonly #permissions: SessionPermissions = {
-    keyboard: true,
-    clipboard: true,
-    audio: true,
-    file: true,
-    restart: true,
-    recording: true,
-    blockInput: true,
-    privacyMode: true,
-  };
+  readonly #permissions = allPermissions();
   #state: State = 'idle';
   #decoding: Decoding;
   #options: SessionOptions;
   #info: RemoteInfo | null = null;
   #cancelTick: (() => void) | null = null;
   #startedAt = 0;
-  #receivedAt = 0;
   /** What the open session shows. */
   #screen: ControllerScreen | null = null;
   /** Set while we end it: what the link then reports is not news. */
@@ -69,7 +58,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   constructor(options: ControllerSessionOptions) {
     super();
     this.#o = options;
-    this.#link = options.link;
+    this.#wire = new SessionLink(options.link, options.clock);
     this.#clock = options.clock;
     this.#decoding = options.decoding;
     this.#options = { ...options.options };
@@ -85,7 +74,6 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
         failed: (reason, error) => this.#finish({ reason, retry: false, error }),
       },
     });
-    this.#watch = new WriteWatch(options.link);
     this.#roundTrips = new RoundTrips(options.clock, (time) =>
       this.#send({ testDelay: { time, fromClient: true } }),
     );
@@ -131,12 +119,11 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   start(): void {
     if (this.#state !== 'idle') return;
     this.#state = 'waiting-hash';
-    this.#link.setMaxPayload(PAYLOAD_LIMITS.login);
+    this.#wire.setMaxPayload(PAYLOAD_LIMITS.login);
     this.#startedAt = this.#clock.now();
-    this.#receivedAt = this.#startedAt;
     this.#cancelTick = this.#clock.setTimer(limits.TEST_DELAY_INTERVAL_MS, () => this.#tick());
-    this.#link.setHandlers({
-      onFrame: (payload) => this.#onFrame(payload),
+    this.#wire.open({
+      onMessage: (message) => this.#onMessage(message),
       onClose: (close) => this.#onClose(close),
     });
   }
@@ -257,7 +244,7 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
    * login too (session §3.7). @throws LiteDeskError SESSION_CLOSED, or the reason of `signal`
    */
   async ping(signal?: AbortSignal): Promise<number> {
-    if (this.#state === 'closed' || this.#state === 'raw' || this.#state === 'idle') throw closedError();
+    if (this.#state === 'closed' || this.#state === 'raw' || this.#state === 'idle') throw new LiteDeskError(sessionErrors.closed());
     return await this.#roundTrips.measure(signal);
   }
 
@@ -270,21 +257,8 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
     this.#finish({ reason: '', retry: false });
   }
 
-  #onFrame(payload: Uint8Array): void {
-    if (this.#state === 'closed' || this.#state === 'raw') return;
-    this.#receivedAt = this.#clock.now();
-    let message: hbb.Message;
-    try {
-      message = decodeMessage(payload);
-    } catch (error) {
-      // Frames that do not parse are skipped, as stock peers do (session §9.1).
-      if (error instanceof WireError) return;
-      throw error;
-    }
-    this.#onMessage(message);
-  }
-
   #onMessage(message: hbb.Message): void {
+    if (this.#state === 'closed' || this.#state === 'raw') return;
     switch (message.union) {
       case 'hash':
         this.#onHash(message.hash ?? {});
@@ -326,17 +300,17 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
       return;
     }
     // At once and unchanged, even before login (session §3.7), unless the host does not read the echoes.
-    if (this.#link.bufferedBytes < limits.REPLY_BUFFER_BYTES) this.#send({ testDelay: message });
+    if (this.#wire.bufferedBytes < limits.REPLY_BUFFER_BYTES) this.#send({ testDelay: message });
     this.emit('delay', { rttMs: message.lastDelay ?? 0, targetBitrate: (message.targetBitrate ?? 0) * 1000 });
   }
 
   #onAccepted(message: hbb.IPeerInfo): void {
     // Whoever accepted our login is the host that we asked for; before that it was anybody.
-    this.#link.setMaxPayload(PAYLOAD_LIMITS.session);
+    this.#wire.setMaxPayload(PAYLOAD_LIMITS.session);
     const info = readRemoteInfo(message);
     this.#info = info;
     this.#input.setTarget(info);
-    if (this.#o.kind === 'port-forward' || (this.#o.kind === 'tunnel' && !streamsLink(this.#link))) {
+    if (this.#o.kind === 'port-forward' || (this.#o.kind === 'tunnel' && !streamsLink(this.#o.link))) {
       this.#state = 'raw';
       this.#stopTimers();
       this.emit('opened', info);
@@ -385,9 +359,9 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
     this.#cancelTick = this.#clock.setTimer(limits.TEST_DELAY_INTERVAL_MS, () => this.#tick());
     if (this.#state === 'waiting-hash' && now - this.#startedAt >= limits.HASH_TIMEOUT_MS)
       this.#finish({ reason: 'Timeout', retry: true, error: sessionErrors.loginTimeout() }, true);
-    else if (now - this.#receivedAt >= (this.#o.sessionTimeouts?.receiveMs ?? limits.RECEIVE_TIMEOUT_MS))
+    else if (this.#wire.silentMs(now) >= (this.#o.sessionTimeouts?.receiveMs ?? limits.RECEIVE_TIMEOUT_MS))
       this.#finish({ reason: 'Timeout', retry: true, error: sessionErrors.timeout() }, true);
-    else if (this.#watch.stalledMs(now) >= (this.#o.sessionTimeouts?.writeStallMs ?? limits.WRITE_STALL_MS))
+    else if (this.#wire.stalledMs(now) >= (this.#o.sessionTimeouts?.writeStallMs ?? limits.WRITE_STALL_MS))
       this.#finish({ reason: 'Timeout', retry: true, error: sessionErrors.stalled() }, true);
   }
 
@@ -402,34 +376,20 @@ export class ControllerSession extends Emitter<ControllerSessionEvents> {
   }
 
   #send(message: hbb.IMessage): void {
-    if (this.#link.closed || this.#state === 'closed') return;
-    const bytes = encodeMessage(message);
-    this.#watch.sent(bytes.length);
-    this.#link.send(bytes);
+    if (this.#state !== 'closed') this.#wire.send(message);
   }
 
   #stopTimers(): void {
     this.#cancelTick?.();
     this.#cancelTick = null;
-    this.#roundTrips.fail(closedError());
+    this.#roundTrips.fail(new LiteDeskError(sessionErrors.closed()));
   }
 
   #finish(closed: ControllerClosed, atOnce = false): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#stopTimers();
-    // A silent or stalled peer would keep an orderly close waiting.
-    if (atOnce) this.#link.destroy();
-    else this.#link.close();
+    this.#wire.end(atOnce);
     this.emit('closed', closed);
   }
-}
-
-function closedError(): LiteDeskError {
-  return new LiteDeskError({
-    code: 'SESSION_CLOSED',
-    stage: 'session',
-    message: 'The session is closed.',
-    hint: 'Connect again.',
-  });
 }

@@ -17,6 +17,11 @@ const PERMISSIONS: Record<keyof SessionPermissions, hbb.PermissionInfo.Permissio
 /** In the order in which they are announced. */
 export const PERMISSION_NAMES = Object.keys(PERMISSIONS) as (keyof SessionPermissions)[];
 
+/** Every permission granted, as a session begins (session §2.3). */
+export function allPermissions(): SessionPermissions {
+  return Object.fromEntries(PERMISSION_NAMES.map((name) => [name, true])) as unknown as SessionPermissions;
+}
+
 export function permissionNumber(name: keyof SessionPermissions): hbb.PermissionInfo.Permission {
   return PERMISSIONS[name];
 }

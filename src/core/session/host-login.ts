@@ -1,6 +1,8 @@
 import type { hbb } from '../wire/proto.ts';
 import type { HostAuthenticator, PasswordCheck, SessionKey } from './authenticator.ts';
 import type { SessionKind } from './contract.ts';
+import type { PeerIdentity } from './host-types.ts';
+import { NAME_LENGTH } from './limits.ts';
 import { LOGIN } from './login-strings.ts';
 import { versionAtLeast } from './version.ts';
 
@@ -28,6 +30,18 @@ export function kindOf(request: hbb.ILoginRequest): SessionKind {
   if (request.terminal) return 'terminal';
   if (request.tunnel) return 'tunnel';
   return 'desktop';
+}
+
+/** Who asks, as far as the request says; `verified`: the link has proven it. */
+export function identityOf(request: hbb.ILoginRequest, verified: boolean): PeerIdentity {
+  return {
+    peerId: (request.myId ?? '').slice(0, NAME_LENGTH),
+    name: (request.myName ?? '').slice(0, NAME_LENGTH),
+    platform: (request.myPlatform ?? '').slice(0, NAME_LENGTH),
+    version: (request.version ?? '').slice(0, NAME_LENGTH),
+    kind: kindOf(request),
+    verified,
+  };
 }
 
 /** What must stay the same when a login is tried again on one connection (session §2.4). */

@@ -1,31 +1,24 @@
 import type { Clock } from '../clock.ts';
 import { Emitter } from '../emitter.ts';
-import { type ErrorData, WireError } from '../errors.ts';
-import { type Link, type LinkClose, PAYLOAD_LIMITS } from '../link.ts';
-import { decodeMessage, encodeMessage, hbb } from '../wire/proto.ts';
+import type { ErrorData } from '../errors.ts';
+import { type LinkClose, PAYLOAD_LIMITS } from '../link.ts';
+import type { hbb } from '../wire/proto.ts';
 import { addressHost } from './attempt-limits.ts';
 import type { RecentSession } from './authenticator.ts';
 import type { SessionPermissions } from './contract.ts';
 import { HostDesk } from './host-desk.ts';
-import { kindOf, tunnelTarget } from './host-login.ts';
+import { identityOf, kindOf, tunnelTarget } from './host-login.ts';
 import { HostLoginFlow } from './host-login-flow.ts';
-import { PortForwardRefused } from './host-types.ts';
-import type {
-  HostClosed,
-  HostSessionEvents,
-  HostSessionOptions,
-  HostSessionStats,
-  PeerIdentity,
-  PortForwardTarget,
-} from './host-types.ts';
+import { HostTunnel } from './host-tunnel.ts';
+import type { HostClosed, HostSessionEvents, HostSessionOptions, HostSessionStats, PeerIdentity } from './host-types.ts';
 import * as limits from './limits.ts';
-import { CLOSE, LOGIN, tunnelFailed } from './login-strings.ts';
+import { CLOSE, LOGIN } from './login-strings.ts';
 import { hostPeerInfo, permissionNumber, PERMISSION_NAMES } from './host-announce.ts';
 import { RateControl } from './quality.ts';
 import { sessionErrors } from './session-errors.ts';
 import { PROTOCOL_VERSION } from './version.ts';
 import { streamsLink } from './streams-link.ts';
-import { WriteWatch } from './write-watch.ts';
+import { SessionLink } from './session-link.ts';
 
 type State = 'idle' | 'login' | 'connecting-tunnel' | 'open' | 'raw' | 'closed';
 
@@ -35,22 +28,19 @@ type State = 'idle' | 'login' | 'connecting-tunnel' | 'open' | 'raw' | 'closed';
  */
 export class HostSession extends Emitter<HostSessionEvents> {
   readonly #o: HostSessionOptions;
-  readonly #link: Link;
+  readonly #wire: SessionLink;
   readonly #clock: Clock;
   readonly #login: HostLoginFlow;
   readonly #permissions: SessionPermissions;
   readonly #rate = new RateControl();
-  readonly #watch: WriteWatch;
-  readonly #abort = new AbortController();
+  readonly #tunnel = new HostTunnel();
   #letGoOfVideo: (() => void) | null = null;
   #state: State = 'idle';
   #asked = false;
   #recent: RecentSession | null = null;
   #desk: HostDesk | null = null;
-  #target: PortForwardTarget | null = null;
   #cancelTick: (() => void) | null = null;
   #startedAt = 0;
-  #receivedAt = 0;
   #pingSentAt: number | null = null;
   #lastRtt: number | null = null;
   /** Our own proof of the password, for the acceptance. */
@@ -62,7 +52,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
   constructor(options: HostSessionOptions) {
     super();
     this.#o = options;
-    this.#link = options.link;
+    this.#wire = new SessionLink(options.link, options.clock);
     this.#clock = options.clock;
     this.#permissions = { ...options.permissions };
     this.#login = new HostLoginFlow({
@@ -74,7 +64,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
       streamsAllowed: options.streams ?? false,
       native: options.native ?? null,
       events: {
-        send: (message) => this.#send(message),
+        send: (message) => this.#wire.send(message),
         authorise: (request, recentH1, nativeTag) => this.#authorise(request, recentH1, nativeTag),
         wait: (request, ask, error) => this.#wait(request, ask, error),
         refuse: (request, { error, close, ask, nativeShares }) => {
@@ -83,7 +73,6 @@ export class HostSession extends Emitter<HostSessionEvents> {
         },
       },
     });
-    this.#watch = new WriteWatch(options.link);
   }
 
   /** Who logged in or tries to; null before the first login request. */
@@ -119,16 +108,15 @@ export class HostSession extends Emitter<HostSessionEvents> {
     if (this.#state !== 'idle') return;
     this.#state = 'login';
     this.#startedAt = this.#clock.now();
-    this.#receivedAt = this.#startedAt;
-    this.#link.setMaxPayload(PAYLOAD_LIMITS.login);
-    this.#send({ hash: { ...this.#login.open(), ...(this.#o.streams ? { streams: true } : {}) } });
+    this.#wire.setMaxPayload(PAYLOAD_LIMITS.login);
+    this.#wire.send({ hash: { ...this.#login.open(), ...(this.#o.streams ? { streams: true } : {}) } });
     for (const name of PERMISSION_NAMES)
       if (!this.#permissions[name])
-        this.#send({ misc: { permissionInfo: { permission: permissionNumber(name), enabled: false } } });
+        this.#wire.send({ misc: { permissionInfo: { permission: permissionNumber(name), enabled: false } } });
     this.#cancelTick = this.#clock.setTimer(limits.FIRST_TEST_DELAY_MS, () => this.#tick());
     this.#letGoOfVideo = this.#o.desktop?.prepareVideo?.() ?? null;
-    this.#link.setHandlers({
-      onFrame: (payload) => this.#onFrame(payload),
+    this.#wire.open({
+      onMessage: (message) => this.#onMessage(message),
       onDrain: () => this.#desk?.video.pump(),
       onClose: (close) => this.#onClose(close),
     });
@@ -150,7 +138,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
     if (this.#finished) return;
     this.#recent?.drop();
     this.#closing = true;
-    if (this.#state !== 'raw') this.#send({ misc: { closeReason: reason } });
+    if (this.#state !== 'raw') this.#wire.send({ misc: { closeReason: reason } });
     this.#finish({ reason, by: 'local' });
   }
 
@@ -169,32 +157,19 @@ export class HostSession extends Emitter<HostSessionEvents> {
     if (this.#permissions[name] === on || this.#finished) return;
     this.#permissions[name] = on;
     if (this.#state === 'raw') return;
-    this.#send({ misc: { permissionInfo: { permission: permissionNumber(name), enabled: on } } });
+    this.#wire.send({ misc: { permissionInfo: { permission: permissionNumber(name), enabled: on } } });
     this.#desk?.permissionsChanged();
   }
 
   /** Sends a chat line; ignored before the session is open. */
   chat(text: string): void {
     if (this.#state === 'open')
-      this.#send({ misc: { chatMessage: { text: text.slice(0, limits.CHAT_LENGTH) } } });
-  }
-
-  #onFrame(payload: Uint8Array): void {
-    if (this.#finished || this.#state === 'raw') return;
-    this.#receivedAt = this.#clock.now();
-    let message: hbb.Message;
-    try {
-      message = decodeMessage(payload);
-    } catch (error) {
-      // Frames that do not parse are skipped, as stock peers do (session §9.1).
-      if (error instanceof WireError) return;
-      throw error;
-    }
-    this.#recent?.touch();
-    this.#onMessage(message);
+      this.#wire.send({ misc: { chatMessage: { text: text.slice(0, limits.CHAT_LENGTH) } } });
   }
 
   #onMessage(message: hbb.Message): void {
+    if (this.#finished || this.#state === 'raw') return;
+    this.#recent?.touch();
     switch (message.union) {
       case 'testDelay':
         this.#onTestDelay(message.testDelay ?? {});
@@ -229,7 +204,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
   #onTestDelay(message: hbb.ITestDelay): void {
     if (message.fromClient) {
       // A probe of the controller goes back unchanged (session §3.7), unless it does not read the answers.
-      if (this.#link.bufferedBytes < limits.REPLY_BUFFER_BYTES) this.#send({ testDelay: message });
+      if (this.#wire.bufferedBytes < limits.REPLY_BUFFER_BYTES) this.#wire.send({ testDelay: message });
       return;
     }
     if (this.#pingSentAt === null) return;
@@ -245,7 +220,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
 
   #wait(request: hbb.ILoginRequest, ask: boolean, error: string | undefined): void {
     this.emit('login-attempt', { ...this.#identity(request), result: ask ? 'asking' : 'waiting', error });
-    if (error) this.#send({ loginResponse: { error } });
+    if (error) this.#wire.send({ loginResponse: { error } });
     if (ask) this.#ask(request);
   }
 
@@ -259,14 +234,14 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.emit('login-attempt', { ...this.#identity(request), result: 'refused', error });
     if (this.#finished) return;
     this.#closing = close;
-    this.#send({ loginResponse: { error, nativeShares } });
+    this.#wire.send({ loginResponse: { error, nativeShares } });
     if (close) this.#finish({ reason: error, by: 'refused' });
   }
 
   #authorise(request: hbb.ILoginRequest, recentH1: Uint8Array | null, nativeTag: Uint8Array | null): void {
     this.emit('login-attempt', { ...this.#identity(request), result: 'authorised' });
     if (this.#finished) return;
-    this.#link.setMaxPayload(PAYLOAD_LIMITS.session);
+    this.#wire.setMaxPayload(PAYLOAD_LIMITS.session);
     if (recentH1)
       this.#recent = this.#o.authenticator.openRecent(
         { myId: request.myId ?? '', myName: request.myName ?? '', sessionId: request.sessionId ?? 0n },
@@ -286,12 +261,12 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#desk = new HostDesk({
       desktop: this.#o.desktop,
       clock: this.#clock,
-      link: this.#link,
+      link: this.#o.link,
       permissions: this.#permissions,
       rate: this.#rate,
       viewer: { version: request.version ?? '', platform: request.myPlatform ?? '' },
       ackRequired: request.videoAckRequired ?? false,
-      send: (message) => this.#send(message),
+      send: (message) => this.#wire.send(message),
       congested: () => this.#pingSentAt !== null && this.#rate.late(this.#clock.now() - this.#pingSentAt),
       onVideoError: (error) => {
         if (!this.#finished) this.emit('video-error', error);
@@ -307,57 +282,42 @@ export class HostSession extends Emitter<HostSessionEvents> {
   #openStreams(request: hbb.ILoginRequest): void {
     this.#letGoOfVideo?.();
     this.#letGoOfVideo = null;
-    if (streamsLink(this.#link)) {
+    if (streamsLink(this.#o.link)) {
       this.#state = 'open';
       this.#sendPeerInfo('port-forward');
       this.emit('opened', this.#identity(request));
       return;
     }
     this.#state = 'connecting-tunnel';
-    this.#target = { start: () => {}, cancel: () => {} };
+    this.#tunnel.connectNothing();
     this.#maybeRaw();
   }
 
   async #openTunnel(request: hbb.ILoginRequest): Promise<void> {
-    const connect = this.#o.onPortForward;
-    const { host, port, label } = tunnelTarget(request);
-    if (!connect) return;
+    if (!this.#o.onPortForward) return;
     this.#state = 'connecting-tunnel';
-    try {
-      const target = await connect(host, port, this.#abort.signal);
-      if (this.#finished) {
-        target.cancel();
-        return;
-      }
-      this.#target = target;
-      this.#maybeRaw();
-    } catch (error) {
-      const text = error instanceof PortForwardRefused ? LOGIN.noTunnel : tunnelFailed(label);
-      if (!this.#finished) this.#refuse(request, text, true);
-    }
+    const refusal = await this.#tunnel.connect(tunnelTarget(request), this.#o.onPortForward);
+    if (this.#finished) return;
+    if (refusal === null) this.#maybeRaw();
+    else this.#refuse(request, refusal, true);
   }
 
   /** Raw only when no heartbeat is unanswered: its echo would be the first bytes of the tunnel (session §7.5). */
   #maybeRaw(): void {
     const { request } = this.#login;
-    const target = this.#target;
-    if (!target || !request || this.#pingSentAt !== null || this.#finished) return;
+    if (!this.#tunnel.connected || !request || this.#pingSentAt !== null || this.#finished) return;
     this.#sendPeerInfo('port-forward');
     this.#state = 'raw';
     this.#stopTimers();
-    this.#target = null;
     this.emit('opened', this.#identity(request));
-    if (this.#finished) {
-      target.cancel();
-      return;
-    }
+    if (this.#finished) return;
     const { host, port } = tunnelTarget(request);
     this.emit('raw', { host, port });
-    target.start();
+    this.#tunnel.start();
   }
 
   #sendPeerInfo(kind: 'desktop' | 'port-forward'): void {
-    this.#send({
+    this.#wire.send({
       loginResponse: {
         ...(this.#nativeTag ? { nativeTag: this.#nativeTag } : {}),
         peerInfo: hostPeerInfo(kind, this.#o.desktop, {
@@ -373,9 +333,9 @@ export class HostSession extends Emitter<HostSessionEvents> {
     const now = this.#clock.now();
     const t = this.#o.sessionTimeouts;
     this.#cancelTick = this.#clock.setTimer(limits.TEST_DELAY_INTERVAL_MS, () => this.#tick());
-    if (now - this.#receivedAt >= (t?.receiveMs ?? limits.RECEIVE_TIMEOUT_MS))
+    if (this.#wire.silentMs(now) >= (t?.receiveMs ?? limits.RECEIVE_TIMEOUT_MS))
       return this.#fail('timeout', sessionErrors.timeout());
-    if (this.#watch.stalledMs(now) >= (t?.writeStallMs ?? limits.WRITE_STALL_MS))
+    if (this.#wire.stalledMs(now) >= (t?.writeStallMs ?? limits.WRITE_STALL_MS))
       return this.#fail('timeout', sessionErrors.stalled());
     if (this.#state === 'login' && now - this.#startedAt >= (t?.unauthorisedMs ?? limits.UNAUTHORISED_MS))
       return this.#fail('timeout', sessionErrors.loginIdle());
@@ -387,7 +347,7 @@ export class HostSession extends Emitter<HostSessionEvents> {
     // Not while a tunnel is being connected: see #maybeRaw.
     if (this.#state === 'connecting-tunnel') return;
     this.#pingSentAt = now;
-    this.#send({
+    this.#wire.send({
       testDelay: {
         time: 0n,
         fromClient: false,
@@ -411,28 +371,14 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#finish({ reason: error.message, by, error });
   }
 
-  #send(message: hbb.IMessage): void {
-    if (this.#link.closed) return;
-    const bytes = encodeMessage(message);
-    this.#watch.sent(bytes.length);
-    this.#link.send(bytes);
-  }
-
   #stopTimers(): void {
     this.#cancelTick?.();
     this.#cancelTick = null;
   }
 
   #identity(request: hbb.ILoginRequest): PeerIdentity {
-    return {
-      peerId: (request.myId ?? '').slice(0, limits.NAME_LENGTH),
-      name: (request.myName ?? '').slice(0, limits.NAME_LENGTH),
-      platform: (request.myPlatform ?? '').slice(0, limits.NAME_LENGTH),
-      version: (request.version ?? '').slice(0, limits.NAME_LENGTH),
-      kind: kindOf(request),
-      // The login is refused where the two ids differ.
-      verified: this.#o.native?.peer != null,
-    };
+    // The login is refused where the two ids differ.
+    return identityOf(request, this.#o.native?.peer != null);
   }
 
   #finish(closed: HostClosed): void {
@@ -441,15 +387,11 @@ export class HostSession extends Emitter<HostSessionEvents> {
     this.#finished = true;
     this.#state = 'closed';
     this.#stopTimers();
-    this.#abort.abort();
-    this.#target?.cancel();
-    this.#target = null;
+    this.#tunnel.cancel();
     this.#desk?.stop();
     this.#letGoOfVideo?.();
     this.#letGoOfVideo = null;
-    // A stalled or silent peer would keep an orderly close waiting.
-    if (closed.by === 'timeout') this.#link.destroy();
-    else this.#link.close();
+    this.#wire.end(closed.by === 'timeout');
     if (wasOpen) this.#o.authenticator.sessionEnded();
     this.emit('closed', closed);
   }

@@ -150,6 +150,12 @@ export const sessionErrors = {
       : 'The other computer ended the session.',
     hint: 'Connect again if you still need the session.',
   }),
+  closed: (): ErrorData => ({
+    code: 'SESSION_CLOSED',
+    stage: 'session',
+    message: 'The session is closed.',
+    hint: 'Connect again.',
+  }),
   noStreams: (): ErrorData => ({
     code: 'STREAMS_NOT_OFFERED',
     stage: 'login',
