@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import { afterEach, describe, expect, test } from 'vitest';
 import { buildCli, type CliEvent, type CliProcess } from '../lib/cli-process.ts';
+import { RELAY_TRIPLE } from '../../src/core/wire/index.ts';
 import { eventOf, PASSWORD, World } from '../lib/world.ts';
 import { type HostPlace, labUnavailable } from '../natlab/index.ts';
 
@@ -91,6 +92,28 @@ describe.skipIf(unavailable !== null)('server, host and connect as separate proc
     }
   });
 
+  /** A packet of the relay over UDP has these two numbers where others have their triple (docs/protocol.md). */
+  const RELAY_DATAGRAM = Buffer.alloc(8);
+  RELAY_DATAGRAM.writeUInt32LE(RELAY_TRIPLE.src, 0);
+  RELAY_DATAGRAM.writeUInt32LE(RELAY_TRIPLE.dst, 4);
+
+  test.each([
+    { title: 'a session begins at the relay over UDP', blocked: '', overUdp: true },
+    { title: 'with UDP to the relay blocked it begins there over TCP', blocked: 'meta l4proto udp udp dport 21117', overUdp: false },
+  ])('$title, with nothing in the clear', async ({ blocked, overUdp }) => {
+    world = await World.create({ b: 'symmetric', a: 'symmetric' });
+    if (blocked) for (const name of ['a', 'b']) world.lab.changeGateway(name, `insert rule ip lab passing iifname "lan" ${blocked} drop`);
+    const host = await world.startHost('b');
+    const capture = await world.lab.capture();
+    const result = await world.connect('a', host.id, ['--ping', '3']);
+    expect(eventOf(result, 'connected')).toMatchObject({ path: 'relay', encrypted: true, peerVerified: true });
+    expect(result.events.filter((event) => event.event === 'pong')).toHaveLength(3);
+    const seen = await capture.stop();
+    expect(seen.includes(RELAY_DATAGRAM)).toBe(overUdp);
+    for (const secret of [PASSWORD, 'Linux', userInfo().username])
+      expect(seen.includes(secret), `"${secret}" in the clear`).toBe(false);
+  });
+
   /** What a strict company network leaves of the server's ports: the two WebSockets. */
   const ONLY_WEBSOCKETS = `
     insert rule ip lab passing iifname "lan" meta l4proto udp drop
@@ -99,7 +122,8 @@ describe.skipIf(unavailable !== null)('server, host and connect as separate proc
 
   test('with the relay port blocked at both, the relay is reached over its WebSocket', async () => {
     world = await World.create({ b: 'symmetric', a: 'symmetric' });
-    for (const name of ['a', 'b']) world.lab.changeGateway(name, 'insert rule ip lab passing iifname "lan" tcp dport 21117 drop');
+    for (const name of ['a', 'b'])
+      world.lab.changeGateway(name, 'insert rule ip lab passing iifname "lan" meta l4proto { tcp, udp } th dport 21117 drop');
     const host = await world.startHost('b');
     const connected = eventOf(await world.connect('a', host.id, ['--ping', '3']), 'connected');
     expect(connected).toMatchObject({ path: 'relay', encrypted: true, peerVerified: true });
