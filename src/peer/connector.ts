@@ -8,11 +8,10 @@ import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { hbb, normalizeHost, unmangleAddress } from '../core/wire/index.ts';
 import type { HostPort } from '../core/wire/index.ts';
 import { formatHostPort, TcpLink } from '../net/index.ts';
-import type { NetLink, SecuredLink } from '../net/index.ts';
+import type { NetLink } from '../net/index.ts';
 import { createPunchSocket, punchUdp } from '../net/punch-udp.ts';
 import type { ConnectPeerOptions, ConnectStep, PeerConnection } from './connect-options.ts';
-import { EarlyRelay } from './early-relay.ts';
-import { aborted, noServer, pathImpossible, peerSilent, relayRefused } from './errors.ts';
+import { noServer, pathImpossible, peerSilent, relayRefused } from './errors.ts';
 import { HeadStart } from './head-start.ts';
 import { KeyExchanges } from './key-exchanges.ts';
 import { lookupFailure } from './lookup-failure.ts';
@@ -22,9 +21,9 @@ import { PUNCH_TIMEOUT_MS, punchTcpAsController } from './punch-tcp.ts';
 import { IPv6Hole, ipv6Of } from './punch-v6.ts';
 import { PathRace } from './race.ts';
 import type { ConnectionPath } from './race.ts';
-import { askForRelay, joinRelay } from './relay.ts';
+import { type Introduction, RelayAttempts } from './relay-attempts.ts';
 import { RendezvousConnection, resolveServer } from './rendezvous-client.ts';
-import { relayAddress, routeTo } from './server-address.ts';
+import { routeTo } from './server-address.ts';
 import type { ServerAddress } from './server-address.ts';
 import { observedUdpPort } from './udp-port.ts';
 import { WIRE_VERSION } from './version.ts';
@@ -33,12 +32,7 @@ import { WIRE_VERSION } from './version.ts';
 const LOOKUP_WAITS_MS = [1_500, 3_000, 4_500] as const;
 /** How long direct paths run alone before the relay joins the race. */
 const RELAY_HEAD_START_MS = { min: 1_000, max: 3_000 } as const;
-/** A relay that the peer proposes together with an IPv6 address waits for so many of the server's round trips. */
-const IPV6_HEAD_START = { roundTrips: 2, minMs: 100, maxMs: 1_000 } as const;
 const LAN_TIMEOUT_MS = 3_000;
-const NO_TICKET = new Uint8Array(0);
-/** Pairing at a relay can fail by chance when both ends arrive in the same instant (§7.3). */
-const RELAY_TRIES = 2;
 /** Whoever answers is a stranger until the key exchange has shown the host's key. */
 const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
 
@@ -51,27 +45,18 @@ export async function connectPeer(options: ConnectPeerOptions): Promise<PeerConn
   return await new Connector(options, options.server).run();
 }
 
-/** What the server or the peer told about where the peer is. */
-interface Introduction {
-  readonly hostKey: Uint8Array | null;
-  readonly relayServer: string;
-}
-
 class Connector {
   readonly #options: ConnectPeerOptions;
   readonly #server: ServerAddress;
   readonly #race: PathRace;
   readonly #keys: KeyExchanges;
-  #relayStarted = false;
   #relayTimer: NodeJS.Timeout | null = null;
   #directRunning = 0;
   #nat: NatType;
   #ipv6: IPv6Hole | null = null;
   #ipv6Running = false;
   readonly #headStart = new HeadStart();
-  #early: EarlyRelay | null = null;
-  /** The early place at the relay is taken as soon as the peer is there. */
-  #awaitsPeer = false;
+  readonly #relay: RelayAttempts;
   /** Asks for the relay as the way back of a session that began without it. */
   #standby: (() => void) | null = null;
   /** Where the relay would be asked for, once the peer has answered. */
@@ -83,6 +68,10 @@ class Connector {
     this.#nat = options.nat;
     this.#race = new PathRace(options.signal);
     this.#keys = new KeyExchanges(options, server, (error) => this.#race.fail(error));
+    this.#relay = new RelayAttempts({
+      ...{ options, server, race: this.#race, keys: this.#keys, headStart: this.#headStart },
+      open: (address) => this.#open(address),
+    });
     this.#race.signal.addEventListener('abort', () => this.#cleanUp(), { once: true });
     void this.#race.result.then(() => this.#headStart.end(), () => {});
   }
@@ -97,10 +86,7 @@ class Connector {
     race.task(async () => {
       const address = await resolveServer(this.#server, race.signal);
       if (path !== 'udp') race.task(() => this.#introduceTcp(address));
-      if (path === 'auto' && this.#options.identity && !race.over) {
-        const { connType, relayUdp: udp = false } = this.#options;
-        this.#early = new EarlyRelay({ server: this.#server, peerId, connType, udp, signal: race.signal });
-      }
+      if (path === 'auto' && this.#options.identity && !race.over) this.#relay.waitThere();
       if (path !== 'udp') await this.#headStart.over;
       if (race.over) return;
       if (path === 'auto' || path === 'udp' || path === 'ipv6') race.task(() => this.#introduceUdp(address));
@@ -114,7 +100,7 @@ class Connector {
   #cleanUp(): void {
     if (this.#relayTimer) clearTimeout(this.#relayTimer);
     this.#headStart.end();
-    this.#early?.drop();
+    this.#relay.drop();
     this.#ipv6?.close();
   }
 
@@ -206,7 +192,7 @@ class Connector {
         relayLatency: [...(this.#options.relays?.() ?? [])],
         ...(udp ? { udpPort: udp.port } : {}),
         ...(wantRelay ? { forceRelay: true } : {}),
-        ...(this.#early ? { relayUuid: this.#early.uuid } : {}),
+        ...(this.#relay.earlyUuid === null ? {} : { relayUuid: this.#relay.earlyUuid }),
         ...(this.#ipv6 ? { socketAddrV6: this.#ipv6.wireAddress } : {}),
       },
     };
@@ -234,20 +220,8 @@ class Connector {
     for (;;) {
       const answer = await connection.receive(Math.max(0, deadline - performance.now()), this.#race.signal);
       if (!answer?.relayMeeting) return answer;
-      this.#onRelayMeeting(answer.relayMeeting as hbb.RelayMeeting, address);
+      this.#relay.onMeeting(answer.relayMeeting as hbb.RelayMeeting, address);
     }
-  }
-
-  /** With the peer's key the session may begin as soon as the peer is at the relay, whether or not it has answered yet. */
-  #onRelayMeeting({ uuid, pk, relayServer }: hbb.RelayMeeting, address: HostPort): void {
-    const early = this.#early;
-    const hostKey = this.#keys.hostKey(pk);
-    if (!early || uuid !== early.uuid || !hostKey || this.#awaitsPeer) return;
-    this.#awaitsPeer = true;
-    // Where all is near, its answer comes at the same time, perhaps with a better way.
-    void Promise.all([early.met, this.#headStart.over]).then(() =>
-      this.#takeEarlyRelay({ hostKey, relayServer }, { relayUuid: uuid, relayTicket: NO_TICKET }, address),
-    );
   }
 
   #onPunchResponse(
@@ -269,11 +243,11 @@ class Connector {
       hostKey: this.#keys.hostKey(response.pk),
       relayServer: response.relayServer,
     };
-    if (path === 'auto') this.#standby = () => this.#requestRelay(introduction, address);
-    this.#takeEarlyRelay(introduction, response, address);
+    if (path === 'auto') this.#standby = () => this.#relay.request(introduction, address);
+    this.#relay.takeEarly(introduction, response, address);
     if (path === 'relay' || (connection.isWebSocket && path === 'auto' && response.isLocal !== true)) {
       this.#tryIPv6(response.socketAddrV6, introduction.hostKey);
-      this.#requestRelay(introduction, address);
+      this.#relay.request(introduction, address);
       return false;
     }
     if (this.#tryIPv6(response.socketAddrV6, introduction.hostKey) && path === 'ipv6') return false;
@@ -281,7 +255,7 @@ class Connector {
     const direct: ConnectionPath = lan ? 'lan' : isIPv6(remote.host) ? 'ipv6' : response.isUdp ? 'udp' : 'tcp';
     if (remote.port === 0 || (path !== 'auto' && path !== direct)) {
       if (path !== 'auto') throw pathImpossible(path, `the server offers ${direct}`);
-      this.#requestRelay(introduction, address);
+      this.#relay.request(introduction, address);
       return false;
     }
     this.#progress('punch', `${direct} ${formatHostPort(remote)}`);
@@ -289,7 +263,7 @@ class Connector {
     this.#directRunning += 1;
     const onFailed = (): void => {
       this.#directRunning -= 1;
-      if (this.#directRunning === 0 && path === 'auto') this.#requestRelay(introduction, address);
+      if (this.#directRunning === 0 && path === 'auto') this.#relay.request(introduction, address);
     };
     this.#race.attempt(
       direct,
@@ -315,44 +289,14 @@ class Connector {
     );
     if (path === 'auto') {
       const headStartMs = Math.min(RELAY_HEAD_START_MS.max, Math.max(RELAY_HEAD_START_MS.min, 6 * punchMs));
-      this.#relayTimer ??= setTimeout(() => this.#requestRelay(introduction, address), headStartMs);
+      this.#relayTimer ??= setTimeout(() => this.#relay.request(introduction, address), headStartMs);
       // Within one network the label of the NAT says nothing.
       if (!lan) {
-        this.#relayWanted = () => this.#requestRelay(introduction, address);
+        this.#relayWanted = () => this.#relay.request(introduction, address);
         if (this.#nat === 'symmetric') this.#relayWanted();
       }
     }
     return useUdp;
-  }
-
-  /** Meets the peer at the relay where we wait already, if it is on its way there; else nobody will come. */
-  #takeEarlyRelay(
-    introduction: Introduction,
-    response: Pick<hbb.PunchHoleResponse, 'relayUuid' | 'relayTicket' | 'isLocal'>,
-    address: HostPort,
-  ): void {
-    const early = this.#early;
-    if (!early || early.taken || this.#race.over) return;
-    if (response.relayUuid !== early.uuid || this.#relayStarted) {
-      early.drop();
-      return;
-    }
-    this.#relayStarted = true;
-    const name = introduction.relayServer || this.#serverName;
-    this.#progress('relay', name);
-    this.#race.attempt(
-      'relay',
-      async (signal) => {
-        // Within one network the relay is only for the case that the other is not reached after all.
-        if (response.isLocal) await this.#headStart.over;
-        const link = await early.take(introduction.relayServer, response.relayTicket);
-        return await this.#keys.secureRelayed(link, name, introduction.hostKey, signal);
-      },
-      () => {
-        this.#relayStarted = false;
-        this.#requestRelay(introduction, address, 1);
-      },
-    );
   }
 
   /** Punches over IPv6 when both sides have named an address; once. */
@@ -386,82 +330,6 @@ class Connector {
     if (ipv6 && path === 'ipv6') return;
     if (path !== 'auto' && path !== 'relay')
       throw pathImpossible(path, 'one of the two networks lets no direct connection in, so the peer chose the relay');
-    const relayServer = response.relayServer;
-    if (this.#relayStarted) return;
-    this.#relayStarted = true;
-    const early = this.#early;
-    const waiting = early && !early.taken && response.uuid === early.uuid ? early : null;
-    if (!waiting) early?.drop();
-    this.#race.attempt(
-      'relay',
-      async (signal) => {
-        if (waiting)
-          return await this.#keys.secureRelayed(await waiting.take(relayServer, response.relayTicket), relayServer, hostKey, signal);
-        if (ipv6) await this.#ipv6HeadStart(punchMs);
-        return await this.#joinRelay({ relayServer, hostKey }, response.uuid, response.relayTicket, signal);
-      },
-      () => {
-        this.#relayStarted = false;
-        this.#requestRelay({ hostKey, relayServer }, address, 1);
-      },
-    );
-  }
-
-  /** The relay pairs whoever came first and costs the operator; a direct path that is as near deserves its chance. */
-  async #ipv6HeadStart(punchMs: number): Promise<void> {
-    const { roundTrips, minMs, maxMs } = IPV6_HEAD_START;
-    const waitMs = Math.min(maxMs, Math.max(minMs, roundTrips * punchMs));
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, waitMs);
-      const stop = (): void => {
-        clearTimeout(timer);
-        resolve();
-      };
-      this.#race.signal.addEventListener('abort', stop, { once: true });
-    });
-    if (this.#race.over) throw aborted();
-  }
-
-  #requestRelay(introduction: Introduction, address: HostPort, triesUsed = 0): void {
-    if (this.#relayStarted || this.#race.over || triesUsed >= RELAY_TRIES) return;
-    this.#relayStarted = true;
-    this.#race.attempt(
-      'relay',
-      async (signal) => {
-        const connection = await this.#open(address);
-        const { peerId: id, connType } = this.#options;
-        const { relayServer, hostKey } = introduction;
-        const { uuid, ticket } = await askForRelay(connection, { id, relayServer, connType, secure: hostKey !== null }, signal);
-        return await this.#joinRelay(introduction, uuid, ticket, signal);
-      },
-      () => {
-        this.#relayStarted = false;
-        this.#requestRelay(introduction, address, triesUsed + 1);
-      },
-    );
-  }
-
-  async #joinRelay(
-    { relayServer, hostKey }: Introduction,
-    uuid: string,
-    ticket: Uint8Array | null | undefined,
-    signal: AbortSignal,
-  ): Promise<SecuredLink> {
-    const relay = relayAddress(relayServer, this.#server);
-    const name = formatHostPort(relay);
-    this.#progress('relay', name);
-    const link = await joinRelay(
-      relay,
-      'controller',
-      {
-        licenceKey: this.#licenceKey,
-        id: this.#options.peerId,
-        uuid,
-        connType: this.#options.connType,
-        ...(ticket?.length ? { relayTicket: ticket } : {}),
-      },
-      signal,
-    );
-    return await this.#keys.secureRelayed(link, name, hostKey, signal);
+    this.#relay.joinProposed(response, hostKey, address, ipv6 ? punchMs : null);
   }
 }
