@@ -10,14 +10,15 @@ import { sh, trySh } from './shell.ts';
 /**
  * Where a host stands: on the public segment (`open`), behind a gateway of its own, on the LAN of another host, or behind a
  * gateway of its own that stands behind a carrier's (`carrier`), which may be that of an earlier host (`carrierOf`), or behind a
- * gateway of its own with IPv6 beside it, whatever the others of the lab have.
+ * gateway of its own with IPv6 beside it, whatever the others of the lab have: past the gateway (`firewalled`), or through it
+ * (`routed`), which then lets in only what answers.
  */
 export type HostPlace =
   | NatKind
   | { readonly behind: string }
   | { readonly kind: GatewayKind; readonly carrier: GatewayKind; readonly hairpin?: boolean }
   | { readonly kind: GatewayKind; readonly carrierOf: string }
-  | { readonly kind: GatewayKind; readonly ipv6: 'firewalled' };
+  | { readonly kind: GatewayKind; readonly ipv6: 'firewalled' | 'routed' };
 
 type GatewayKind = Exclude<NatKind, 'open'>;
 
@@ -46,6 +47,18 @@ table ip6 firewall {
     type filter hook input priority filter; policy accept;
     iifname "eth6" ct state established,related accept
     iifname "eth6" meta l4proto { tcp, udp } drop
+  }
+}`;
+
+/** The networks behind gateways that route IPv6; 2001:db8:8000:N::/64 is behind the Nth. */
+const ROUTED = '2001:db8:8000';
+
+/** Before IPv6 that is routed: lets in only what answers. A gateway that opens pinholes replaces it. */
+const ROUTER_FIREWALL = `
+table ip6 firewall {
+  chain passing {
+    type filter hook forward priority filter; policy accept;
+    iifname "wan" ct state new drop
   }
 }`;
 
@@ -229,6 +242,7 @@ RULES
       ip -n ${namespace} addr add ${address}/24 dev ${device}
       ${ipv6 ? `ip netns exec ${namespace} sysctl -qw net.ipv6.conf.${device}.disable_ipv6=0; ip -n ${namespace} addr add 2001:db8:113::${number}/64 dev ${device} nodad` : ''}
       ip -n ${namespace} link set ${device} up
+      ${ipv6 ? `ip -n ${namespace} -6 route add ${ROUTED}::/48 via 2001:db8:113::1` : ''}
     `);
     return address;
   }
@@ -278,6 +292,28 @@ RULES
     `);
   }
 
+  /** IPv6 for a host through its gateway, which it knows by a link-local address, as from router advertisements. */
+  #routeIPv6(site: Site, namespace: string): void {
+    const number = this.#nextPublic++;
+    const network = `${ROUTED}:${number}`;
+    const gateway = site.namespace;
+    sh(`
+      ip netns exec ${gateway} sysctl -qw net.ipv6.conf.wan.disable_ipv6=0 net.ipv6.conf.lan.disable_ipv6=0 net.ipv6.conf.all.forwarding=1
+      ip -n ${gateway} addr add 2001:db8:113::${number}/64 dev wan nodad
+      ip -n ${gateway} addr add ${network}::1/64 dev lan nodad
+      ip -n ${gateway} addr add fe80::1/64 dev lan nodad
+      ip -n ${gateway} -6 route add default via 2001:db8:113::1
+      ip netns exec ${this.segment} sysctl -qw net.ipv6.conf.all.forwarding=1
+      ip -n ${this.segment} -6 route add ${network}::/64 via 2001:db8:113::${number}
+      ip netns exec ${namespace} sysctl -qw net.ipv6.conf.eth0.disable_ipv6=0
+      ip -n ${namespace} addr add ${network}::10/64 dev eth0 nodad
+      ip -n ${namespace} -6 route add default via fe80::1 dev eth0
+      ip netns exec ${gateway} nft -f - <<'RULES'
+${ROUTER_FIREWALL}
+RULES
+    `);
+  }
+
   #addHost(name: string, place: HostPlace, ipv6: IPv6Places): void {
     if (!/^[a-z0-9]{1,12}$/.test(name)) throw new Error(`${name} cannot name a host of the lab`);
     const namespace = this.#addNamespace(name);
@@ -290,6 +326,7 @@ RULES
     this.#sites.set(name, site);
     const address = this.#joinLan(site, namespace, 'eth0');
     const own = typeof place === 'object' && 'ipv6' in place ? place.ipv6 : ipv6;
+    if (own === 'routed') this.#routeIPv6(site, namespace);
     if (own === 'everywhere' || own === 'firewalled') this.#joinSegmentByIPv6(namespace, own === 'firewalled');
     this.#hosts.set(
       name,

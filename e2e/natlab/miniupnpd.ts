@@ -30,6 +30,8 @@ const TABLE = `table inet miniupnpd {
   chain forward {
     type filter hook forward priority filter; policy accept;
     jump miniupnpd
+    # where it routes IPv6: only what answers, or is let in by a pinhole
+    meta nfproto ipv6 iifname "wan" ct state new drop
   }
   chain miniupnpd { }
   chain prerouting {
@@ -62,6 +64,7 @@ export async function startMiniupnpd(lab: Lab, host: string, options: MiniupnpdO
     `${file}.conf`,
     [
       'ext_ifname=wan',
+      'ext_ifname6=wan',
       'listening_ip=lan',
       `enable_upnp=${igd === null ? 'no' : 'yes'}`,
       `enable_natpmp=${natPmpAndPcp ? 'yes' : 'no'}`,
@@ -83,6 +86,7 @@ export async function startMiniupnpd(lab: Lab, host: string, options: MiniupnpdO
   const start = async (): Promise<void> => {
     trySh(`${nft} delete table inet miniupnpd`);
     sh(`${nft} -f - <<'RULES'\n${TABLE}\nRULES\n`);
+    trySh(`${nft} delete table ip6 firewall`);
     const daemon = gateway.spawn('miniupnpd', ['-d', '-f', `${file}.conf`, '-P', `${file}.pid`], { stdio: ['ignore', 'ignore', 'pipe'] });
     child = daemon;
     let said = '';

@@ -21,8 +21,8 @@ export class LabMapper {
   /** What it logged. */
   readonly log: string[] = [];
 
-  constructor(host: LabHost, stateFile: string, protocols: readonly MappingVia[] = [], leaseS?: number) {
-    this.#child = host.spawn(process.execPath, [join(import.meta.dirname, 'mapper-process.ts'), stateFile, protocols.join(','), leaseS === undefined ? '' : String(leaseS)], {
+  constructor(host: LabHost, stateFile: string, protocols: readonly MappingVia[] = [], leaseS?: number, family: 4 | 6 = 4) {
+    this.#child = host.spawn(process.execPath, [join(import.meta.dirname, 'mapper-process.ts'), stateFile, protocols.join(','), leaseS === undefined ? '' : String(leaseS), String(family)], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.#requests = new JsonRequests(this.#child, (other) => {

@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline';
 import { LiteDeskError } from '../../src/core/errors.ts';
 import { type MappedProtocol, type MappingVia, PortMapper } from '../../src/net/portmap/index.ts';
+import { systemNetwork6 } from '../../src/net/portmap/system-network.ts';
 
 interface Command {
   readonly serial: number;
@@ -10,11 +11,12 @@ interface Command {
   readonly port: number;
 }
 
-const [stateFile = '', protocols = '', lease = ''] = process.argv.slice(2);
+const [stateFile = '', protocols = '', lease = '', family = '4'] = process.argv.slice(2);
 const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 const mapper = new PortMapper({
   stateFile,
   ...(protocols === '' ? {} : { protocols: protocols.split(',') as MappingVia[] }),
+  ...(family === '6' ? { network: systemNetwork6 } : {}),
   ...(lease === '' ? {} : { leaseS: Number(lease) }),
   log: (log) => say({ log }),
 });

@@ -11,7 +11,7 @@ import type { HostAuthenticator, HostClosed, PeerIdentity } from '../core/sessio
 import type { DesktopHost } from '../core/session/contract.ts';
 import { secureAsHost } from '../net/index.ts';
 import type { SecuredLink } from '../net/index.ts';
-import type { PortMapper } from '../net/portmap/index.ts';
+import type { GatewayPorts } from '../net/portmap/index.ts';
 import type { IncomingLink } from './acceptor.ts';
 import type { IdentityStore } from './identity.ts';
 import type { KnownPeers } from './known-peers.ts';
@@ -46,7 +46,7 @@ export interface IncomingSessionsOptions {
   /** This machine's screen and input; null where there is none. */
   readonly desktop: DesktopHost | null;
   readonly server: () => ServerAddress | null;
-  readonly portMapper: () => PortMapper | null;
+  readonly gatewayPorts: () => GatewayPorts | null;
   readonly memory: PathMemory;
   readonly onAsk: (info: IncomingInfo) => void;
   readonly onOpened: (info: IncomingInfo) => void;
@@ -215,7 +215,7 @@ export class IncomingSessions {
       link: multipath,
       sessionSecret: native.sessionSecret,
       server: this.#o.server(),
-      portMapper: this.#o.portMapper(),
+      gatewayPorts: this.#o.gatewayPorts(),
       memory: peer ? this.#o.memory.of(peer.id) : null,
       exchange: (other, signal) =>
         secureAsHost(other, { id, signSecretKey, allowPlaintext: false, native: { findSession }, signal }),

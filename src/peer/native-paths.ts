@@ -1,13 +1,14 @@
 /** The search for better paths of one native session, from its login to its end: a path manager with what it needs around it. */
 import { type Clock, systemClock } from '../core/clock.ts';
 import { systemRandom } from '../core/crypto/random.ts';
+import type { Family } from '../core/nat/observation.ts';
 import type { PathRole } from '../core/nat/probe-packet.ts';
 import { CHANNEL, type PathKind } from '../core/native/contract.ts';
 import type { MultipathLink } from '../core/native/multipath.ts';
 import type { HostPort } from '../core/wire/index.ts';
 import type { NetLink, SecuredLink } from '../net/index.ts';
 import { NetworkWatch } from '../net/network-watch.ts';
-import type { PortMapper } from '../net/portmap/index.ts';
+import type { GatewayPorts } from '../net/portmap/index.ts';
 import { PathManager } from './path-manager.ts';
 import type { PairMemory } from './path-memory.ts';
 import type { PathAttempt } from './path-record.ts';
@@ -22,7 +23,7 @@ export interface NativePathsOptions {
   readonly sessionSecret: Uint8Array;
   /** Who tells us our public addresses; null: nobody. */
   readonly server: ServerAddress | null;
-  readonly portMapper: PortMapper | null;
+  readonly gatewayPorts: GatewayPorts | null;
   /** What worked between these two before; null: it is not known who the other is. */
   readonly memory: PairMemory | null;
   /** The key exchange over a connection that may be one more path: ends with a link that joined this session, or rejects. */
@@ -34,8 +35,8 @@ export interface NativePathsOptions {
 
 /** Starts the search; it ends with the link. */
 export function searchPaths(options: NativePathsOptions): PathManager {
-  const { role, link, sessionSecret, server, portMapper, exchange, onAttempt, clock = systemClock } = options;
-  const mapper = portMapper && new SessionPorts(portMapper);
+  const { role, link, sessionSecret, server, gatewayPorts, exchange, onAttempt, clock = systemClock } = options;
+  const mapper = gatewayPorts && new SessionPorts(gatewayPorts);
   const manager = new PathManager({
     role,
     channel: link.channel(CHANNEL.paths),
@@ -60,7 +61,7 @@ export function searchPaths(options: NativePathsOptions): PathManager {
     clock,
     onChange: () => {
       options.onNetworkChange?.();
-      portMapper?.networkChanged();
+      gatewayPorts?.networkChanged();
       manager.networkChanged();
     },
   });
@@ -88,26 +89,30 @@ async function natTestPorts(server: ServerAddress | null, signal: AbortSignal): 
 
 /** The ports that a gateway opens for one session. */
 class SessionPorts implements PathPortMapper {
-  readonly #mapper: PortMapper;
+  readonly #ports: GatewayPorts;
   readonly #open = new Map<string, () => void>();
 
-  constructor(mapper: PortMapper) {
-    this.#mapper = mapper;
+  constructor(ports: GatewayPorts) {
+    this.#ports = ports;
   }
 
-  async map(protocol: 'udp' | 'tcp', internalPort: number, signal: AbortSignal): Promise<HostPort> {
-    this.#open.set(`${protocol} ${internalPort}`, () => this.unmap(protocol, internalPort));
-    const { externalAddress, externalPort, doubleNat } = await this.#mapper.map(protocol, internalPort, signal);
+  async map(family: Family, protocol: 'udp' | 'tcp', internalPort: number, signal: AbortSignal): Promise<HostPort> {
+    this.#open.set(keyOf(family, protocol, internalPort), () => this.unmap(family, protocol, internalPort));
+    const { externalAddress, externalPort, doubleNat } = await this.#ports.map(family, protocol, internalPort, signal);
     if (doubleNat) throw new Error('a second NAT stands outside the gateway');
     return { host: externalAddress, port: externalPort };
   }
 
-  unmap(protocol: 'udp' | 'tcp', internalPort: number): void {
-    this.#open.delete(`${protocol} ${internalPort}`);
-    void this.#mapper.unmap(protocol, internalPort).catch(() => {});
+  unmap(family: Family, protocol: 'udp' | 'tcp', internalPort: number): void {
+    this.#open.delete(keyOf(family, protocol, internalPort));
+    void this.#ports.unmap(family, protocol, internalPort).catch(() => {});
   }
 
   close(): void {
     for (const unmap of [...this.#open.values()]) unmap();
   }
+}
+
+function keyOf(family: Family, protocol: 'udp' | 'tcp', internalPort: number): string {
+  return `${family} ${protocol} ${internalPort}`;
 }

@@ -6,7 +6,7 @@ import { DARK_MS } from '../core/native/multipath-limits.ts';
 import { ControllerSession, WATCHED_BY_LINK } from '../core/session/index.ts';
 import { hbb } from '../core/wire/index.ts';
 import { formatHostPort, secureAsController } from '../net/index.ts';
-import type { PortMapper } from '../net/portmap/index.ts';
+import type { GatewayPorts } from '../net/portmap/index.ts';
 import { connectAddress } from './connect-address.ts';
 import type { ConnectPeerOptions, PeerConnection } from './connect-options.ts';
 import { connectPeer } from './connector.ts';
@@ -45,7 +45,7 @@ export interface OutgoingSessionsOptions {
   readonly network: () => KnownNetwork;
   /** The NAT label of our registration; wins over what is known of another server. Null: none. */
   readonly registeredNat: () => NatType | null;
-  readonly portMapper: () => PortMapper | null;
+  readonly gatewayPorts: () => GatewayPorts | null;
   readonly memory: PathMemory;
   /** Our server signs with a newer key than the one that is known here. */
   readonly onNewerKey: () => void;
@@ -201,7 +201,7 @@ export class OutgoingSessions {
       link: multipath,
       sessionSecret: join.sessionSecret,
       server,
-      portMapper: this.#o.portMapper(),
+      gatewayPorts: this.#o.gatewayPorts(),
       memory: this.#o.memory.of(peerId),
       exchange: (other, signal) =>
         secureAsController(other, { peerId, hostKey, allowPlaintext: false, native: { identity, join }, signal }),

@@ -12,6 +12,7 @@ import { type Network, UNKNOWN_NETWORK } from '../core/nat/network.ts';
 import type { ChangingPorts, Offer } from '../core/nat/offer.ts';
 import { reordered } from '../core/nat/outcomes.ts';
 import { type PlannedWay, planWays, type Way, whyNotDirect } from '../core/nat/plan.ts';
+import type { Family } from '../core/nat/observation.ts';
 import type { PathRole } from '../core/nat/probe-packet.ts';
 import type { SprayAllowance } from '../core/nat/spray.ts';
 import type { PathKind } from '../core/native/contract.ts';
@@ -46,10 +47,12 @@ const FINISH_MS = 2_000;
 /** Whoever answers is a stranger until the key exchange has shown who it is. */
 const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
 
+const FAMILIES: readonly Family[] = [4, 6];
+
 /** What opens ports at a gateway (net/portmap); null where there is none or it is not wanted. */
 export interface PathPortMapper {
-  map(protocol: 'udp' | 'tcp', internalPort: number, signal: AbortSignal): Promise<HostPort>;
-  unmap(protocol: 'udp' | 'tcp', internalPort: number): void;
+  map(family: Family, protocol: 'udp' | 'tcp', internalPort: number, signal: AbortSignal): Promise<HostPort>;
+  unmap(family: Family, protocol: 'udp' | 'tcp', internalPort: number): void;
 }
 
 export interface PathRoundOptions {
@@ -175,7 +178,7 @@ export class PathRound {
     this.#after(best?.startsWith('tcp') ? 0 : TCP_AFTER_MS, () => void this.#runTcp(servers));
     // The host begins when it hears of the round.
     if (role === 'controller') this.#offer();
-    this.#map('udp', punch.localPort(4) ?? 0);
+    for (const family of FAMILIES) this.#map(family, 'udp', punch.localPort(family) ?? 0);
     void punch.observe().then((seen) => {
       this.#seen = seen;
       this.#candidates.push(...seen.candidates);
@@ -222,7 +225,7 @@ export class PathRound {
     this.#offer(true);
     this.#dial(this.#waitingForTcp.splice(0));
     if (this.#predicted) tcp.dialPredicted(this.#predicted.last, this.#predicted.step);
-    this.#map('tcp', tcp.localPort);
+    for (const family of FAMILIES) this.#map(family, 'tcp', tcp.localPort);
   }
 
   async #takeTcp(socket: Socket, remote: HostPort): Promise<void> {
@@ -313,11 +316,13 @@ export class PathRound {
       this.#tcp.dial([address], origin === 'mapped' || (origin === 'local' && scopeOf(address.host) === 'public'));
   }
 
-  #map(protocol: 'udp' | 'tcp', port: number): void {
+  /** Over IPv4 a port is forwarded where we have no public address; over IPv6 one lets others in where we have one. */
+  #map(family: Family, protocol: 'udp' | 'tcp', port: number): void {
     const { mapper } = this.#options;
-    if (!mapper || port === 0 || localAddresses().some((host) => familyOf(host) === 4 && scopeOf(host) === 'public')) return;
-    this.#unmaps.push(() => mapper.unmap(protocol, port));
-    mapper.map(protocol, port, this.#abort.signal).then(
+    const isPublic = localAddresses().some((host) => familyOf(host) === family && scopeOf(host) === 'public');
+    if (!mapper || port === 0 || isPublic !== (family === 6)) return;
+    this.#unmaps.push(() => mapper.unmap(family, protocol, port));
+    mapper.map(family, protocol, port, this.#abort.signal).then(
       (address) => {
         this.#mapped = true;
         this.#candidates.push({ origin: 'mapped', protocol, address });

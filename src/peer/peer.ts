@@ -3,14 +3,13 @@
  * over this class; nothing here knows about windows.
  */
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { systemClock } from '../core/clock.ts';
 import { fingerprint, passwordHash } from '../core/crypto/index.ts';
 import { Emitter } from '../core/emitter.ts';
 import { HostAuthenticator } from '../core/session/index.ts';
 import { discoverLan } from '../net/index.ts';
 import type { LanPeerInfo } from '../net/index.ts';
-import { PortMapper } from '../net/portmap/index.ts';
+import { GatewayPorts } from '../net/portmap/index.ts';
 import { AdmissionGate } from './admission.ts';
 import { IdentityStore } from './identity.ts';
 import { IncomingSessions, MAX_INCOMING } from './incoming-sessions.ts';
@@ -63,7 +62,7 @@ export class Peer extends Emitter<PeerEvents> {
   readonly #outgoing: OutgoingSessions;
   readonly #network: PeerNetwork;
   readonly #probe: Probe | null;
-  #portMapper: PortMapper | null = null;
+  #gatewayPorts: GatewayPorts | null = null;
   #started = false;
 
   private constructor(options: PeerOptions, probe: Probe | null) {
@@ -92,7 +91,7 @@ export class Peer extends Emitter<PeerEvents> {
       settings,
       known: new KnownPeers(this.#pins, log),
       server: () => this.server,
-      portMapper: () => this.portMapper,
+      gatewayPorts: () => this.gatewayPorts,
       memory: new PathMemory(dataDir, Date.now, log),
     };
     this.#incoming = new IncomingSessions({
@@ -190,19 +189,16 @@ export class Peer extends Emitter<PeerEvents> {
    * What opens ports at the gateway; null where the user switched that off. Made on first use, and silent until it is asked for
    * a port. `stop()` closes the ports and ends it; another one comes after that.
    */
-  get portMapper(): PortMapper | null {
+  get gatewayPorts(): GatewayPorts | null {
     if (!(this.#options.overrides?.portMapping ?? this.settings.portMapping)) return null;
-    this.#portMapper ??= new PortMapper({
-      stateFile: join(this.#options.dataDir, 'open-ports.json'),
-      log: (line) => this.#options.log?.(line),
-    });
-    return this.#portMapper;
+    this.#gatewayPorts ??= new GatewayPorts({ dataDir: this.#options.dataDir, log: (line) => this.#options.log?.(line) });
+    return this.#gatewayPorts;
   }
 
   /** Goes online as the settings say. */
   start(): void {
     this.#started = true;
-    void this.portMapper?.removeLeftovers();
+    void this.gatewayPorts?.removeLeftovers();
     this.#network.start();
   }
 
@@ -213,7 +209,7 @@ export class Peer extends Emitter<PeerEvents> {
     this.#offered.set([]);
     this.#incoming.closeAll();
     const outgoing = this.#outgoing.close();
-    await Promise.all([outgoing, this.#incoming.ended(), this.#network.stop(), this.#stopPortMapper()]);
+    await Promise.all([outgoing, this.#incoming.ended(), this.#network.stop(), this.#closeGatewayPorts()]);
   }
 
   renewPassword(): void {
@@ -232,7 +228,7 @@ export class Peer extends Emitter<PeerEvents> {
     this.#settings.change(stored);
     this.#applyPasswords();
     this.#applyTunnelRules();
-    if (rest.portMapping === false) await this.#stopPortMapper();
+    if (rest.portMapping === false) await this.#closeGatewayPorts();
     if (this.#started && NETWORK_SETTINGS.some((name) => name in rest)) {
       await this.#network.stop();
       this.#network.start();
@@ -302,10 +298,10 @@ export class Peer extends Emitter<PeerEvents> {
     this.#tunnels.setRules(this.#options.overrides?.tunnelRules ?? this.settings.accessRules);
   }
 
-  async #stopPortMapper(): Promise<void> {
-    const mapper = this.#portMapper;
-    this.#portMapper = null;
-    await mapper?.stop();
+  async #closeGatewayPorts(): Promise<void> {
+    const ports = this.#gatewayPorts;
+    this.#gatewayPorts = null;
+    await ports?.stop();
   }
 }
 

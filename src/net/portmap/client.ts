@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net';
 import type { Clock } from '../../core/clock.ts';
 import type { RandomBytes } from '../../core/crypto/random.ts';
+import { isGlobalIPv6 } from '../own-ipv6.ts';
 import type { Gateway, MapperNetwork } from './types.ts';
 
 /** What the client of each protocol gets. */
@@ -34,6 +35,7 @@ export const DELETE_WAITS_MS = [400, 800] as const;
 
 /** An address that a gateway may say is its own outside; private ones are possible, behind a second NAT. */
 export function isOutsideAddress(address: string): boolean {
+  if (isGlobalIPv6(address)) return true;
   const [first = 0] = address.split('.').map(Number);
   return isIPv4(address) && first > 0 && first < 224 && first !== 127;
 }

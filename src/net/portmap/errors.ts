@@ -27,7 +27,7 @@ export function noGateway(): LiteDeskError {
   return new LiteDeskError({
     code: 'PORT_MAP_NO_GATEWAY',
     stage: 'punch',
-    message: 'This computer has no IPv4 gateway that could be asked for a port.',
+    message: 'This computer has no gateway that could be asked for a port.',
     hint: 'Check the network connection of this computer.',
   });
 }

@@ -7,6 +7,7 @@ import { noPortMapping, portRefused, PortMapError } from './errors.ts';
 import { IgdClient } from './igd-client.ts';
 import { NatPmpClient } from './nat-pmp-client.ts';
 import { PcpClient } from './pcp-client.ts';
+import { PinholeClient } from './pinhole-client.ts';
 import {
   type Gateway,
   type GatewayProtocol,
@@ -207,5 +208,6 @@ function keyOf({ protocol, internalPort }: MappingWish): string {
 
 function newClient(via: MappingVia, options: ClientOptions): GatewayProtocol {
   if (via === 'pcp') return new PcpClient(options);
+  if (options.gateway.address.includes(':')) return new PinholeClient(options);
   return via === 'nat-pmp' ? new NatPmpClient(options) : new IgdClient(options);
 }

@@ -9,10 +9,10 @@ import type { Gateway } from './types.ts';
 /** A routing table is printed at once, or something is very wrong. */
 const COMMAND_TIMEOUT_MS = 3_000;
 /** A full routing table of the Internet is none of a desktop. */
-const MAX_TABLE_BYTES = 1024 * 1024;
+export const MAX_TABLE_BYTES = 1024 * 1024;
 
-const RTF_UP = 1;
-const RTF_GATEWAY = 2;
+export const RTF_UP = 1;
+export const RTF_GATEWAY = 2;
 
 /** The gateway of the default route with the least metric, from /proc/net/route; null: there is none. */
 export function gatewayFromProc(table: string): string | null {
@@ -52,12 +52,15 @@ export async function findGateway(): Promise<Gateway | null> {
 
 async function defaultGateway(): Promise<string | null> {
   if (process.platform === 'linux') return gatewayFromProc(await readFile('/proc/net/route', 'utf8'));
-  const [command, args] = process.platform === 'win32' ? ['route', ['print', '-4', '0.0.0.0']] : ['netstat', ['-rn', '-f', 'inet']];
-  return gatewayFromTable(
-    await new Promise<string>((resolve, reject) => {
-      execFile(command as string, args as string[], { timeout: COMMAND_TIMEOUT_MS, maxBuffer: MAX_TABLE_BYTES, windowsHide: true }, (error, stdout) =>
-        error ? reject(error) : resolve(stdout),
-      );
-    }),
-  );
+  const [command, args] = process.platform === 'win32' ? (['route', ['print', '-4', '0.0.0.0']] as const) : (['netstat', ['-rn', '-f', 'inet']] as const);
+  return gatewayFromTable(await printedTable(command, args));
+}
+
+/** What the system's command says about its routes. Rejects when it cannot be run. */
+export function printedTable(command: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile(command, [...args], { timeout: COMMAND_TIMEOUT_MS, maxBuffer: MAX_TABLE_BYTES, windowsHide: true }, (error, stdout) =>
+      error ? reject(error) : resolve(stdout),
+    );
+  });
 }

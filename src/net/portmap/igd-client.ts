@@ -1,27 +1,20 @@
 /** UPnP with one gateway: Internet Gateway Device 1 and 2. */
-import { WireError } from '../../core/errors.ts';
-import { abortError } from '../errors.ts';
 import { type ClientOptions, fraction, isOutsideAddress } from './client.ts';
 import { noAnswer, PortMapError, refused } from './errors.ts';
 import {
   choosesPorts,
   IGD_ERROR,
   igdProtocol,
-  type IgdAction,
   type IgdService,
   MAPPING_NAME,
-  readDescription,
   readPort,
-  readSoap,
+  SERVICES,
   type SoapAnswer,
-  soapRequest,
 } from './igd.ts';
 import { findLocations } from './igd-search.ts';
-import { MAX_XML_CHARS } from './xml.ts';
-import type { GatewayProtocol, Grant, HttpAnswer, HttpRequest, MappingWish } from './types.ts';
+import { IgdTransport, upnpRefusal } from './igd-transport.ts';
+import type { GatewayProtocol, Grant, MappingWish } from './types.ts';
 
-/** One request from connecting to the last byte; gateways are slow computers, but not slower. */
-const HTTP_TIMEOUT_MS = 5_000;
 /** Ports that are tried while others have them. */
 const MAX_PORT_TRIES = 6;
 /** From where other ports are taken: above what servers use, and below what systems take for outgoing connections. */
@@ -35,6 +28,7 @@ interface Entry {
 export class IgdClient implements GatewayProtocol {
   readonly via = 'upnp';
   readonly #options: ClientOptions;
+  readonly #transport: IgdTransport;
   #service: IgdService | null = null;
   #externalAddress = '';
   /** The gateway takes no leases (725): what is mapped there stays until it is removed. */
@@ -42,6 +36,7 @@ export class IgdClient implements GatewayProtocol {
 
   constructor(options: ClientOptions) {
     this.#options = options;
+    this.#transport = new IgdTransport(options);
   }
 
   async probe(signal: AbortSignal): Promise<void> {
@@ -76,7 +71,7 @@ export class IgdClient implements GatewayProtocol {
     const entry = await this.#entry(service, wish, wish.externalPort, signal);
     // The port may be another's by now.
     if (entry === null || (entry !== 'not told' && !entry.isOurs)) return;
-    const answer = await this.#call(service, 'DeletePortMapping', portArguments(wish, wish.externalPort), signal);
+    const answer = await this.#transport.call(service, 'DeletePortMapping', portArguments(wish, wish.externalPort), signal);
     if (!answer.ok && answer.code !== IGD_ERROR.noSuchEntry) throw upnpRefusal(answer);
   }
 
@@ -107,9 +102,7 @@ export class IgdClient implements GatewayProtocol {
 
   /** The service of the line that is connected. */
   async #choose(location: URL, signal: AbortSignal): Promise<IgdService> {
-    const { status, body } = await this.#http({ url: location, method: 'GET', headers: {}, body: '' }, signal);
-    if (status !== 200) throw refused(status >= 300 && status < 400 ? 'its description sends us elsewhere' : `its description cannot be had (HTTP ${status})`);
-    const services = meaningOf(() => readDescription(body, location, this.#options.gateway.address));
+    const services = await this.#transport.services(location, SERVICES, signal);
     let why: unknown = refused('it has no service that opens ports');
     for (const service of services) {
       try {
@@ -124,7 +117,7 @@ export class IgdClient implements GatewayProtocol {
   }
 
   async #askAddress(service: IgdService, signal: AbortSignal): Promise<string> {
-    const answer = await this.#call(service, 'GetExternalIPAddress', {}, signal);
+    const answer = await this.#transport.call(service, 'GetExternalIPAddress', {}, signal);
     if (!answer.ok) throw upnpRefusal(answer);
     const address = answer.values.get('NewExternalIPAddress') ?? '';
     if (!isOutsideAddress(address)) throw refused('it has no address outside');
@@ -162,7 +155,7 @@ export class IgdClient implements GatewayProtocol {
 
   async #addOne(service: IgdService, action: 'AddPortMapping' | 'AddAnyPortMapping', wish: MappingWish, port: number, signal: AbortSignal): Promise<SoapAnswer> {
     const call = (): Promise<SoapAnswer> =>
-      this.#call(
+      this.#transport.call(
         service,
         action,
         {
@@ -188,7 +181,7 @@ export class IgdClient implements GatewayProtocol {
 
   /** Who has that port outside; null: nobody. */
   async #entry(service: IgdService, wish: MappingWish, port: number, signal: AbortSignal): Promise<Entry | null | 'not told'> {
-    const answer = await this.#call(service, 'GetSpecificPortMappingEntry', portArguments(wish, port), signal);
+    const answer = await this.#transport.call(service, 'GetSpecificPortMappingEntry', portArguments(wish, port), signal);
     if (!answer.ok) return answer.code === IGD_ERROR.noSuchEntry ? null : 'not told';
     const { values } = answer;
     const lease = Number(values.get('NewLeaseDuration') ?? 0);
@@ -198,43 +191,8 @@ export class IgdClient implements GatewayProtocol {
       leaseS: Number.isInteger(lease) && lease > 0 ? lease : 0,
     };
   }
-
-  async #call(service: IgdService, action: IgdAction, args: Readonly<Record<string, string | number>>, signal: AbortSignal): Promise<SoapAnswer> {
-    const { status, body } = await this.#http({ url: service.controlUrl, method: 'POST', ...soapRequest(service, action, args) }, signal);
-    // Errors of UPnP come with 500 (UPnP Device Architecture 1.1 §3.2.5).
-    if (status !== 200 && status !== 500) throw refused(`it answers HTTP ${status}`);
-    return meaningOf(() => readSoap(body, action));
-  }
-
-  async #http(request: Omit<HttpRequest, 'maxBytes'>, signal: AbortSignal): Promise<HttpAnswer> {
-    const { network, clock, gateway } = this.#options;
-    if (signal.aborted) throw abortError(signal, 'punch');
-    const late = new AbortController();
-    const cancel = clock.setTimer(HTTP_TIMEOUT_MS, () => late.abort());
-    try {
-      return await network.request({ ...request, maxBytes: MAX_XML_CHARS }, gateway.localAddress, AbortSignal.any([signal, late.signal]));
-    } catch (error) {
-      if (signal.aborted) throw abortError(signal, 'punch');
-      throw noAnswer(late.signal.aborted ? 'it answered too slowly' : `it cannot be asked (${error instanceof Error ? error.message : String(error)})`);
-    } finally {
-      cancel();
-    }
-  }
 }
 
 function portArguments(wish: MappingWish, port: number): Record<string, string | number> {
   return { NewRemoteHost: '', NewExternalPort: port, NewProtocol: igdProtocol(wish.protocol) };
-}
-
-function upnpRefusal({ code, description }: { code: number; description: string }): PortMapError {
-  return refused(`${description || 'it does not say why'} (UPnP error ${code})`);
-}
-
-function meaningOf<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof WireError) throw refused('what it answered makes no sense');
-    throw error;
-  }
 }

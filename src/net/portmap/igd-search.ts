@@ -2,7 +2,7 @@
 import { abortError } from '../errors.ts';
 import type { ClientOptions } from './client.ts';
 import { noAnswer } from './errors.ts';
-import { gatewayUrl, IGD_TYPES, SSDP, ssdpLocation, ssdpSearch } from './ssdp.ts';
+import { gatewayUrl, IGD_TYPES, isGatewayHost, SSDP, SSDP6, ssdpLocation, ssdpSearch } from './ssdp.ts';
 import type { UdpDoor } from './types.ts';
 
 /** Gateways may think for so long before they answer, in seconds (the MX of the question). */
@@ -34,9 +34,9 @@ export async function findLocations({ gateway, network, clock }: ClientOptions, 
       if (signal.aborted) onAbort();
       door.onDatagram((bytes, from) => {
         // Any port: many answer from another one than they listen on.
-        if (from.host !== gateway.address || ++answers > MAX_ANSWERS) return;
+        if (!isGatewayHost(from.host, gateway) || ++answers > MAX_ANSWERS) return;
         const text = ssdpLocation(bytes);
-        const url = text === null ? null : gatewayUrl(text, undefined, gateway.address);
+        const url = text === null ? null : gatewayUrl(text, undefined, gateway);
         elsewhere ||= text !== null && url === null;
         if (!url || found.size >= MAX_LOCATIONS || found.has(url.href)) return;
         found.set(url.href, url);
@@ -62,6 +62,7 @@ export async function findLocations({ gateway, network, clock }: ClientOptions, 
 
 /** To all, and to the gateway alone, which some networks pass where they drop multicast. */
 function sendQuestions(door: UdpDoor, gateway: string): void {
+  const group = gateway.includes(':') ? SSDP6 : SSDP;
   for (const type of IGD_TYPES)
-    for (const host of [SSDP.host, gateway]) door.send(ssdpSearch(type, WAIT_S), { host, port: SSDP.port });
+    for (const host of [group.host, gateway]) door.send(ssdpSearch(type, WAIT_S, group), { host, port: group.port });
 }

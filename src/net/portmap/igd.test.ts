@@ -5,7 +5,7 @@ import { choosesPorts, readDescription, readSoap, soapRequest } from './igd.ts';
 import { gatewayUrl, IGD_TYPES, ssdpLocation, ssdpSearch } from './ssdp.ts';
 import { escapeXml, findAll, MAX_XML_CHARS, readXml } from './xml.ts';
 
-const GATEWAY = '192.168.1.1';
+const GATEWAY = { address: '192.168.1.1', localAddress: '192.168.1.10' };
 const LOCATION = new URL('http://192.168.1.1:36131/rootDesc.xml');
 const service = (type: string, url: string): string => `<service><serviceType>${type}</serviceType><controlURL>${url}</controlURL></service>`;
 const description = (services: string, head = ''): string => `<?xml version="1.0"?>
@@ -72,9 +72,28 @@ describe('descriptions', () => {
   );
 
   test('forms of an address that mean the gateway are the gateway', () => {
-    expect(gatewayUrl('http://0xc0a80101/c', undefined, GATEWAY)?.hostname).toBe(GATEWAY);
+    expect(gatewayUrl('http://0xc0a80101/c', undefined, GATEWAY)?.hostname).toBe(GATEWAY.address);
     expect(gatewayUrl('http://192.168.1.1:0/c', undefined, GATEWAY)).toBeNull();
   });
+});
+
+describe('over IPv6', () => {
+  const at = (address: string, url: string): string | undefined => gatewayUrl(url, undefined, { address, localAddress: '2001:db8:5::10' })?.href;
+
+  test('the gateway is asked at its own address, or where it is in our network if that one is link-local', () => {
+    expect(at('2001:db8:5::1', 'http://[2001:db8:5:0::1]:5000/c')).toBe('http://[2001:db8:5::1]:5000/c');
+    expect(at('fe80::1%eth0', 'http://[fe80::1]:5000/c')).toBe('http://[fe80::1]:5000/c');
+    expect(at('fe80::1%eth0', 'http://[2001:db8:5::1]:5000/c')).toBe('http://[2001:db8:5::1]:5000/c');
+  });
+
+  test.each([
+    ['another of our network', '2001:db8:5::1', 'http://[2001:db8:5::2]/c'],
+    ['another network', 'fe80::1%eth0', 'http://[2001:db8:6::1]/c'],
+    ['this computer', 'fe80::1%eth0', 'http://[2001:db8:5::10]/c'],
+    ['an IPv4 address', 'fe80::1%eth0', 'http://192.168.1.1/c'],
+    ['a name', 'fe80::1%eth0', 'http://router.lan/c'],
+    ['loopback', 'fe80::1%eth0', 'http://[::1]/c'],
+  ])('%s is not asked', (_what, address, url) => expect(at(address, url)).toBeUndefined());
 });
 
 describe('SSDP', () => {

@@ -3,16 +3,19 @@
  * SOAP (WANIPConnection:1 and :2, WANPPPConnection:1).
  */
 import { WireError } from '../../core/errors.ts';
-import type { MappedProtocol } from './types.ts';
+import type { Gateway, MappedProtocol } from './types.ts';
 import { gatewayUrl } from './ssdp.ts';
 import { childText, escapeXml, findAll, readXml } from './xml.ts';
 
-/** In the order in which they are taken. */
-const SERVICES = [
+/** Those that map ports, in the order in which they are taken. */
+export const SERVICES = [
   'urn:schemas-upnp-org:service:WANIPConnection:2',
   'urn:schemas-upnp-org:service:WANIPConnection:1',
   'urn:schemas-upnp-org:service:WANPPPConnection:1',
 ] as const;
+
+/** Lets connections to an IPv6 address in; gateways of version 2 alone. */
+export const PINHOLE_SERVICE = 'urn:schemas-upnp-org:service:WANIPv6FirewallControl:1';
 
 /** A gateway with several lines has a service for each; nobody has more. */
 const MAX_SERVICES = 4;
@@ -21,7 +24,7 @@ const MAX_SERVICES = 4;
 export const MAPPING_NAME = 'LiteDesk';
 
 export interface IgdService {
-  readonly type: (typeof SERVICES)[number];
+  readonly type: (typeof SERVICES)[number] | typeof PINHOLE_SERVICE;
   readonly controlUrl: URL;
 }
 
@@ -30,18 +33,18 @@ export function choosesPorts(service: IgdService): boolean {
   return service.type === SERVICES[0];
 }
 
-/** The services that map ports, best first. Throws WireError when `text` is no description. */
-export function readDescription(text: string, location: URL, gateway: string): IgdService[] {
+/** The services of those types, best first. Throws WireError when `text` is no description. */
+export function readDescription(text: string, location: URL, gateway: Gateway, types: readonly IgdService['type'][] = SERVICES): IgdService[] {
   const root = readXml(text);
   if (root.name !== 'root') throw new WireError('BAD_IGD', 'not the description of a device');
   // URLBase is from UPnP 1.0; what it names is under the same rule.
   const base = gatewayUrl(childText(root, 'URLBase'), location, gateway) ?? location;
   const found = findAll(root, 'service').flatMap((service) => {
-    const type = SERVICES.find((known) => known === childText(service, 'serviceType'));
+    const type = types.find((known) => known === childText(service, 'serviceType'));
     const controlUrl = gatewayUrl(childText(service, 'controlURL'), base, gateway);
     return type && controlUrl ? [{ type, controlUrl }] : [];
   });
-  return found.sort((a, b) => SERVICES.indexOf(a.type) - SERVICES.indexOf(b.type)).slice(0, MAX_SERVICES);
+  return found.sort((a, b) => types.indexOf(a.type) - types.indexOf(b.type)).slice(0, MAX_SERVICES);
 }
 
 export type IgdAction =
@@ -49,7 +52,12 @@ export type IgdAction =
   | 'AddPortMapping'
   | 'AddAnyPortMapping'
   | 'DeletePortMapping'
-  | 'GetSpecificPortMappingEntry';
+  | 'GetSpecificPortMappingEntry'
+  | 'GetFirewallStatus'
+  | 'AddPinhole'
+  | 'UpdatePinhole'
+  | 'DeletePinhole'
+  | 'GetPinholePackets';
 
 /** Headers and body of a request. Arguments go in the order given, which some gateways insist on. */
 export function soapRequest(
@@ -87,10 +95,12 @@ export function readSoap(text: string, action: IgdAction): SoapAnswer {
 /** It ends up in our messages. */
 const MAX_DESCRIPTION_CHARS = 80;
 
-/** UPnP errors that we act on (WANIPConnection:2 §2.5). */
+/** UPnP errors that we act on (WANIPConnection:2 §2.5, WANIPv6FirewallControl:1 §2.5). */
 export const IGD_ERROR = {
   invalidAction: 401,
+  invalidArgs: 402,
   notImplemented: 602,
+  noSuchPinhole: 704,
   noSuchEntry: 714,
   conflict: 718,
   samePortValuesRequired: 724,

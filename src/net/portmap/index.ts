@@ -1,4 +1,5 @@
 export { noPortMapping, portRefused } from './errors.ts';
+export { GatewayPorts } from './gateway-ports.ts';
 export { PortMapper, type PortMapperOptions } from './port-mapper.ts';
 export {
   type Gateway,

@@ -3,6 +3,7 @@
  * that the next run asks that one first.
  */
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { systemCode } from '../errors.ts';
 import { replacePrivateFile } from '../private-file.ts';
@@ -14,12 +15,14 @@ const MAX_ENTRIES = 64;
 /** After this long a router has been off, or the computer is another's: what is older is forgotten. */
 const MAX_AGE_MS = 7 * 86_400_000;
 
+/** IPv6 ones with their zone. */
+const address = z.string().max(64).refine((text) => isIP(text) !== 0);
 const port = z.number().int().min(1).max(65_535);
 const via = z.enum(MAPPING_VIAS);
 const entrySchema = z.object({
   pid: z.number().int().positive(),
-  gateway: z.ipv4(),
-  localAddress: z.ipv4(),
+  gateway: address,
+  localAddress: address,
   via,
   protocol: z.enum(['udp', 'tcp']),
   internalPort: port,
@@ -30,7 +33,7 @@ const entrySchema = z.object({
   madeMs: z.number(),
 });
 const fileSchema = z.object({
-  preferred: z.object({ gateway: z.ipv4(), via }).nullable().default(null),
+  preferred: z.object({ gateway: address, via }).nullable().default(null),
   open: z.array(entrySchema).max(MAX_ENTRIES).default([]),
 });
 type JournalFile = z.infer<typeof fileSchema>;

@@ -1,14 +1,17 @@
 /** PCP with one gateway (RFC 6887). */
 import { timingSafeEqual } from 'node:crypto';
+import { isIPv6 } from 'node:net';
 import { type ClientOptions, clampLifetime, DELETE_WAITS_MS, fraction, isOutsideAddress } from './client.ts';
 import { EpochWatch, pcpEpochIsReset } from './epoch.ts';
-import { refused } from './errors.ts';
+import { PortMapError, refused } from './errors.ts';
 import { doublingWaits, exchange } from './exchange.ts';
 import { decodePcp, encodePcpAnnounce, encodePcpMap, PCP_PORT, type PcpResponse, type PcpResult } from './pcp.ts';
 import type { GatewayProtocol, Grant, MappingWish } from './types.ts';
 
 /** RFC 6887 §8.1.1: IRT. */
 const FIRST_WAIT_MS = 3_000;
+/** Of a mapping that cannot be removed. */
+const SHORTEST_LIFE_S = 1;
 /** Its spread, RAND. */
 const SPREAD = 0.1;
 /** Sendings before a gateway counts as silent, for a first question and for one that it is known to understand. */
@@ -51,7 +54,13 @@ export class PcpClient implements GatewayProtocol {
   }
 
   async unmap(wish: MappingWish, signal: AbortSignal): Promise<void> {
-    await this.#map({ ...wish, externalPort: 0 }, 0, DELETE_WAITS_MS, signal);
+    try {
+      await this.#map({ ...wish, externalPort: 0 }, 0, DELETE_WAITS_MS, signal);
+    } catch (error) {
+      // miniupnpd 2.3.1 forgets whose pinhole it is when that is renewed; but it still lets us shorten its life.
+      if (!isIPv6(this.#options.gateway.localAddress) || !(error instanceof PortMapError) || error.state !== 'refused') throw error;
+      await this.#map(wish, SHORTEST_LIFE_S, DELETE_WAITS_MS, signal);
+    }
   }
 
   async check(_wishes: readonly MappingWish[], signal: AbortSignal): Promise<'as-before' | 'lost'> {

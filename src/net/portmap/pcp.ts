@@ -8,6 +8,7 @@ export const PCP_PORT = 5351;
 export const ANNOUNCE_PORT = 5350;
 /** All nodes of the link, where gateways tell of their restart (RFC 6887 §14.1, RFC 6886 §3.2.1). */
 export const ANNOUNCE_GROUP = '224.0.0.1';
+export const ANNOUNCE_GROUP6 = 'ff02::1';
 export const NONCE_BYTES = 12;
 
 const VERSION = 2;
@@ -79,7 +80,8 @@ export function encodePcpMap(request: PcpMapRequest): Uint8Array {
   view.setUint8(36, PROTOCOLS[request.protocol]);
   view.setUint16(40, request.internalPort);
   view.setUint16(42, request.externalPort);
-  bytes.set(addressBytes(request.externalAddress ?? '0.0.0.0'), 44);
+  // No address is liked better than another (RFC 6887 §11.1): all zeros of the family.
+  bytes.set(addressBytes(request.externalAddress ?? (request.clientAddress.includes(':') ? '::' : '0.0.0.0')), 44);
   return bytes;
 }
 

@@ -1,8 +1,10 @@
 /** The mapper's network on real sockets. */
 import { createSocket } from 'node:dgram';
 import { request as startRequest } from 'node:http';
+import { isIPv6 } from 'node:net';
 import type { HostPort } from '../../core/wire/address.ts';
 import { findGateway } from './gateway.ts';
+import { findGateway6, interfaceOf, withZone } from './gateway6.ts';
 import type { HttpAnswer, HttpRequest, MapperNetwork, UdpDoor } from './types.ts';
 
 /** Headers of an answer, in bytes; a gateway's are some 300. */
@@ -11,10 +13,15 @@ const MAX_HEADER_BYTES = 8 * 1024;
 const MULTICAST_TTL = 2;
 
 export const systemNetwork: MapperNetwork = { gateway: findGateway, openUdp, request };
+/** The same over IPv6. */
+export const systemNetwork6: MapperNetwork = { gateway: findGateway6, openUdp, request };
 
 function openUdp(localAddress: string, group?: HostPort): Promise<UdpDoor> {
   // Another program on this computer hears announcements too.
-  const socket = createSocket({ type: 'udp4', reuseAddr: group !== undefined });
+  const v6 = isIPv6(localAddress);
+  const socket = createSocket({ type: v6 ? 'udp6' : 'udp4', reuseAddr: group !== undefined });
+  // Over IPv6 an interface is named by its zone.
+  const onInterface = v6 ? `::%${interfaceOf(localAddress)}` : localAddress;
   let listener: (bytes: Uint8Array, from: HostPort) => void = () => {};
   let isOpen = true;
   socket.on('message', (bytes, info) => listener(bytes, { host: info.address, port: info.port }));
@@ -35,11 +42,11 @@ function openUdp(localAddress: string, group?: HostPort): Promise<UdpDoor> {
       reject(error);
     };
     socket.once('error', failed);
-    socket.bind(group?.port ?? 0, group ? '0.0.0.0' : localAddress, () => {
+    socket.bind(group?.port ?? 0, group ? (v6 ? '::' : '0.0.0.0') : localAddress, () => {
       try {
-        if (group) socket.addMembership(group.host, localAddress);
+        if (group) socket.addMembership(group.host, onInterface);
         else {
-          socket.setMulticastInterface(localAddress);
+          socket.setMulticastInterface(onInterface);
           socket.setMulticastTTL(MULTICAST_TTL);
         }
       } catch (error) {
@@ -58,7 +65,7 @@ function request(asked: HttpRequest, localAddress: string, signal: AbortSignal):
   return new Promise((resolve, reject) => {
     const outgoing = startRequest(
       {
-        host: url.hostname,
+        host: withZone(url.hostname.replace(/^\[|\]$/g, ''), isIPv6(localAddress) ? interfaceOf(localAddress) : ''),
         port: url.port === '' ? 80 : Number(url.port),
         path: `${url.pathname}${url.search}`,
         method,

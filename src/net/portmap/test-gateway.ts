@@ -19,6 +19,9 @@ export interface OpenEntry {
   readonly by: MappingVia;
 }
 
+/** Of miniupnpd, for a number that it does not know. */
+const INVALID_ARGS = 402;
+
 type Deliver = (bytes: Uint8Array, from: HostPort) => void;
 
 const HTTP_PORT = 5000;
@@ -103,9 +106,9 @@ export class TestGateway implements MapperNetwork {
 
   async request(request: HttpRequest, _localAddress: string, signal: AbortSignal): Promise<HttpAnswer> {
     if (this.web) return this.web(request, signal);
-    if (!this.present || request.url.hostname !== this.address || request.url.port !== String(HTTP_PORT)) throw new Error('refused');
+    if (!this.present || request.url.hostname !== (this.#isV6 ? `[${this.address}]` : this.address) || request.url.port !== String(HTTP_PORT)) throw new Error('refused');
     if (request.method === 'GET') return { status: 200, body: this.#description() };
-    return this.#soap(request);
+    return this.#isV6 ? this.#pinhole(request) : this.#soap(request);
   }
 
   #onDatagram(bytes: Uint8Array, to: HostPort, deliver: Deliver): void {
@@ -156,7 +159,8 @@ export class TestGateway implements MapperNetwork {
     answer.set(bytes.subarray(24, 44), 24);
     const out = new DataView(answer.buffer);
     out.setUint16(42, granted.externalPort);
-    answer.set([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...this.externalAddress.split('.').map(Number)], 44);
+    if (this.#isV6) answer.set(bytes.subarray(8, 24), 44);
+    else answer.set([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, ...this.externalAddress.split('.').map(Number)], 44);
     return answer;
   }
 
@@ -202,21 +206,40 @@ export class TestGateway implements MapperNetwork {
     this.open.set(`${entry.protocol} ${entry.externalPort}`, entry);
   }
 
+  get #isV6(): boolean {
+    return this.address.includes(':');
+  }
+
   #description(): string {
-    return `<root><device><deviceList><device><serviceList><service><serviceType>urn:schemas-upnp-org:service:WANIPConnection:${this.igd}</serviceType>
+    const service = this.#isV6 ? 'WANIPv6FirewallControl:1' : `WANIPConnection:${this.igd}`;
+    return `<root><device><deviceList><device><serviceList><service><serviceType>urn:schemas-upnp-org:service:${service}</serviceType>
 <controlURL>/ctl</controlURL></service></serviceList></device></deviceList></device></root>`;
   }
 
-  #soap({ headers, body }: HttpRequest): HttpAnswer {
-    const action = headers['SOAPAction']?.split('#')[1]?.replace('"', '') ?? '';
-    const envelope = (content: string): string => `<s:Envelope xmlns:s="s"><s:Body>${content}</s:Body></s:Envelope>`;
-    const fault = (code: number): HttpAnswer => ({
-      status: 500,
-      body: envelope(`<s:Fault><detail><UPnPError><errorCode>${code}</errorCode><errorDescription>E${code}</errorDescription></UPnPError></detail></s:Fault>`),
-    });
-    const yes = (values = ''): HttpAnswer => ({ status: 200, body: envelope(`<u:${action}Response xmlns:u="u">${values}</u:${action}Response>`) });
-    const args = findAll(readXml(body), action)[0] as XmlElement;
-    const value = (name: string): string => args.children.find((child) => child.name === name)?.text ?? '';
+  /** Its firewall; a pinhole has its port as number. */
+  #pinhole(request: HttpRequest): HttpAnswer {
+    const { action, value, yes, fault } = readRequest(request);
+    const number = value('UniqueID');
+    this.#note(`upnp ${action} ${value('InternalPort') || number} ${value('LeaseTime') || value('NewLeaseTime')}`.trim());
+    const planned = this.upnpErrors.get(action)?.shift();
+    if (planned) return fault(planned);
+    if (action === 'GetFirewallStatus') return yes('<FirewallEnabled>1</FirewallEnabled><InboundPinholeAllowed>1</InboundPinholeAllowed>');
+    const until = (name: string): number => this.#clock.now() + Number(value(name)) * 1000;
+    if (action === 'AddPinhole') {
+      const port = Number(value('InternalPort'));
+      const protocol = PROTOCOL_NUMBERS[Number(value('Protocol')) as 6 | 17];
+      this.#put({ protocol, externalPort: port, client: value('InternalClient'), internalPort: port, untilMs: until('LeaseTime'), by: 'upnp' });
+      return yes(`<UniqueID>${port}</UniqueID>`);
+    }
+    const [key, entry] = [...this.open].find(([, { internalPort }]) => String(internalPort) === number) ?? [];
+    if (key === undefined || !entry) return fault(INVALID_ARGS);
+    if (action === 'DeletePinhole') this.open.delete(key);
+    if (action === 'UpdatePinhole') this.open.set(key, { ...entry, untilMs: until('NewLeaseTime') });
+    return yes();
+  }
+
+  #soap(request: HttpRequest): HttpAnswer {
+    const { action, value, yes, fault } = readRequest(request);
     const protocol = value('NewProtocol').toLowerCase() as MappedProtocol;
     const port = Number(value('NewExternalPort'));
     this.#note(`upnp ${action} ${value('NewProtocol')} ${value('NewExternalPort')} ${value('NewLeaseDuration')}`.trim());
@@ -243,6 +266,26 @@ export class TestGateway implements MapperNetwork {
     if (!this.lies) this.#put({ protocol, externalPort, client: value('NewInternalClient'), internalPort: Number(value('NewInternalPort')), untilMs, by: 'upnp' });
     return yes(action === 'AddAnyPortMapping' ? `<NewReservedPort>${externalPort}</NewReservedPort>` : '');
   }
+}
+
+function readRequest({ headers, body }: HttpRequest): {
+  action: string;
+  value: (name: string) => string;
+  yes: (values?: string) => HttpAnswer;
+  fault: (code: number) => HttpAnswer;
+} {
+  const action = headers['SOAPAction']?.split('#')[1]?.replace('"', '') ?? '';
+  const envelope = (content: string): string => `<s:Envelope xmlns:s="s"><s:Body>${content}</s:Body></s:Envelope>`;
+  const args = findAll(readXml(body), action)[0] as XmlElement;
+  return {
+    action,
+    value: (name) => args.children.find((child) => child.name === name)?.text ?? '',
+    yes: (values = '') => ({ status: 200, body: envelope(`<u:${action}Response xmlns:u="u">${values}</u:${action}Response>`) }),
+    fault: (code) => ({
+      status: 500,
+      body: envelope(`<s:Fault><detail><UPnPError><errorCode>${code}</errorCode><errorDescription>E${code}</errorDescription></UPnPError></detail></s:Fault>`),
+    }),
+  };
 }
 
 /** Lets everything run that waits for no timer. */

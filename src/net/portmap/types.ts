@@ -9,9 +9,9 @@ export type MappingVia = (typeof MAPPING_VIAS)[number];
 
 /** A way out of this computer. */
 export interface Gateway {
-  /** Its IPv4 address on our network. */
+  /** Its address on our network: IPv4, or IPv6, which has a zone (`fe80::1%eth0`) where it is link-local. */
   readonly address: string;
-  /** Ours on that network. */
+  /** Ours on that network; over IPv6 the one that others reach. */
   readonly localAddress: string;
 }
 

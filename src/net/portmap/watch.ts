@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts';
 import type { RandomBytes } from '../../core/crypto/random.ts';
 import { fraction } from './client.ts';
 import { decodeNatPmp } from './nat-pmp.ts';
-import { ANNOUNCE_GROUP, ANNOUNCE_PORT, decodePcp } from './pcp.ts';
+import { ANNOUNCE_GROUP, ANNOUNCE_GROUP6, ANNOUNCE_PORT, decodePcp } from './pcp.ts';
 import type { Gateway, MapperNetwork, UdpDoor } from './types.ts';
 
 const EVERY_MS = 60_000;
@@ -44,7 +44,7 @@ export class GatewayWatch {
     this.stop();
     this.#gateway = gateway;
     this.#tick();
-    const group = { host: ANNOUNCE_GROUP, port: ANNOUNCE_PORT };
+    const group = { host: gateway.address.includes(':') ? ANNOUNCE_GROUP6 : ANNOUNCE_GROUP, port: ANNOUNCE_PORT };
     this.#options.network.openUdp(gateway.localAddress, group).then(
       (door) => {
         if (this.#gateway !== gateway) {
