@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { app, ipcMain, session } from 'electron';
 import { THREADS } from '../net/index.ts';
 import { Peer } from '../peer/peer.ts';
+import { describeStream } from '../peer/tunnel/dialer.ts';
+import { describeViolation } from '../peer/tunnel/tunnel-host.ts';
 import { SESSION_PORT } from '../shared/channels.ts';
 import { LiteDeskApp } from './app.ts';
 import { Background } from './background.ts';
@@ -54,6 +56,8 @@ async function main(): Promise<void> {
   const desktop = await createDesktop({ preloadDir, log });
   const peer = await Peer.open({ dataDir: options.dataDir, desktop: desktop.host, log });
   const hostedServer = new HostedServer(join(options.dataDir, 'server'), log);
+  peer.on('tunnel-stream', (line) => log(describeStream(line)));
+  peer.on('tunnel-violation', (violation) => log(describeViolation(violation)));
   const tunnels = createTunnels(peer);
   const litedesk = new LiteDeskApp({ peer, windows, hostedServer, tunnels, quit: () => app.quit(), log });
 

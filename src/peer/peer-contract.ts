@@ -13,6 +13,7 @@ import type { ControllerStanding } from './pins.ts';
 import type { Attempt } from './race.ts';
 import type { ServerAddress } from './server-address.ts';
 import type { StreamAudit } from './tunnel/dialer.ts';
+import type { StreamViolation } from './tunnel/tunnel-host.ts';
 import type { TunnelRule } from './tunnel/rule-text.ts';
 
 export interface PeerOptions {
@@ -58,6 +59,8 @@ export interface PeerEvents {
   'session-opened': IncomingInfo;
   /** A stream through this computer was refused, or is over. */
   'tunnel-stream': StreamAudit;
+  /** A peer that is signed in here broke the rules of virtual streams. */
+  'tunnel-violation': StreamViolation;
   /** A session that others have with this computer goes another way. */
   'path-changed': { sessionId: string } & PathChange;
   'session-closed': { sessionId: string; peerId: string; reason: string };

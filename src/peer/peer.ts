@@ -83,7 +83,7 @@ export class Peer extends Emitter<PeerEvents> {
     this.#authenticator.on('change', onChange);
     this.#tunnels = new TunnelHost({
       audit: (line) => this.emit('tunnel-stream', line),
-      log,
+      onViolation: (violation) => this.emit('tunnel-violation', violation),
       openService: (name, stream) => this.#offered.take(name, stream),
     });
     const shared = {

@@ -2,7 +2,8 @@
 import { parseArgs } from 'node:util';
 import { Peer } from '../../peer/peer.ts';
 import type { ControllerStanding } from '../../peer/pins.ts';
-import type { StreamAudit } from '../../peer/tunnel/dialer.ts';
+import { describeStream } from '../../peer/tunnel/dialer.ts';
+import { describeViolation } from '../../peer/tunnel/tunnel-host.ts';
 import { TunnelManager } from '../../peer/tunnel/manager.ts';
 import { parseTunnelRule, type TunnelRule } from '../../peer/tunnel/rule-text.ts';
 import { COMMON_OPTIONS, defaultDataDir, noServerGiven, passwordFrom, serverFrom } from '../options.ts';
@@ -100,6 +101,9 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
   peer.on('tunnel-stream', (line) =>
     output.event({ event: 'stream', ...line }, describeStream(line)),
   );
+  peer.on('tunnel-violation', (violation) =>
+    output.event({ event: 'violation', ...violation }, describeViolation(violation)),
+  );
   const manager = file && new TunnelManager({ peer, credentials: (id) => ({ password: file.passwords[id] }) });
   peer.offer(offered);
   const publisher = file && file.published.length > 0 ? peer.publisher(file.published) : null;
@@ -131,9 +135,4 @@ function readRule(text: string): TunnelRule {
   } catch (error) {
     throw new UsageError(`--allow ${(error as Error).message}`);
   }
-}
-
-function describeStream({ peerId, target, allowed, code, bytesIn, bytesOut, ms }: StreamAudit): string {
-  if (!allowed) return `${peerId} was refused ${target} (${code})`;
-  return `${peerId} used ${target} for ${(ms / 1000).toFixed(1)} s, ${bytesIn} bytes in, ${bytesOut} out${code ? ` (${code})` : ''}`;
 }

@@ -31,6 +31,12 @@ export interface StreamAudit {
   readonly ms: number;
 }
 
+/** The same for people. */
+export function describeStream({ peerId, target, allowed, code, bytesIn, bytesOut, ms }: StreamAudit): string {
+  if (!allowed) return `${peerId} was refused ${target} (${code})`;
+  return `${peerId} used ${target} for ${(ms / 1000).toFixed(1)} s, ${bytesIn} bytes in, ${bytesOut} out${code ? ` (${code})` : ''}`;
+}
+
 export interface DialerOptions {
   readonly asker: Asker;
   readonly rules: () => RuleBook;

@@ -81,7 +81,7 @@ async function stockController(rules: readonly string[], target: { host: string;
   const [near, far, listener] = await socketPair();
   cleanUp.push(() => listener.close(), () => near.destroy());
   const audits: StreamAudit[] = [];
-  const host = new TunnelHost({ audit: (line) => audits.push(line), log: () => {} });
+  const host = new TunnelHost({ audit: (line) => audits.push(line), onViolation: () => {} });
   host.setRules(rules.map(parseTunnelRule));
   const link = plainSecured(new TcpLink(far));
   const authenticator = new HostAuthenticator({ clock: systemClock, random, salt: 'salty1' });

@@ -15,9 +15,18 @@ import { type Asker, RuleBook } from './rules.ts';
 export interface TunnelHostOptions {
   /** Each stream that was refused, and each that is over. */
   readonly audit: (line: StreamAudit) => void;
-  readonly log: (line: string) => void;
+  /** A peer sent what no program that means well sends; the stream, or all of its streams, have ended. */
+  readonly onViolation: (violation: StreamViolation) => void;
   /** Takes a stream to a service that is offered here by name; false: there is none. */
   readonly openService?: (name: string, stream: MuxStream) => boolean;
+}
+
+export interface StreamViolation extends Asker {
+  readonly reason: string;
+}
+
+export function describeViolation({ peerId, reason }: StreamViolation): string {
+  return `${peerId} broke the rules of virtual streams: ${reason}.`;
 }
 
 export interface PortForwardOptions {
@@ -62,7 +71,7 @@ export class TunnelHost {
       onStream: dialer.take,
       ...(deadMs === undefined ? {} : { limits: { deadMs } }),
     });
-    mux.on('violation', ({ reason }) => this.#o.log(`${asker.peerId} broke the rules of virtual streams: ${reason}`));
+    mux.on('violation', ({ reason }) => this.#o.onViolation({ ...asker, reason }));
     return mux;
   }
 

@@ -66,7 +66,9 @@ export class WebFront {
     // It never listens, so its own checks of slow headers do not run; handle() has a timer instead.
     const { handshakeTimeoutMs: keepAliveTimeout, mayUpgrade } = options;
     const upgrades = mayUpgrade ? { shouldUpgradeCallback: mayUpgrade } : {};
-    this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout, ...upgrades }, (request, response) =>
+    // Whoever tells of garbage wants to tell of this, too; the server would answer by itself.
+    const requireHostHeader = options.onGarbage === undefined;
+    this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout, requireHostHeader, ...upgrades }, (request, response) =>
       this.#onRequest(request, response),
     );
     this.#server.maxHeadersCount = MAX_HEADERS;

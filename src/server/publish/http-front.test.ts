@@ -258,6 +258,7 @@ describe('requests that can be read in two ways', () => {
     const reply = await raw(text);
     expect(reply).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
     expect(reply).not.toContain('served');
+    expect(server.stats()['published-bad-request']).toBeGreaterThan(0);
     expect(seen).toEqual([]);
   });
 
