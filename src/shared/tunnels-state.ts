@@ -43,7 +43,6 @@ export const tunnelsStateSchema = z.object({
   viewers: z.object({ rdp: z.boolean(), vnc: z.boolean() }),
 });
 
-export type TunnelPhase = (typeof TUNNEL_PHASES)[number];
 export type TunnelStatus = z.infer<typeof tunnelStatusSchema>;
 export type TunnelsState = z.infer<typeof tunnelsStateSchema>;
 export type TunnelEntry = TunnelsState['tunnels'][number];

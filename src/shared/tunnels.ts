@@ -133,7 +133,6 @@ export const ruleSchema = z
   .refine((rule) => rule.firstPort <= rule.lastPort, { path: ['lastPort'] });
 
 export type ForwardTunnel = z.infer<typeof forwardSchema>;
-export type ProxyTunnel = z.infer<typeof proxySchema>;
 export type PublishTunnel = z.infer<typeof publishSchema>;
 export type Tunnel = z.infer<typeof tunnelSchema>;
 export type TunnelKind = Tunnel['kind'];

@@ -3,7 +3,6 @@ import { decodeAs, encodeAs, hbb } from '../wire/proto.ts';
 import { lib } from './sodium.ts';
 
 export const SIGN_PUBLIC_KEY_BYTES = 32;
-export const SIGN_SECRET_KEY_BYTES = 64;
 export const SIGNATURE_BYTES = 64;
 
 export interface SignKeyPair {

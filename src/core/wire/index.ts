@@ -1,6 +1,5 @@
 export * from './address.ts';
 export * from './frame.ts';
-export * from './int64.ts';
 export * from './proto.ts';
 export * from './online-request.ts';
 export * from './relay-datagram.ts';

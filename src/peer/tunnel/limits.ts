@@ -41,5 +41,3 @@ export const PROXY_KEPT_CONNECTIONS = 8;
 export const PROXY_KEEP_MS = 15_000;
 /** Targets of one UDP association; a resolver asks a handful of servers. */
 export const MAX_ASSOCIATION_TARGETS = 128;
-/** UDP associations of one proxy. */
-export const MAX_ASSOCIATIONS = 128;

@@ -56,4 +56,3 @@ export const tunnelSpecSchema = z.discriminatedUnion('kind', [forwardSpecSchema,
 export type TunnelSpec = z.infer<typeof tunnelSpecSchema>;
 export type ForwardSpec = z.infer<typeof forwardSpecSchema>;
 export type ServiceTunnelSpec = z.infer<typeof serviceSpecSchema>;
-export type ProxySpec = z.infer<typeof proxySpecSchema>;

@@ -24,7 +24,6 @@ import { infoOf, stateOf, type TokenInfo } from './token-info.ts';
 import { type Waiting, WaitingComputers } from './waiting.ts';
 
 export type EnrolmentMode = 'open' | 'token' | 'approval';
-export const ENROLMENT_MODES: readonly EnrolmentMode[] = ['open', 'token', 'approval'];
 
 export interface EnrolmentOptions {
   readonly mode: EnrolmentMode;
