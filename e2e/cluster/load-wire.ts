@@ -2,41 +2,7 @@
 import { createSocket, type Socket as DgramSocket } from 'node:dgram';
 import { connect, type Socket } from 'node:net';
 import { decodeRendezvous, encodeFrame, encodeRendezvous, FrameDecoder, type HostPort, type hbb } from '../../src/core/wire/index.ts';
-
-/** What arrived and was not asked for yet; at most one waits for it. */
-class Inbox {
-  readonly #items: Uint8Array[] = [];
-  #wake: (() => void) | undefined;
-  #closed = false;
-
-  push(item: Uint8Array): void {
-    this.#items.push(item);
-    this.#wake?.();
-  }
-
-  close(): void {
-    this.#closed = true;
-    this.#wake?.();
-  }
-
-  clear(): void {
-    this.#items.length = 0;
-  }
-
-  /** Null: closed, or nothing came in time. */
-  async next(timeoutMs: number): Promise<Uint8Array | null> {
-    if (this.#items.length === 0 && !this.#closed)
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeoutMs);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    this.#wake = undefined;
-    return this.#items.shift() ?? null;
-  }
-}
+import { Inbox } from '../../src/server/test-wire.ts';
 
 export class FramedSocket {
   readonly #socket: Socket;

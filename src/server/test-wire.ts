@@ -4,10 +4,10 @@ import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { decodeRendezvous, encodeFrame, encodeRendezvous, FrameDecoder, type hbb } from '../core/wire/index.ts';
 
-/** A queue that can be awaited; ends with the connection. */
-class Inbox {
+/** What arrived and was not asked for yet; at most one waits for it. */
+export class Inbox {
   readonly #items: Uint8Array[] = [];
-  #wake: (() => void) | undefined;
+  #wake: () => void = () => {};
   #closed = false;
 
   get size(): number {
@@ -20,24 +20,34 @@ class Inbox {
 
   push(item: Uint8Array): void {
     this.#items.push(item);
-    this.#wake?.();
+    this.#wake();
   }
 
   close(): void {
     this.#closed = true;
-    this.#wake?.();
+    this.#wake();
   }
 
-  /** The next item, or null once closed. */
-  async next(): Promise<Uint8Array | null> {
-    for (;;) {
-      const item = this.#items.shift();
-      if (item) return item;
-      if (this.#closed) return null;
+  clear(): void {
+    this.#items.length = 0;
+  }
+
+  /** The next item, or null once closed; with `timeoutMs` also when none came in time. */
+  async next(timeoutMs?: number): Promise<Uint8Array | null> {
+    let late = false;
+    while (this.#items.length === 0 && !this.#closed && !late)
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        const end = (): void => {
+          late = true;
+          resolve();
+        };
+        const timer = timeoutMs === undefined ? undefined : setTimeout(end, timeoutMs);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
       });
-    }
+    return this.#items.shift() ?? null;
   }
 }
 

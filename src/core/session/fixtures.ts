@@ -286,15 +286,15 @@ export function makeAuthenticator(
   });
 }
 
-/** A host session with a bare peer at the other end. */
-export function setUpHost(
-  options: Partial<HostSessionOptions> = {},
-  auth: Partial<HostAuthenticatorOptions> = {},
-): HostSetup {
+/** A host session, not started, and the far end of its link. */
+function makeHost(
+  options: Partial<HostSessionOptions>,
+  auth: Partial<HostAuthenticatorOptions>,
+): Omit<HostSetup, 'talker'> & { readonly farLink: MemoryLink } {
   const clock = (options.clock as VirtualClock | undefined) ?? new VirtualClock();
   const desktop = (options.desktop as FakeDesktop | undefined) ?? new FakeDesktop();
   const authenticator = options.authenticator ?? makeAuthenticator(clock, auth);
-  const [link, other] = memoryLinkPair();
+  const [link, farLink] = memoryLinkPair();
   const host = new HostSession({
     link,
     clock,
@@ -303,14 +303,21 @@ export function setUpHost(
     permissions: ALL_PERMISSIONS,
     desktop,
     hostInfo: { hostname: 'lab-b', username: 'user', platform: 'Linux' },
-    remoteAddress: '203.0.113.5:40000',
     ...options,
     authenticator,
   });
-  const events = recordHost(host);
-  const talker = new Talker(other);
-  host.start();
-  return { clock, desktop, authenticator, host, events, link, talker };
+  return { clock, desktop, authenticator, host, events: recordHost(host), link, farLink };
+}
+
+/** A host session with a bare peer at the other end. */
+export function setUpHost(
+  options: Partial<HostSessionOptions> = {},
+  auth: Partial<HostAuthenticatorOptions> = {},
+): HostSetup {
+  const { farLink, ...setup } = makeHost({ remoteAddress: '203.0.113.5:40000', ...options }, auth);
+  const talker = new Talker(farLink);
+  setup.host.start();
+  return { ...setup, talker };
 }
 
 export interface PairSetup extends Omit<HostSetup, 'talker'> {
@@ -325,24 +332,10 @@ export function setUpPair(
   hostOptions: Partial<HostSessionOptions> = {},
   auth: Partial<HostAuthenticatorOptions> = {},
 ): PairSetup {
-  const clock = (hostOptions.clock as VirtualClock | undefined) ?? new VirtualClock();
-  const desktop = (hostOptions.desktop as FakeDesktop | undefined) ?? new FakeDesktop();
-  const authenticator = hostOptions.authenticator ?? makeAuthenticator(clock, auth);
-  const [link, controllerLink] = memoryLinkPair();
-  const host = new HostSession({
-    link,
-    clock,
-    random: seededRandom(3),
-    ownId: '123456789',
-    permissions: ALL_PERMISSIONS,
-    desktop,
-    hostInfo: { hostname: 'lab-b', username: 'user', platform: 'Linux' },
-    ...hostOptions,
-    authenticator,
-  });
+  const { farLink: controllerLink, ...setup } = makeHost(hostOptions, auth);
   const controller = new ControllerSession({
     link: controllerLink,
-    clock,
+    clock: setup.clock,
     random: seededRandom(4),
     peerId: '123456789',
     myId: '987654321',
@@ -352,9 +345,8 @@ export function setUpPair(
     decoding: { vp8: true, vp9: true, av1: false, h264: false },
     ...controllerOptions,
   });
-  const events = recordHost(host);
   const controllerEvents = recordController(controller);
   controller.start();
-  host.start();
-  return { clock, desktop, authenticator, host, events, link, controller, controllerEvents, controllerLink };
+  setup.host.start();
+  return { ...setup, controller, controllerEvents, controllerLink };
 }
