@@ -7,7 +7,10 @@ import type { ScreenListener, ScreenSource } from './screen-source.ts';
 
 /** Pictures that are encoded or on their way to the main process and not taken there. More would be lag. */
 const MAX_OUTSTANDING = 2;
-/** Encoded in a hurry, a picture that then stands still is blurred: it is sent again at these times, each time sharper. */
+/**
+ * Encoded in a hurry, a picture that then stands still is blurred: it is sent again at these times, each time sharper. Not in
+ * H.264, whose encoder leaves out whatever did not change.
+ */
 const REFINE_AFTER_MS = [120, 300, 700] as const;
 /** A smaller picture than this was a small change, which is sharp at once. */
 const REFINE_FROM_BYTES = 3_000;
@@ -103,6 +106,7 @@ export class EncoderStream implements ScreenListener {
     if (this.#closed || !picture || this.#outstanding >= MAX_OUTSTANDING) return;
     const changed = this.#source.count !== this.#shown;
     if (!changed && !this.#needKey) {
+      if (this.#encoder?.codec === 'h264') return;
       const last = REFINE_AFTER_MS[this.#refined - 1] ?? 0;
       const next = REFINE_AFTER_MS[this.#refined];
       if (next !== undefined && this.#lastBytes >= REFINE_FROM_BYTES)

@@ -9,11 +9,6 @@ import { EncoderStream } from './encoder-stream.ts';
 import { Primer } from './primer.ts';
 import { ScreenSource } from './screen-source.ts';
 
-/**
- * Asked of the system whatever a viewer wants: a change seen earlier is a change shown earlier. A capture that finds
- * nothing new costs about two milliseconds, and captures rest while nothing happens.
- */
-const CAPTURE_FPS = 120;
 /** Of an encoder that is made ready for a viewer whose bit rate is not known yet. */
 const READY_BPS = 2_200_000;
 
@@ -114,7 +109,7 @@ class CapturePage {
   async #open(display: number): Promise<ScreenSource> {
     let entry = this.#sources.get(display);
     if (!entry) {
-      const source = new ScreenSource(() => this.#grant(display), CAPTURE_FPS);
+      const source = new ScreenSource(() => this.#grant(display));
       const opening = this.#turn.then(() => source.open());
       this.#turn = opening.catch(() => {});
       entry = { source, opening };

@@ -12,83 +12,77 @@ export interface ScreenListener {
   onEnd(message: string): void;
 }
 
-/** Pictures are looked at for so long after a report: until the next one could come, and a slow capture has shown it. */
-const LOOK_MS = 80;
-/** A capture that shows nothing new for so long is ended until something changes; it needs some 50 ms to begin again. */
+/**
+ * Captures a second. A capture costs some two milliseconds of a core, whatever it shows.
+ * - `unreported`: nobody says when the screen changes.
+ * - `alert`: it may change at any time, and a change seen earlier is a change shown earlier.
+ * - `motion`: it changes all the time, faster than it is sent; the machine has better things to do.
+ * - `rest`: nothing has changed for a while. Stopping would save no more, and starting again takes longer.
+ */
+const RATES_FPS = { unreported: 60, alert: 120, motion: 45, rest: 1 } as const;
+/** Pictures are looked at for so long after a report: until the next one could come. */
+const LOOK_MS = 40;
+/** A picture that comes so soon after a new one would wait until that is encoded, and be old by then. */
+const PAUSE_MS = 12;
+/** New pictures one after the other for so long are motion, with no longer pause between two than the second value. */
+const MOTION_AFTER_MS = 700;
+const STILL_MS = 150;
+/** A screen that shows nothing new for so long rests. */
 const REST_AFTER_MS = 3_000;
 
 export class ScreenSource {
   readonly #id = crypto.randomUUID();
   readonly #grant: () => Promise<void>;
-  readonly #maxFps: number;
-  /** Pictures that come before this time are looked at, and one after it, ms of `performance.now()`; null: all are taken as they come. */
+  /**
+   * Pictures that come before this time are looked at, and those after it until one shows nothing new, ms of
+   * `performance.now()`; null: all are taken as they come.
+   */
   #lookUntil: number | null = null;
   readonly #changes = new PictureChanges();
+  #rate: keyof typeof RATES_FPS = 'unreported';
+  #newAt = Number.NEGATIVE_INFINITY;
+  /** Since when every picture was new. */
+  #movingSince: number | null = null;
   #restTimer: ReturnType<typeof setTimeout> | undefined;
-  #opening = false;
 
   readonly #listeners = new Set<ScreenListener>();
-  #stream: MediaStream | null = null;
+  #track: MediaStreamTrack | null = null;
   #reader: ReadableStreamDefaultReader<VideoFrame> | null = null;
   #last: VideoFrame | null = null;
   #count = 0;
   #closed = false;
 
   /** `grant` asks the main process to answer the next display request with this monitor. */
-  constructor(grant: () => Promise<void>, maxFps: number) {
+  constructor(grant: () => Promise<void>) {
     this.#grant = grant;
-    this.#maxFps = maxFps;
   }
 
-  /** The screen changed, or will at once: the next pictures are looked at, and captured again if that rests. */
+  /** The screen changed, or may at once: the next pictures are looked at. */
   changed(): void {
     this.#lookUntil = performance.now() + LOOK_MS;
     clearTimeout(this.#restTimer);
-    this.#restTimer = setTimeout(() => this.#rest(), REST_AFTER_MS);
-    if (this.#stream || this.#opening || this.#closed || this.#count === 0) return;
-    this.open().catch((error: unknown) => this.#end(String(error)));
+    this.#restTimer = setTimeout(() => this.#capture('rest'), REST_AFTER_MS);
+    if (this.#rate !== 'motion') this.#capture('alert');
   }
 
   /** Nobody reports changes any more: every picture counts. */
   ungate(): void {
-    this.changed();
     this.#lookUntil = null;
     clearTimeout(this.#restTimer);
+    this.#capture('unreported');
   }
 
   /** Opens the capture. */
   async open(): Promise<void> {
-    this.#opening = true;
-    try {
-      await this.#grant();
-      await this.#open(this.#maxFps);
-    } finally {
-      this.#opening = false;
-    }
-  }
-
-  /** Stops capturing; the last picture stays, and with it every stream. */
-  #rest(): void {
-    if (this.#closed || this.#opening || this.#lookUntil === null) return;
-    const reader = this.#reader;
-    this.#reader = null;
-    void reader?.cancel().catch(() => {});
-    for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    this.#stream = null;
-  }
-
-  async #open(maxFps: number): Promise<void> {
-    const stream = await navigator.mediaDevices.getDisplayMedia({
-      audio: false,
-      video: { frameRate: { ideal: maxFps, max: maxFps } },
-    });
+    await this.#grant();
+    const stream = await navigator.mediaDevices.getDisplayMedia({ audio: false, video: { frameRate: frameRate(this.#rate) } });
     const [track] = stream.getVideoTracks();
-    if (!track || this.#closed) {
-      for (const each of stream.getTracks()) each.stop();
-      if (!track) throw new Error('no picture came');
+    if (!track) throw new Error('no picture came');
+    if (this.#closed) {
+      track.stop();
       return;
     }
-    this.#stream = stream;
+    this.#track = track;
     track.onended = () => this.#end('the monitor went away');
     // Two: one being encoded, one newer. The reader below always moves on to the newest.
     this.#reader = new MediaStreamTrackProcessor({ track, maxBufferSize: 2 }).readable.getReader();
@@ -112,12 +106,7 @@ export class ScreenSource {
 
   /** Whether the newest picture is what the screen shows now, as far as anybody can know. */
   get isCurrent(): boolean {
-    const watching = this.#lookUntil === Number.NEGATIVE_INFINITY || this.#stream !== null;
-    return this.#lookUntil !== null && watching && this.#count > 0;
-  }
-
-  get used(): boolean {
-    return this.#listeners.size > 0;
+    return this.#lookUntil !== null && this.#count > 0;
   }
 
   add(listener: ScreenListener): void {
@@ -133,10 +122,17 @@ export class ScreenSource {
     clearTimeout(this.#restTimer);
     this.#listeners.clear();
     void this.#reader?.cancel().catch(() => {});
-    for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    this.#stream = null;
+    this.#track?.stop();
+    this.#track = null;
     this.#last?.close();
     this.#last = null;
+  }
+
+  #capture(rate: keyof typeof RATES_FPS): void {
+    if (rate === this.#rate) return;
+    this.#rate = rate;
+    // A track that is just ending does not take it, and needs it no more.
+    this.#track?.applyConstraints({ frameRate: frameRate(rate) }).catch(() => {});
   }
 
   async #read(reader: ReadableStreamDefaultReader<VideoFrame>): Promise<void> {
@@ -144,13 +140,10 @@ export class ScreenSource {
       for (;;) {
         const { value, done } = await reader.read();
         if (done) break;
-        if (this.#closed || reader !== this.#reader) {
-          value.close();
-          return;
-        }
-        const isNew = await this.#isNew(value);
+        const isNew = !this.#closed && (await this.#isNew(value));
         if (!isNew || this.#closed) {
           value.close();
+          if (this.#closed) return;
           continue;
         }
         this.#last?.close();
@@ -158,17 +151,35 @@ export class ScreenSource {
         this.#count++;
         for (const listener of [...this.#listeners]) listener.onPicture();
       }
-      if (reader === this.#reader) this.#end('the capture ended');
+      this.#end('the capture ended');
     } catch (error) {
-      if (reader === this.#reader) this.#end(String(error));
+      this.#end(String(error));
     }
   }
 
   async #isNew(picture: VideoFrame): Promise<boolean> {
     if (this.#lookUntil === null) return true;
-    if (this.#lookUntil === Number.NEGATIVE_INFINITY) return false;
-    if (performance.now() >= this.#lookUntil) this.#lookUntil = Number.NEGATIVE_INFINITY;
-    return await this.#changes.isNew(picture);
+    const now = performance.now();
+    if (now < this.#newAt + PAUSE_MS) return false;
+    // At rest each is looked at: a report that was lost is made up for.
+    if (this.#lookUntil === Number.NEGATIVE_INFINITY && this.#rate !== 'rest') return false;
+    const isNew = await this.#changes.isNew(picture);
+    if (isNew) this.#sawNew(now);
+    else this.#sawNothing(now);
+    return isNew;
+  }
+
+  #sawNew(now: number): void {
+    if (this.#movingSince === null || now > this.#newAt + STILL_MS) this.#movingSince = now;
+    this.#newAt = now;
+    if (this.#rate === 'rest') this.changed();
+    else if (now - this.#movingSince >= MOTION_AFTER_MS) this.#capture('motion');
+  }
+
+  #sawNothing(now: number): void {
+    this.#movingSince = null;
+    if (this.#rate === 'motion') this.#capture('alert');
+    if (this.#lookUntil !== null && now >= this.#lookUntil) this.#lookUntil = Number.NEGATIVE_INFINITY;
   }
 
   #end(message: string): void {
@@ -177,4 +188,8 @@ export class ScreenSource {
     this.close();
     for (const listener of listeners) listener.onEnd(message);
   }
+}
+
+function frameRate(rate: keyof typeof RATES_FPS): ConstrainDouble {
+  return { ideal: RATES_FPS[rate], max: RATES_FPS[rate] };
 }
