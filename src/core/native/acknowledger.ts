@@ -42,9 +42,14 @@ export class Acknowledger {
   /** Says it, over `active` where the path of the data is gone. */
   send(active: Path | null): void {
     const path = this.#path ?? active;
-    this.#dueAt = Number.POSITIVE_INFINITY;
-    this.#bytes = 0;
-    if (!path || this.#channels.size === 0) return;
+    const record = path && this.take(path);
+    this.#rest();
+    if (record) path.link.send(record);
+  }
+
+  /** What is to be said over that path, to leave with something else; null: nothing. */
+  take(path: Path): Uint8Array | null {
+    if (this.#channels.size === 0 || (this.#path ?? path) !== path) return null;
     const record = new Uint8Array(ACK_BYTES_ON_WIRE * this.#channels.size);
     let at = 0;
     for (const { receiving } of this.#channels) {
@@ -52,6 +57,12 @@ export class Acknowledger {
       at += ACK_BYTES_ON_WIRE;
     }
     this.#channels.clear();
-    path.link.send(record);
+    this.#rest();
+    return record;
+  }
+
+  #rest(): void {
+    this.#dueAt = Number.POSITIVE_INFINITY;
+    this.#bytes = 0;
   }
 }

@@ -77,7 +77,7 @@ export class MultipathLink implements MultipathChannels {
     };
     this.#channels = Object.values(CHANNEL).map((id) => new ChannelLink(id, owner, CLOSED_WINDOW_BYTES));
     this.#session = this.channel(CHANNEL.session);
-    this.#sender = new Sender(clock, this.#channels, () => this.#paths.active);
+    this.#sender = new Sender(clock, this.#channels, this.#acks, () => this.#paths.active);
     this.#paths = new PathSet(clock, role, random, {
       onFrame: (path, frame) => this.#onFrame(path, frame),
       onRoom: () => this.#pump(),

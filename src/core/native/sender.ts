@@ -1,6 +1,7 @@
 /** What leaves next by the path in use: records to be repeated, then new ones of the channels in their order, while there is room. */
 import type { Clock } from '../clock.ts';
-import { sendParts } from '../link.ts';
+import { joinParts, sendParts } from '../link.ts';
+import type { Acknowledger } from './acknowledger.ts';
 import type { ChannelLink } from './channel-link.ts';
 import { CHANNEL } from './contract.ts';
 import type { ChannelId } from './contract.ts';
@@ -12,14 +13,16 @@ const ORDER: readonly ChannelId[] = [CHANNEL.paths, CHANNEL.session, CHANNEL.str
 export class Sender {
   readonly #clock: Clock;
   readonly #channels: readonly ChannelLink[];
+  readonly #acks: Acknowledger;
   readonly #active: () => Path | null;
   #running = false;
   #again = false;
   #waitingSince: number | null = null;
 
-  constructor(clock: Clock, channels: readonly ChannelLink[], active: () => Path | null) {
+  constructor(clock: Clock, channels: readonly ChannelLink[], acks: Acknowledger, active: () => Path | null) {
     this.#clock = clock;
     this.#channels = channels;
+    this.#acks = acks;
     this.#active = active;
   }
 
@@ -59,6 +62,14 @@ export class Sender {
     }
   }
 
+  /** An answer takes the acknowledgement of what it answers with it, which else costs a seal of its own. */
+  #withAcks(path: Path, parts: readonly Uint8Array[]): readonly Uint8Array[] {
+    const [first, ...more] = parts;
+    if (!first || more.length > 0) return parts;
+    const acks = this.#acks.take(path);
+    return acks ? [joinParts([acks, first])] : parts;
+  }
+
   #fill(path: Path): void {
     const now = this.#clock.now();
     const { flow, watch } = path;
@@ -78,7 +89,7 @@ export class Sender {
       this.#waitingSince ??= now;
       path.usedAt = now;
       watch.owe(now);
-      if (!sendParts(path.link, sent.parts)) path.blocked = true;
+      if (!sendParts(path.link, this.#withAcks(path, sent.parts))) path.blocked = true;
     }
   }
 }

@@ -152,7 +152,7 @@ export class Dialer {
 
 /** The first that answers, in the order of the resolver. */
 async function dialFirst(addresses: readonly string[], port: number, signal: AbortSignal): Promise<Socket> {
-  let last: unknown = new Refusal('unreachable', '');
+  let last: unknown = null;
   for (const host of addresses) {
     try {
       return await dialTcp({ host, port, timeoutMs: DIAL_TIMEOUT_MS, signal, stage: 'session' });
@@ -161,7 +161,7 @@ async function dialFirst(addresses: readonly string[], port: number, signal: Abo
       last = error;
     }
   }
-  throw last;
+  throw last ?? new Refusal('unreachable', '');
 }
 
 function asRefusal(error: unknown): Refusal {
