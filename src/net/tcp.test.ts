@@ -49,6 +49,23 @@ describe('dialTcp', () => {
     expect(listening).toBe(localPort);
   });
 
+  test('with repeats an address that answers gets one connection, and one that refuses is not asked again', async () => {
+    const [server, port] = await listen();
+    let connections = 0;
+    server.on('connection', (socket) => {
+      open.push(socket);
+      connections++;
+    });
+    const accepted = once(server, 'connection');
+    await dial({ host: '127.0.0.1', port, repeats: 2 });
+    await accepted;
+    expect(connections).toBe(1);
+    const [gone, closed] = await listen();
+    gone.close();
+    await once(gone, 'close');
+    await expect(dialTcp({ host: '127.0.0.1', port: closed, repeats: 2 })).rejects.toMatchObject({ code: 'TCP_REFUSED' });
+  });
+
   test('a refusal says so and keeps the cause', async () => {
     const [server, port] = await listen();
     server.close();

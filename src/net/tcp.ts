@@ -17,6 +17,11 @@ export interface DialOptions {
    * explicitly, which the first user of a port must do (rendezvous §12.1).
    */
   reusable?: boolean;
+  /**
+   * Dial an address that has not answered once more beside the first try, up to this often: a lost SYN is repeated by the system
+   * only after a second. Not with a local port.
+   */
+  repeats?: number;
   /** For the whole of it, names included. Without one the system's own limit of about two minutes stands. */
   timeoutMs?: number;
   signal?: AbortSignal;
@@ -46,6 +51,9 @@ export async function dialTcp(options: DialOptions): Promise<Socket> {
     // A port that was chosen can serve one connection at a time.
     if (options.localPort) addresses = addresses.slice(0, 1);
   }
+  // Those that refuse are not asked again.
+  const refused = new Set<string>();
+  if (!options.localPort) addresses = Array.from({ length: 1 + (options.repeats ?? 0) }, () => addresses).flat();
   return await new Promise<Socket>((resolve, reject) => {
     const dialling = new Set<Socket>();
     const timers = new Set<NodeJS.Timeout>();
@@ -63,6 +71,7 @@ export async function dialTcp(options: DialOptions): Promise<Socket> {
     };
     const onAbort = (): void => settle(() => reject(abortError(signal as AbortSignal, stage)));
     const dialNext = (): void => {
+      while (refused.has(addresses[next] ?? '')) next++;
       const address = addresses[next++];
       if (address === undefined) {
         if (dialling.size === 0) settle(() => reject(dialError(lastError, target, stage)));
@@ -80,6 +89,7 @@ export async function dialTcp(options: DialOptions): Promise<Socket> {
         });
       } catch (error) {
         lastError = error;
+        refused.add(address);
         return dialNext();
       }
       dialling.add(socket);
@@ -91,6 +101,7 @@ export async function dialTcp(options: DialOptions): Promise<Socket> {
       });
       socket.once('error', (error) => {
         lastError = error;
+        refused.add(address);
         dialling.delete(socket);
         dialNext();
       });

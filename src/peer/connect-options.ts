@@ -3,7 +3,7 @@ import type { NativeIdentity } from '../core/native/handshake.ts';
 import type { SessionTicket } from '../core/native/key-schedule.ts';
 import type { hbb } from '../core/wire/index.ts';
 import type { PinnedHost, SecuredLink } from '../net/index.ts';
-import type { NatType } from './nat-test.ts';
+import type { NatType, ToldByServer } from './nat-test.ts';
 import type { Attempt, ConnectionPath, FurtherPaths } from './race.ts';
 import type { MeasuredRelay } from './relay-latency.ts';
 import type { ServerAddress } from './server-address.ts';
@@ -45,6 +45,8 @@ export interface ConnectPeerOptions {
   readonly onNewerKey?: () => void;
   /** The NAT was not known and has been tested beside the connection. */
   readonly onNat?: (nat: NatType) => void;
+  /** What the server said with that test. */
+  readonly onTold?: (told: ToldByServer) => void;
 }
 
 export interface PeerConnection {

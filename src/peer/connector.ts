@@ -30,6 +30,8 @@ import { WIRE_VERSION } from './version.ts';
 
 /** Waits for the peer's answer; the request is sent again each time, since its push to the peer may be lost. */
 const LOOKUP_WAITS_MS = [1_500, 3_000, 4_500] as const;
+/** Where the server said at once that the peer is asked, the first repeats come after these, or so many of its round trips. */
+const QUICK_WAITS = { ms: [400, 800], roundTrips: 6 } as const;
 /** How long direct paths run alone before the relay joins the race. */
 const RELAY_HEAD_START_MS = { min: 1_000, max: 3_000 } as const;
 const LAN_TIMEOUT_MS = 3_000;
@@ -119,7 +121,7 @@ class Connector {
   /** Behind a symmetric NAT the punch rarely works: the relay then needs no head start of direct paths. */
   async #learnNat(address: HostPort): Promise<void> {
     try {
-      this.#nat = await (this.#options.natProbe ?? testNat(address, this.#serverName, this.#race.signal));
+      this.#nat = await (this.#options.natProbe ?? testNat(address, this.#serverName, this.#race.signal, undefined, this.#options.onTold));
     } catch {
       // The introductions meet the same server and report what is wrong with it.
       return;
@@ -196,11 +198,15 @@ class Connector {
         ...(this.#ipv6 ? { socketAddrV6: this.#ipv6.wireAddress } : {}),
       },
     };
-    for (const waitMs of LOOKUP_WAITS_MS) {
+    let quick = 0;
+    for (let tries = 0; tries < LOOKUP_WAITS_MS.length; ) {
       connection.send(request);
       this.#headStart.requested();
-      const answer = await this.#answer(connection, waitMs, address);
+      const waits = { ms: LOOKUP_WAITS_MS[tries] as number, quickMs: QUICK_WAITS.ms[quick] ?? Infinity };
+      const { answer, hurried } = await this.#answer(connection, waits, address);
       this.#headStart.answered();
+      if (hurried) quick++;
+      else tries++;
       if (!answer) continue;
       if (answer.punchHoleResponse) {
         const response = answer.punchHoleResponse as hbb.PunchHoleResponse;
@@ -215,11 +221,17 @@ class Connector {
   }
 
   /** The answer to a request; what the server says at once, before the peer has answered, is taken on the way. */
-  async #answer(connection: RendezvousConnection, waitMs: number, address: HostPort): Promise<hbb.RendezvousMessage | null> {
-    const deadline = performance.now() + waitMs;
+  async #answer(
+    connection: RendezvousConnection,
+    { ms, quickMs }: { readonly ms: number; readonly quickMs: number },
+    address: HostPort,
+  ): Promise<{ answer: hbb.RendezvousMessage | null; hurried: boolean }> {
+    const sent = performance.now();
+    let waitMs = ms;
     for (;;) {
-      const answer = await connection.receive(Math.max(0, deadline - performance.now()), this.#race.signal);
-      if (!answer?.relayMeeting) return answer;
+      const answer = await connection.receive(Math.max(0, sent + waitMs - performance.now()), this.#race.signal);
+      if (!answer?.relayMeeting) return { answer, hurried: answer === null && waitMs < ms };
+      waitMs = Math.min(ms, Math.max(quickMs, QUICK_WAITS.roundTrips * (performance.now() - sent)));
       this.#relay.onMeeting(answer.relayMeeting as hbb.RelayMeeting, address);
     }
   }

@@ -54,6 +54,8 @@ export interface OutgoingSessionsOptions {
 export class OutgoingSessions {
   readonly #o: OutgoingSessionsOptions;
   readonly #sessions = new Map<ControllerSession, MultipathLink | null>();
+  /** What our server said of its relay when a connection asked. */
+  #relayUdp = false;
 
   constructor(options: OutgoingSessionsOptions) {
     this.#o = options;
@@ -145,7 +147,7 @@ export class OutgoingSessions {
       nat: this.#o.registeredNat() ?? (foreign ? 'unknown' : nat),
       ...(natProbe && !foreign ? { natProbe } : {}),
       relays: () => (foreign ? [] : this.#o.network().relays),
-      relayUdp: !foreign && this.#o.network().relayUdp,
+      relayUdp: !foreign && (this.#relayUdp || this.#o.network().relayUdp),
       path: target.kind === 'id' && target.forceRelay ? 'relay' : (options.path ?? 'auto'),
       connType: options.kind === 'port-forward' ? hbb.ConnType.PORT_FORWARD : hbb.ConnType.DEFAULT_CONN,
       allowPlaintext: this.#mayBePlain(name, options),
@@ -153,6 +155,7 @@ export class OutgoingSessions {
       ...(options.fingerprint ? { fingerprint: options.fingerprint } : {}),
       pinned: this.#o.known.host(server, name),
       identity: this.#o.identity.current,
+      ...(foreign ? {} : { onTold: ({ relayUdp }) => void (this.#relayUdp = relayUdp) }),
       onNat: (natType) => this.#o.settings.change({ natType }),
       // Of another server than ours nothing is remembered.
       ...(foreign ? {} : { onNewerKey: this.#o.onNewerKey }),

@@ -69,6 +69,19 @@ it('an address that proves nothing gets no more bytes than came from it, whateve
   expect(bytesTo(FROM.host)).toBeLessThanOrEqual(OPENING_BYTES);
 });
 
+it('the proof is asked for again as long as it may have been lost, and no longer', () => {
+  const { clock, sent, from, token, flows, arrived } = rig();
+  const asked = (): number => sent.filter(({ bytes }) => readRelayDatagram(bytes)?.kind === 'prove').length;
+  from(encodeOpening(1, { uuid: 'u' }));
+  clock.advance(1_000);
+  expect(asked()).toBe(5);
+  from(encodeProof('proof', 1, token()));
+  clock.advance(10_000);
+  expect([asked(), flows.size, arrived.length]).toEqual([5, 1, 1]);
+  arrived[0]?.destroy();
+  expect([flows.size, clock.pending]).toEqual([0, 0]);
+});
+
 it('a repeated opening is the same stream; another one of the same socket takes its place until it is joined', () => {
   const { arrived, from, flows } = rig();
   for (let i = 0; i < 5; i++) from(encodeOpening(1, { uuid: 'u' }));

@@ -13,6 +13,9 @@ import type { Detail } from './observe/reasons.ts';
 import { RelayFlow } from './relay-flow.ts';
 import { KcpEnd } from './relay-kcp-end.ts';
 
+/** ms after which the proof is asked for again, and twice as long each time: some six times in all. */
+const ASK_AGAIN_MS = 60;
+
 export interface RelayFlowsOptions<Named extends { readonly atTicketsAddress: boolean }> {
   readonly limits: ServerLimits;
   readonly clock: Clock;
@@ -98,11 +101,21 @@ export class RelayFlows<Named extends { readonly atTicketsAddress: boolean }> {
     before?.end.destroy();
     const flow = new RelayFlow({ conv, from, path, maxEarlyBytes: limits.relayEarlyBytes, onClosed: () => this.#forget(key, entry) });
     const end = new KcpEnd(flow, { clock, maxMessage: limits.maxRelayMessageBytes, maxUnsent: limits.relayBufferBytes });
-    const cancelTimer = clock.setTimer(limits.relayProofMs, () => {
-      counters.count('relay-unproven', detail);
-      end.destroy();
-    });
-    const entry: Entry<Named> = { flow, end, named, arrived: false, cancelTimer };
+    const entry: Entry<Named> = { flow, end, named, arrived: false, cancelTimer: () => {} };
+    const since = clock.now();
+    // Either of question and proof may be lost; whoever has heard of us does not open again.
+    const askAgain = (afterMs: number): void => {
+      const leftMs = since + limits.relayProofMs - clock.now();
+      entry.cancelTimer = clock.setTimer(Math.min(afterMs, leftMs), () => {
+        if (afterMs < leftMs) {
+          flow.ask();
+          return askAgain(2 * afterMs);
+        }
+        counters.count('relay-unproven', detail);
+        end.destroy();
+      });
+    };
+    askAgain(ASK_AGAIN_MS);
     this.#flows.set(key, entry);
     this.#unproven.add(entry);
     this.#byHost.set(from.host, (this.#byHost.get(from.host) ?? 0) + 1);
