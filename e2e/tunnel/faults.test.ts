@@ -14,6 +14,10 @@ else buildCli();
 
 const WEB_PORT = 8080;
 const DEAD_PORT = 8081;
+/** Takes everything and says nothing; resets after the first byte; and a computer that is not there, so that dialling it takes a while. */
+const DEAF_PORT = 8082;
+const RESET_PORT = 8083;
+const NOBODY = '192.168.1.250';
 
 describe.skipIf(unavailable !== null)('tunnels when something breaks', () => {
   let world: TunnelWorld;
@@ -34,6 +38,7 @@ describe.skipIf(unavailable !== null)('tunnels when something breaks', () => {
       // Slowly, so that something can happen meanwhile; the longer one lasts until somebody ends it.
       http: `server { listen ${WEB_PORT}; root ${www}; location /file { limit_rate 2m; } location /long { alias ${www}/file; limit_rate 100k; } }`,
     });
+    world.nas.spawn(process.execPath, ['-e', ODD_SERVICES, String(DEAF_PORT), String(RESET_PORT)]);
     await startHost();
   }, 60_000);
   afterEach(async () => {
@@ -45,7 +50,7 @@ describe.skipIf(unavailable !== null)('tunnels when something breaks', () => {
   });
 
   async function startHost(): Promise<void> {
-    host = await world.world.startHost('b', ['--allow', `tcp:${world.nas.address}:1-65535`]);
+    host = await world.world.startHost('b', ['--allow', 'tcp:192.168.1.0/24:1-65535']);
   }
   async function start(args: readonly string[] = []): Promise<number> {
     forward = world.start('forward', host.id, [...args, `0:${world.nas.address}:${WEB_PORT}`, `0:${world.nas.address}:${DEAD_PORT}`]);
@@ -106,6 +111,24 @@ describe.skipIf(unavailable !== null)('tunnels when something breaks', () => {
     await Promise.all([silent, rude]);
   });
 
+  test('resets in every state reach the other end, and leave nothing behind', async () => {
+    forward = world.start('forward', host.id, [WEB_PORT, DEAF_PORT, RESET_PORT].map((port) => `0:${world.nas.address}:${port}`).concat(`0:${NOBODY}:80`));
+    const ports = await listeningPorts(forward, 4);
+    await forward.waitFor('connected');
+    const near = [WEB_PORT, DEAF_PORT, RESET_PORT].map((port) => String(ports.get(place(port)))).concat(String(ports.get(`tcp:${NOBODY}:80`)));
+    const files = async (): Promise<number[]> => {
+      const { stdout } = await world.shell([forward, host.process].map((each) => `ls /proc/${each?.child.pid}/fd | wc -l`).join('; '));
+      return stdout.trim().split('\n').map(Number);
+    };
+    expect(await world.shell(`curl -sS http://127.0.0.1:${near[0]}/`)).toMatchObject({ stdout: 'hello\n' });
+    const before = await files();
+    const done = await world.run('node', ['-e', RESETTING_CLIENT, ...near], { timeoutMs: 60_000 });
+    expect(done.stdout, done.stderr).toBe('ECONNRESET\n');
+    // A dial that nobody answers ends within 10 s, or with the reset of who asked for it.
+    await expect.poll(async () => Math.max(...(await files()).map((count, at) => count - (before[at] ?? 0))), { timeout: 15_000 }).toBeLessThan(5);
+    expect(await world.shell(`curl -sS http://127.0.0.1:${near[0]}/`)).toMatchObject({ stdout: 'hello\n' });
+  }, 90_000);
+
   test('the server is killed and comes back: a direct tunnel does not notice', async () => {
     const port = await start();
     // It begins wherever it is there first, and moves.
@@ -118,3 +141,33 @@ describe.skipIf(unavailable !== null)('tunnels when something breaks', () => {
     expect(await world.shell(`curl -sS http://127.0.0.1:${port}/`)).toMatchObject({ stdout: 'hello\n' });
   }, 60_000);
 });
+
+const ODD_SERVICES = `
+const { createServer } = require('net');
+const [deaf, reset] = process.argv.slice(1).map(Number);
+createServer((s) => s.pause().on('error', () => {})).listen(deaf);
+createServer((s) => s.on('error', () => {}).once('data', () => s.resetAndDestroy())).listen(reset);
+`;
+
+/** argv: the ports of a web server, of somebody who does not read, of somebody who resets, of nobody. Says how the third ended. */
+const RESETTING_CLIENT = `
+const { connect } = require('net');
+const [web, deaf, reset, nobody] = process.argv.slice(1).map(Number);
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const client = (port, act) => new Promise((resolve) => {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true }, () => act(socket, () => socket.resetAndDestroy()));
+  let code = 'ended';
+  socket.on('error', (error) => (code = error.code)).on('end', () => (code = 'ended')).on('close', () => resolve(code));
+});
+const many = (port, act) => Promise.all(Array.from({ length: 20 }, () => client(port, act)));
+(async () => {
+  await many(web, (_, end) => end());
+  await many(nobody, async (socket, end) => { socket.write('early'); await pause(100); end(); });
+  await many(web, (socket, end) => { socket.write('GET /file HTTP/1.0\\r\\n\\r\\n'); socket.once('data', end); });
+  await many(web, (socket, end) => { socket.end('GET /file HTTP/1.0\\r\\n\\r\\n'); socket.once('data', end); });
+  await many(deaf, async (socket, end) => { socket.write(Buffer.alloc(1e6)); await pause(200); end(); });
+  await many(deaf, async (socket, end) => { socket.end('half'); await pause(200); end(); });
+  const codes = new Set(await many(reset, (socket) => { socket.write('x'); socket.resume(); }));
+  console.log([...codes].join());
+})();
+`;

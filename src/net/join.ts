@@ -4,6 +4,7 @@ import { TLSSocket } from 'node:tls';
 import { release } from '../core/memory.ts';
 import { StreamResetError } from '../core/mux/index.ts';
 import { systemCode } from './errors.ts';
+import { watchHalfOpen } from './half-open.ts';
 import { StreamDuplex } from './stream-duplex.ts';
 
 export interface JoinOptions {
@@ -20,6 +21,7 @@ export interface JoinOptions {
  */
 export function join(socket: Socket, duplex: StreamDuplex, { done, through }: JoinOptions = {}): void {
   socket.allowHalfOpen = true;
+  watchHalfOpen(socket);
   // What a socket has read has memory of its own, and so has what a stream gives to its reader.
   duplex.ownsWritten = !through;
   const between = [pour(socket, duplex, through), pour(duplex, socket, through)];
