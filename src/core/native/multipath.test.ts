@@ -198,3 +198,24 @@ test('a session at rest sets a handful of timers a minute', () => {
   // Both ends, and two for each frame of the simulated paths.
   expect(timers).toBeLessThan(250);
 });
+
+test('an answer takes the acknowledgement of what it answers with it; without one it leaves by itself', () => {
+  const rig = new Rig(random, { delayMs: 5 });
+  rig.clock.advance(1_000);
+  const path = rig.paths[0]?.b;
+  let answers = true;
+  const channel = rig.b.link.channel(session);
+  channel.setHandlers({ onFrame: () => void (answers && channel.send(bytes(10))), onClose: () => {} });
+  const leave = (): number => {
+    const before = path?.stats.framesOut ?? 0;
+    rig.a.send(session, bytes(10));
+    rig.clock.advance(14);
+    expect(rig.a.link.unacknowledgedBytes).toBe(answers ? 0 : 18);
+    rig.clock.advance(6);
+    expect(rig.a.link.unacknowledgedBytes).toBe(0);
+    return (path?.stats.framesOut ?? 0) - before;
+  };
+  expect(leave()).toBe(1);
+  answers = false;
+  expect(leave()).toBe(1);
+});
