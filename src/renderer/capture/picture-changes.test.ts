@@ -29,8 +29,8 @@ describe('PictureChanges', () => {
   });
 
   it('notices that motion ended, wherever it ends', async () => {
-    for (let moving = 1; moving < 12; moving++) {
-      const pictures = Array.from({ length: moving + 8 }, (_, i) => picture(0, 0, 0, Math.min(i, moving)));
+    for (let moving = 1; moving < 20; moving++) {
+      const pictures = Array.from({ length: moving + 12 }, (_, i) => picture(0, 0, 0, Math.min(i, moving)));
       expect((await verdicts(pictures)).slice(-4)).toEqual([false, false, false, false]);
     }
   });

@@ -4,8 +4,8 @@ export interface ComparablePicture {
   copyTo(destination: Uint8Array): Promise<unknown>;
 }
 
-/** After so many new pictures in a row the screen is in motion, and only every other pair is still compared. */
-const MOTION_AFTER = 4;
+/** After so many new pictures in a row the screen is in motion, and only two of eight are still compared. */
+const MOTION_AFTER = 8;
 
 /**
  * Tells pictures that show something new from those that show the screen as it was. Looking costs about a millisecond at
@@ -20,7 +20,7 @@ export class PictureChanges {
 
   /** Whether the picture differs from the last one that did; also true where nobody can tell. */
   async isNew(picture: ComparablePicture): Promise<boolean> {
-    if (this.#run >= MOTION_AFTER && this.#run % 4 < 2) {
+    if (this.#run >= MOTION_AFTER && this.#run % 8 < 6) {
       this.#run++;
       this.#forget();
       return true;

@@ -16,17 +16,17 @@ export interface ScreenListener {
  * Captures a second. A capture costs some two milliseconds of a core, whatever it shows.
  * - `unreported`: nobody says when the screen changes.
  * - `alert`: it may change at any time, and a change seen earlier is a change shown earlier.
- * - `motion`: it changes all the time, faster than it is sent; the machine has better things to do.
+ * - `motion`: it changes all the time; twice as often as it is sent is enough to send it evenly.
  * - `rest`: nothing has changed for a while. Stopping would save no more, and starting again takes longer.
  */
-const RATES_FPS = { unreported: 60, alert: 120, motion: 45, rest: 1 } as const;
+const RATES_FPS = { unreported: 60, alert: 120, motion: 60, rest: 1 } as const;
 /** Pictures are looked at for so long after a report: until the next one could come. */
 const LOOK_MS = 40;
 /** A picture that comes so soon after a new one would wait until that is encoded, and be old by then. */
 const PAUSE_MS = 12;
-/** New pictures one after the other for so long are motion, with no longer pause between two than the second value. */
+/** New pictures one after the other for so long are motion; without one for the second time it is over. */
 const MOTION_AFTER_MS = 700;
-const STILL_MS = 150;
+const STILL_MS = 400;
 /** A screen that shows nothing new for so long rests. */
 const REST_AFTER_MS = 3_000;
 
@@ -59,10 +59,11 @@ export class ScreenSource {
 
   /** The screen changed, or may at once: the next pictures are looked at. */
   changed(): void {
-    this.#lookUntil = performance.now() + LOOK_MS;
+    const now = performance.now();
+    this.#lookUntil = now + LOOK_MS;
     clearTimeout(this.#restTimer);
     this.#restTimer = setTimeout(() => this.#capture('rest'), REST_AFTER_MS);
-    if (this.#rate !== 'motion') this.#capture('alert');
+    if (this.#rate !== 'motion' || now > this.#newAt + STILL_MS) this.#capture('alert');
   }
 
   /** Nobody reports changes any more: every picture counts. */
@@ -177,8 +178,7 @@ export class ScreenSource {
   }
 
   #sawNothing(now: number): void {
-    this.#movingSince = null;
-    if (this.#rate === 'motion') this.#capture('alert');
+    if (this.#rate !== 'motion') this.#movingSince = null;
     if (this.#lookUntil !== null && now >= this.#lookUntil) this.#lookUntil = Number.NEGATIVE_INFINITY;
   }
 
