@@ -4,6 +4,8 @@
 export const DIAL_TIMEOUT_MS = 10_000;
 /** Stock controllers wait for so long (session §7.2). */
 export const STOCK_DIAL_TIMEOUT_MS = 3_000;
+/** After a direct path to a stock peer was not found, its next connections wait for none for so long: each would wait anew. */
+export const STOCK_RELAY_MS = 300_000;
 /** A stock tunnel without a byte in either direction (session §7.8). */
 export const STOCK_IDLE_MS = 3_600_000;
 /** After a client has ended its direction of a stock tunnel: an answer that pauses for longer is over, or never comes. */

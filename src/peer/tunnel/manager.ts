@@ -252,12 +252,15 @@ export class TunnelManager extends Emitter<TunnelManagerEvents> {
     await stockForward({
       peer: this.#o.peer,
       target: peer,
-      connect: this.#o.credentials(peer),
+      connect: { ...this.#o.credentials(peer), path: link.stockPath },
       host: target.host,
       port: target.port,
       socket,
       signal,
-      onConnected: (connection) => this.emit('stock', { peer, connection }),
+      onConnected: (connection) => {
+        link.stockConnected(connection);
+        this.emit('stock', { peer, connection });
+      },
     }).catch((error: unknown) => {
       if (error instanceof LiteDeskError) link.stockFailed(error.toData());
       throw error;

@@ -7,7 +7,7 @@ import { Mux, type MuxStream } from '../../core/mux/index.ts';
 import { ControllerSession, HostAuthenticator, HostSession } from '../../core/session/index.ts';
 import type { SecuredLink } from '../../net/index.ts';
 import type { Connected, ConnectOptions } from '../peer.ts';
-import { LINK_WAIT_MS, LOGIN_TIMEOUT_MS, RETRY_FIRST_MS } from './limits.ts';
+import { LINK_WAIT_MS, LOGIN_TIMEOUT_MS, RETRY_FIRST_MS, STOCK_RELAY_MS } from './limits.ts';
 import { PeerStreams, type PeerStreamsOptions } from './peer-streams.ts';
 
 const WEB = { kind: 'tcp', host: 'web', port: 80 } as const;
@@ -186,6 +186,18 @@ test('a login that a stock peer refuses is not tried for the next connection; a 
   expect(made.state.state).toBe('stock');
   made.stockFailed({ code: 'LOGIN_WRONG_PASSWORD', stage: 'login', message: 'wrong', hint: '' });
   expect(made.state).toMatchObject({ state: 'closed', error: { code: 'LOGIN_WRONG_PASSWORD' } });
+});
+
+test('where a stock peer is reached by the relay only, its next connections do not look for another way, for a while', () => {
+  const { made, clock } = world();
+  made.stockConnected({ path: 'udp' });
+  expect(made.stockPath).toBe('auto');
+  made.stockConnected({ path: 'relay' });
+  clock.advance(STOCK_RELAY_MS - 1);
+  made.stockConnected({ path: 'relay' });
+  expect(made.stockPath).toBe('relay');
+  clock.advance(1);
+  expect(made.stockPath).toBe('auto');
 });
 
 test('a stock peer has no streams, and is not asked for them again', async () => {

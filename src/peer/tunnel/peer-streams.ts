@@ -13,7 +13,7 @@ import { streamsLink } from '../../core/session/index.ts';
 import type { ConnectStep, PathChoice } from '../connect-options.ts';
 import type { Connected, Peer } from '../peer.ts';
 import { linkNotThere, loginUnanswered } from './errors.ts';
-import { LINK_WAIT_MS, LOGIN_TIMEOUT_MS, RETRY_FIRST_MS, RETRY_LAST_MS } from './limits.ts';
+import { LINK_WAIT_MS, LOGIN_TIMEOUT_MS, RETRY_FIRST_MS, RETRY_LAST_MS, STOCK_RELAY_MS } from './limits.ts';
 
 export type StreamsState =
   | { readonly state: 'connecting' }
@@ -81,6 +81,8 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
   #retryMs = RETRY_FIRST_MS;
   #wasOpen = false;
   #cancelRetry: () => void = () => {};
+  /** Until then connections to a stock peer go by the relay at once. */
+  #relayUntilMs = 0;
 
   constructor(options: PeerStreamsOptions) {
     super();
@@ -115,6 +117,17 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
     if (this.#state.state === 'stock') return null;
     const mux = (this.#state.state === 'open' ? this.#mux : null) ?? (await this.#awaitMux(signal));
     return mux?.open(target) ?? null;
+  }
+
+  /** How the next connection to a stock peer is to be made, where the user leaves it to us. */
+  get stockPath(): PathChoice {
+    const { path = 'auto' } = this.#o;
+    return path === 'auto' && this.#clock.now() < this.#relayUntilMs ? 'relay' : path;
+  }
+
+  /** A connection to a stock peer has come about, by this path. */
+  stockConnected({ path }: Pick<Connected, 'path'>): void {
+    if (path === 'relay' && this.stockPath === 'auto') this.#relayUntilMs = this.#clock.now() + STOCK_RELAY_MS;
   }
 
   /** One connection through a stock peer did not come about: a login that cannot succeed is not tried by the next one. */
@@ -230,6 +243,8 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
       onRawMode: () => opened(),
     });
     const { session, link } = connection;
+    // It may turn out to be a stock peer's.
+    this.stockConnected(connection);
     return await new Promise((resolve, reject) => {
       const onAbort = (): void => fail(signal.reason);
       const settle = (): void => {
