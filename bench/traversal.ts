@@ -4,7 +4,7 @@
  * network namespaces, joined by a user-space forwarder (e2e/natlab/delay.ts) with a bottleneck, a drop-tail queue, a delay
  * and random loss in each direction. `--write` puts the tables into docs/benchmarks.md. A part of it:
  *
- *     --path=20/100/1   the path of 20 Mbit/s, 100 ms and 1 % of loss alone
+ *     --path=20/100/1   the path of 20 Mbit/s, 100 ms and 1 % of loss alone; `beside`: only two connections at once
  *     --carrier=native  only those whose label has that
  *     --seconds=8       measures each for so long
  *     --settle=4        … after so long
@@ -146,7 +146,7 @@ async function main(): Promise<void> {
   const pairs: (readonly [string, Report, Report])[] = [];
   try {
     for (const path of [...UPLINKS, ...PATHS].filter(isAsked)) rows.push(...(await measureAll(lab, path)));
-    if (onlyPath === undefined && onlyCarrier === '')
+    if ((onlyPath ?? 'beside') === 'beside' && onlyCarrier === '')
       for (const other of CARRIERS.filter(({ carrier }) => carrier === 'native' || carrier === 'tcp')) pairs.push(await measureBeside(lab, other));
   } finally {
     await lab.destroy();

@@ -9,8 +9,8 @@ import { BaseRoundTrip } from './base-round-trip.ts';
 import { FULL_SEGMENT } from './constants.ts';
 import { MAX_ACK_DELAY_MS } from './recovery.ts';
 
-/** As many as 1 Mbit/s carries in 60 ms; RFC 6928 would allow ten. */
-const INITIAL_WINDOW = 6 * FULL_SEGMENT;
+/** The first window is what 1 Mbit/s carries in a round trip: 6 segments at least, and the ten of RFC 6928 at most. */
+const INITIAL_WINDOW = { perMs: 125, min: 6 * FULL_SEGMENT, max: 10 * FULL_SEGMENT } as const;
 /** So that a lost segment is noticed by the later ones. */
 const MIN_WINDOW = 4 * FULL_SEGMENT;
 /** Before anything is measured. */
@@ -19,8 +19,12 @@ const ASSUMED_RTT_MS = 40;
 const QUEUE_MS = 20;
 /** The room for queue and late acks is at most this: a receiver's socket buffer is no longer, and on a LAN it is the queue. */
 const MAX_QUEUE_BYTES = 768 * FULL_SEGMENT;
-/** Doubles the rate each round trip. */
+/** What the window allows leaves in half a round trip. */
 const STARTUP_GAIN = 2;
+/** The window doubles each round trip … */
+const STARTUP_GROW = 1;
+/** … or becomes three times as large, as long as acks come as early as the first, give or take so much: there is no queue. */
+const STARTUP_RUSH = { grow: 2, slackMs: 4 } as const;
 /** A round of the start in which the rate grows by less is a sign of the bottleneck; three of them are proof. */
 const STARTUP_GROWTH = 1.25;
 const STARTUP_STALLS = 3;
@@ -50,6 +54,8 @@ const UP_GROWTH = 1.1;
 const RATE_ROUNDS = 10;
 /** … but of so few, when a queue stood that long: then the path carries less than it did. */
 const QUEUED_ROUNDS = 2;
+/** … and rates of more than so many times that are of another path. */
+const FORGOTTEN = 2;
 /** A round has at least this many bytes, or chance alone would measure. */
 const MIN_ROUND_BYTES = 8 * FULL_SEGMENT;
 const MAX_ROUND_MS = 500;
@@ -73,7 +79,7 @@ type Mode = 'startup' | 'down' | 'cruise' | 'up';
 
 export class Congestion {
   #mode: Mode = 'startup';
-  #window = INITIAL_WINDOW;
+  #window: number;
   #ceiling = Infinity;
   #bandwidth = 0;
   readonly #rates = new Float64Array(RATE_ROUNDS);
@@ -113,6 +119,7 @@ export class Congestion {
   constructor(nowMs: number, rttMs = ASSUMED_RTT_MS) {
     this.#roundStart = nowMs;
     this.#assumedRtt = rttMs;
+    this.#window = Math.min(INITIAL_WINDOW.max, Math.max(INITIAL_WINDOW.min, INITIAL_WINDOW.perMs * rttMs));
   }
 
   /** Bytes that may be on the way at once. */
@@ -154,7 +161,11 @@ export class Congestion {
 
   /** There is a queue, of others or our own. */
   get #queued(): boolean {
-    return this.#queueMs > CRUISE_QUEUE_MS && this.#queueMs * this.#bandwidth > CRUISE_QUEUE_BYTES;
+    return this.#isQueue(this.#queueMs);
+  }
+
+  #isQueue(ms: number): boolean {
+    return ms > CRUISE_QUEUE_MS && ms * this.#bandwidth > CRUISE_QUEUE_BYTES;
   }
 
   /** A segment leaves; `order` counts transmissions. */
@@ -201,8 +212,11 @@ export class Congestion {
     this.#suspended = false;
     this.#roundBytes += this.#ackedBytes;
     // What came late did so because of a queue, which more would only lengthen.
-    if (this.#mode === 'startup' && this.#packetRtt <= this.#rtt + this.#queueLimitMs)
-      this.#window = Math.min(this.#ceiling, this.#window + this.#ackedBytes);
+    const lateMs = this.#packetRtt - this.#rtt;
+    if (this.#mode === 'startup' && lateMs <= this.#queueLimitMs) {
+      const grow = lateMs <= STARTUP_RUSH.slackMs ? STARTUP_RUSH.grow : STARTUP_GROW;
+      this.#window = Math.min(this.#ceiling, this.#window + grow * this.#ackedBytes);
+    }
     if (this.#mode === 'startup' || this.#mode === 'up') this.#watchQueue(nowMs);
     this.#ackedBytes = 0;
     this.#packetRtt = Infinity;
@@ -262,6 +276,10 @@ export class Congestion {
       const rate = this.#rates[(this.#rateAt + RATE_ROUNDS - ago) % RATE_ROUNDS] as number;
       this.#bandwidth = Math.max(this.#bandwidth, rate);
     }
+    if (rounds === RATE_ROUNDS) return;
+    // Or they would come back, and the queue with them, as soon as it has gone.
+    for (const [i, rate] of this.#rates.entries())
+      if (rate > FORGOTTEN * this.#bandwidth) this.#rates[i] = this.#bandwidth;
   }
 
   #adaptCeiling(overrun: boolean): void {
@@ -316,7 +334,9 @@ export class Congestion {
         if (overrun || this.#stalls >= STARTUP_STALLS) this.#enter('down');
         break;
       case 'down':
-        if (!this.#queued || this.#rounds >= DOWN_ROUNDS) this.#enter('cruise');
+        // What is measured now was sent a round trip ago; so much has drained since.
+        if (!this.#isQueue(this.#queueMs - (1 - DOWN_GAIN) * this.#rtt) || this.#rounds >= DOWN_ROUNDS)
+          this.#enter('cruise');
         break;
       case 'cruise':
         if (this.#queuedRounds >= QUEUED_ROUNDS && this.#queueMs > 2 * this.#queueLimitMs)

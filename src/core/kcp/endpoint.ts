@@ -136,10 +136,7 @@ export class KcpEndpoint {
     return this.#kcp?.retransmits ?? 0;
   }
 
-  /**
-   * Once established: finds out whether datagrams of so many bytes, at most MAX_DATAGRAM, arrive, and sends such ones if they
-   * do. Only for a path without routers, whose limit cannot change (packet-size.ts).
-   */
+  /** Once established: sends datagrams of up to so many bytes, at most MAX_DATAGRAM, if they arrive (packet-size.ts). */
   tryDatagram(nowMs: number, bytes: number): void {
     this.#kcp?.tryPacket(nowMs, Math.min(bytes, MAX_DATAGRAM) - ENDPOINT_HEADER);
   }
@@ -301,8 +298,8 @@ export class KcpEndpoint {
       nowMs,
       probeFirstMs: PROBE_FIRST_MS,
       receiver: 'adaptive',
-      // An answer to one of two openings may be to either.
-      ...(attempt.sent === 1 && { rttMs: nowMs - attempt.sentAt }),
+      // Of the first opening; if a later one was answered, the first ack puts it right.
+      rttMs: nowMs - attempt.sentAt,
     });
     this.#kcp = kcp;
     this.#state = 'established';
