@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import { buildCli } from '../lib/cli-process.ts';
@@ -92,6 +93,23 @@ describe.skipIf(unavailable !== null).concurrent('a session outlives its network
       sh(`ip -n ${near.namespace} addr flush dev eth0; ip -n ${near.namespace} addr add ${other}/24 dev eth0`);
     });
     await endsInOrder(running);
+  });
+
+  test('a controller that was killed: what it left at the host ends when it comes back, and by itself within half a minute', async () => {
+    const { world, host, session } = await start({ b: 'port-restricted', a: 'port-restricted' });
+    const same = ['--hold', '300', '--data', join(world.lab.directory, 'same')];
+    session.child.kill('SIGKILL');
+    const first = world.startConnect('a', host.id, same);
+    await first.waitFor('connected');
+    first.child.kill('SIGKILL');
+    const again = world.startConnect('a', host.id, same);
+    await again.waitFor('connected');
+    const closed = (where: WaitOptions['where']): Promise<CliEvent> => host.process.waitFor('session-closed', { timeoutMs: MOVED_WITHIN_MS, ...(where ? { where } : {}) });
+    await closed(({ reason }) => reason === 'the same computer has connected anew');
+    // The one that nobody came back for, under another name.
+    await closed(({ reason }) => reason !== 'the same computer has connected anew');
+    again.child.kill('SIGINT');
+    expect((await again.finished()).code).toBe(0);
   });
 
   test("the controller's computer sleeps", async () => {

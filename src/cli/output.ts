@@ -35,6 +35,11 @@ export class Output {
     this.#io.stderr.write(`${text}\n`);
   }
 
+  /** What a peer has to say on the way; details only with LITEDESK_LOG_LEVEL=debug. */
+  readonly log = (line: string, level: 'info' | 'debug' = 'info'): void => {
+    if (level === 'info' || this.#io.env['LITEDESK_LOG_LEVEL'] === 'debug') this.note(line);
+  };
+
   /** The failure that ends a command; answers its exit code. */
   failure(error: unknown): number {
     const data = errorData(error);

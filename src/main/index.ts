@@ -25,7 +25,9 @@ const STOP_TIMEOUT_MS = 2_000;
 
 // Read when the first of them is needed.
 process.env['UV_THREADPOOL_SIZE'] ??= String(THREADS);
-const log = (line: string): void => void process.stderr.write(`litedesk: ${line}\n`);
+const log = (line: string, level: 'info' | 'debug' = 'info'): void => {
+  if (level === 'info' || process.env['LITEDESK_LOG_LEVEL'] === 'debug') process.stderr.write(`litedesk: ${line}\n`);
+};
 const options = readOptions(process.argv, process.env);
 
 mkdirSync(options.dataDir, { recursive: true, mode: 0o700 });

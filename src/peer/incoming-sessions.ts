@@ -21,6 +21,7 @@ import { displayName, ownPlatform, permissionsFor } from './own-platform.ts';
 import type { PathMemory } from './path-memory.ts';
 import type { IncomingInfo } from './peer-contract.ts';
 import type { ServerAddress } from './server-address.ts';
+import { StaleSessions } from './stale-sessions.ts';
 import type { TunnelHost } from './tunnel/tunnel-host.ts';
 import { WIRE_VERSION } from './version.ts';
 
@@ -28,6 +29,9 @@ import { WIRE_VERSION } from './version.ts';
 export const MAX_INCOMING = 64;
 /** After a pause of this length, in milliseconds, a session's picture is sent anew. */
 const RESUME_MS = 1_000;
+
+/** Why a session ends whose computer has come back with another one. */
+const RETURNED = 'the same computer has connected anew';
 
 /** What is said of an end for which no reason was given. */
 const CLOSED_BY: Record<HostClosed['by'], string> = {
@@ -66,6 +70,7 @@ export class IncomingSessions {
   readonly #o: IncomingSessionsOptions;
   readonly #sessions = new Map<string, Incoming>();
   readonly #native = new NativeSessions();
+  readonly #stale = new StaleSessions(systemClock);
 
   constructor(options: IncomingSessionsOptions) {
     this.#o = options;
@@ -99,6 +104,7 @@ export class IncomingSessions {
 
   /** Resolves when the links of all of them have ended. */
   async ended(): Promise<void> {
+    this.#stale.close();
     await this.#native.ended();
   }
 
@@ -139,6 +145,7 @@ export class IncomingSessions {
       opened = true;
       if (multipath) {
         multipath.darkMs = DARK_MS;
+        if (link.native?.peer) this.#stale.opened({ key: `${Buffer.from(link.native.peer.key).toString('hex')} ${who.kind}`, link: multipath, end: () => session.disconnect(RETURNED) });
         this.#followPaths(multipath, link, native?.peer ?? null);
       }
       this.#o.known.controllerOpened(server, native);

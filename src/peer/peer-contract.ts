@@ -32,7 +32,7 @@ export interface PeerOptions {
   /** Tests the NAT of the server in `overrides` while the rest is loaded, for a process that will only connect. */
   readonly probeNat?: boolean;
   /** One line of diagnosis; never contains secrets. */
-  readonly log?: (line: string) => void;
+  readonly log?: (line: string, level?: 'info' | 'debug') => void;
 }
 
 export interface IncomingInfo {

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { hostname } from 'node:os';
 import { fingerprint } from '../core/crypto/index.ts';
-import type { ErrorData } from '../core/errors.ts';
+import { type ErrorData, LiteDeskError } from '../core/errors.ts';
 import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { LanDiscoveryResponder, plainSecured, TcpLink } from '../net/index.ts';
 import { Acceptor } from './acceptor.ts';
@@ -37,7 +37,7 @@ export interface PeerNetworkOptions {
   readonly onOffline: (error: ErrorData) => void;
   /** Anything that is shown changed. */
   readonly onChange: () => void;
-  readonly log: (line: string) => void;
+  readonly log: (line: string, level?: 'info' | 'debug') => void;
 }
 
 export class PeerNetwork {
@@ -80,7 +80,7 @@ export class PeerNetwork {
         onKeyDoubted: () => mediator.unconfirmKey(),
         findSession: this.#o.findSession,
         onLink: this.#o.onLink,
-        onFailure: (step, error) => this.#o.log(`incoming connection failed (${step}): ${(error as Error).message}`),
+        onFailure: (step, error) => this.#o.log(`incoming connection failed (${step}): ${(error as Error).message}`, isOfRace(error) ? 'debug' : 'info'),
       });
       this.#mediator = mediator;
       this.#acceptor = acceptor;
@@ -217,4 +217,11 @@ export class PeerNetwork {
     lan.start().catch((error: unknown) => this.#o.log(`LAN discovery is not available: ${(error as Error).message}`));
     this.#lan = lan;
   }
+}
+
+/** Of the ways that are tried at once all but one or two come to nothing: that is no failure of anything. */
+const LOSERS: ReadonlySet<string> = new Set(['HANDSHAKE_TIMEOUT', 'HANDSHAKE_PEER_CLOSED', 'PUNCH_TIMEOUT', 'PUNCH_REFUSED', 'PUNCH_FAILED', 'ABORTED']);
+
+function isOfRace(error: unknown): boolean {
+  return error instanceof LiteDeskError && LOSERS.has(error.code);
 }

@@ -71,7 +71,7 @@ export class Peer extends Emitter<PeerEvents> {
     this.#probe = probe;
     const { dataDir, desktop, overrides } = options;
     const random = (n: number): Uint8Array => randomBytes(n);
-    const log = (line: string): void => options.log?.(line);
+    const log = (line: string, level?: 'info' | 'debug'): void => options.log?.(line, level);
     const onChange = (): void => this.emit('changed', undefined);
     const identity = new IdentityStore(dataDir, random);
     const settings = new SettingsStore(dataDir);

@@ -63,7 +63,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
     desktop: null,
     overrides: { ...(server ? { server } : {}), share: false, ...(values['no-port-mapping'] ? { portMapping: false } : {}) },
     probeNat: path === 'auto',
-    log: (line) => output.note(line),
+    log: output.log,
   });
   try {
     const connection = await peer.connect(target, {

@@ -68,7 +68,7 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
       ...(tunnelRules ? { tunnelRules } : {}),
       ...(values['no-port-mapping'] ? { portMapping: false } : {}),
     },
-    log: (line) => output.note(line),
+    log: output.log,
   });
   if (!peer.server) {
     await peer.stop();

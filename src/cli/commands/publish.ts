@@ -72,7 +72,7 @@ export async function publishCommand(argv: string[], io: CommandIo): Promise<num
     dataDir: values.data ?? defaultDataDir(io.env),
     desktop: null,
     overrides: { ...(server ? { server } : {}) },
-    log: (line) => output.note(line),
+    log: output.log,
   });
   if (!peer.server) {
     await peer.stop();

@@ -62,6 +62,13 @@ export const MOVE_REST_MS = 1_000;
 export const SEARCH_AFTER_MS = 500;
 /** A session without any path waits so long for one; then it ends. A train through a tunnel, a laptop carried upstairs. */
 export const DARK_MS = 120_000;
+/**
+ * A host whose controller has closed a direct path, or the last of all, and is silent on the others, waits so long: a program that ended or
+ * crashed does that, and a computer that roams does not. Longer than a relay takes to start anew, which may look the same from here.
+ */
+export const CLOSED_MS = 30_000;
+/** What was under way by other paths when one was closed still comes for so long. */
+export const STILL_COMING_MS = 1_000;
 /** The same before the login is accepted: nothing is lost then, and strangers take no place. */
 export const DARK_STRANGER_MS = 15_000;
 /** How long an orderly close waits for what was sent to be acknowledged; a program ends within 2 s. */

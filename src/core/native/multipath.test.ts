@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../testing/seeds.ts';
 import { CHANNEL } from './contract.ts';
+import { CLOSED_MS, DARK_MS } from './multipath-limits.ts';
 import { Rig } from './multipath-rig.ts';
 
 const { session, streams, paths } = CHANNEL;
@@ -218,4 +219,54 @@ test('an answer takes the acknowledgement of what it answers with it; without on
   expect(leave()).toBe(1);
   answers = false;
   expect(leave()).toBe(1);
+});
+
+describe('a controller that is gone for good', () => {
+  test('that closed every path is not waited for as long as one that only fell silent', () => {
+    const rig = new Rig(random, { delayMs: 20 });
+    picture(rig, 1_000);
+    rig.paths[0]?.a.close();
+    rig.clock.advance(CLOSED_MS - 1_000);
+    expect([rig.b.link.state, rig.a.link.state]).toEqual(['searching', 'searching']);
+    rig.clock.advance(2_000);
+    // The controller itself goes on looking.
+    expect([rig.b.link.state, rig.a.link.state]).toEqual(['closed', 'searching']);
+  });
+
+  test('that closed the direct path and is silent at the relay is gone as well; one that goes on there is not', () => {
+    for (const alive of [false, true]) {
+      const rig = new Rig(random, { delayMs: 20 });
+      const direct = rig.add({ delayMs: 10 }, 'udp');
+      picture(rig, 2_000);
+      direct.a.close();
+      if (!alive) rig.paths[0]?.silence('both');
+      picture(rig, 5_000);
+      rig.paths[0]?.silence('both');
+      rig.clock.advance(CLOSED_MS + 2_000);
+      expect(rig.b.link.state).toBe(alive ? 'searching' : 'closed');
+    }
+  });
+
+  test('one that fell silent may be under way', () => {
+    const rig = new Rig(random, { delayMs: 20 });
+    picture(rig, 1_000);
+    rig.paths[0]?.silence('both');
+    rig.clock.advance(DARK_MS - 2_000);
+    expect(rig.b.link.state).toBe('searching');
+    rig.clock.advance(4_000);
+    expect(rig.b.link.state).toBe('closed');
+  });
+
+  test('a path that is found in time ends the wait', () => {
+    const rig = new Rig(random, { delayMs: 20 });
+    picture(rig, 1_000);
+    rig.paths[0]?.a.close();
+    rig.clock.advance(CLOSED_MS - 1_000);
+    rig.add({ delayMs: 20 }, 'udp');
+    rig.clock.advance(CLOSED_MS);
+    expect(rig.b.link.state).toBe('live');
+    rig.paths[1]?.silence('both');
+    rig.clock.advance(DARK_MS - 2_000);
+    expect(rig.b.link.state).toBe('searching');
+  });
 });

@@ -15,11 +15,13 @@ import type { ChannelId, LinkState, MultipathChannels, PathChange, PathInfo, Pat
 import { multipathErrors } from './multipath-errors.ts';
 import {
   CLOSE_FLUSH_MS,
+  CLOSED_MS,
   CLOSED_WINDOW_BYTES,
   DARK_MS,
   MAX_QUEUED_BYTES,
   MIN_FRAGMENT_BYTES,
   SEARCH_AFTER_MS,
+  STILL_COMING_MS,
 } from './multipath-limits.ts';
 import type { Path } from './multipath-path.ts';
 import { CLOSE_CODE, encodeClose, readRecords } from './multipath-record.ts';
@@ -54,6 +56,8 @@ export class MultipathLink implements MultipathChannels {
   #state: LinkState = 'live';
   /** Since when no path can be relied on; null: one can. */
   #silentSince: number | null = null;
+  /** When the other end closed a path, and nothing was heard of it since; for hosts. */
+  #closedAt: number | null = null;
   #addresses: Addresses;
   /** Set by close(): when it is done at the latest. */
   #closeAt = Number.POSITIVE_INFINITY;
@@ -83,7 +87,11 @@ export class MultipathLink implements MultipathChannels {
       onRoom: () => this.#pump(),
       onMoved: (from, reason) => this.#onMoved(from, reason),
       onAnswered: () => this.#onAnswered(),
-      onGone: (path) => this.#acks.forget(path),
+      onGone: (path, closed) => {
+        this.#acks.forget(path);
+        // A controller knows itself whether it is over. What closes a path by the relay may be the relay.
+        if (closed && role === 'host' && (path.kind !== 'relay' || this.#paths.all.length === 0)) this.#closedAt = this.#clock.now();
+      },
     });
     const { transport, localAddress: local, remoteAddress: remote } = first.link;
     this.#addresses = { transport, local, remote };
@@ -157,6 +165,7 @@ export class MultipathLink implements MultipathChannels {
       return;
     }
     const now = this.#clock.now();
+    this.#closedAt = null;
     this.#paths.add(link, kind, now, 'a path was found');
     this.#update(now);
   }
@@ -309,13 +318,15 @@ export class MultipathLink implements MultipathChannels {
     if (this.#ended) return;
     this.#pump();
     if (this.#ended) return;
+    const closedAt = this.#closedAt ?? Number.POSITIVE_INFINITY;
+    if (this.#paths.all.some(({ watch }) => watch.heardAt > closedAt + STILL_COMING_MS)) this.#closedAt = null;
     const { silent } = this.#paths;
     if (!silent) this.#silentSince = null;
     else this.#silentSince ??= this.#sender.waitingSince ?? now;
     const since = this.#silentSince ?? Number.POSITIVE_INFINITY;
     // Sums are compared, never differences: a timer set for a sum must find it reached.
-    if (now >= since + this.#darkMs) {
-      this.#end({ by: 'error', error: multipathErrors.lost(this.#darkMs) });
+    if (now >= this.#darkUntil(since)) {
+      this.#end({ by: 'error', error: multipathErrors.lost(this.#darkUntil(since) - since) });
       return;
     }
     if (this.#ending && (this.#channels.every(({ sending }) => sending.empty) || now >= this.#closeAt)) {
@@ -325,6 +336,11 @@ export class MultipathLink implements MultipathChannels {
     const searching = silent && (this.#paths.all.length === 0 || now >= since + SEARCH_AFTER_MS);
     this.#setState(searching ? 'searching' : 'live');
     this.#schedule();
+  }
+
+  /** When a session that has had no path since then ends. */
+  #darkUntil(since: number): number {
+    return since + (this.#closedAt === null ? this.#darkMs : Math.min(this.#darkMs, CLOSED_MS));
   }
 
   #setState(state: LinkState): void {
@@ -338,7 +354,7 @@ export class MultipathLink implements MultipathChannels {
     const now = this.#clock.now();
     let at = Math.min(this.#acks.dueAt, this.#closeAt, this.#paths.nextAt(now));
     if (this.#silentSince !== null) {
-      at = Math.min(at, this.#silentSince + this.#darkMs);
+      at = Math.min(at, this.#darkUntil(this.#silentSince));
       if (this.#state === 'live') at = Math.min(at, this.#silentSince + SEARCH_AFTER_MS);
     }
     // A timer that fires early looks again; only an earlier one has to replace it.

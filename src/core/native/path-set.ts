@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { RandomBytes } from '../crypto/random.ts';
-import type { Link } from '../link.ts';
+import type { Link, LinkClose } from '../link.ts';
 import type { PathKind } from './contract.ts';
 import {
   BUSY_PROBE_MS,
@@ -30,7 +30,8 @@ export interface PathSetEvents {
   onMoved(from: Path | null, reason: string): void;
   /** The path works: an answer to a probe came back over it. */
   onAnswered(path: Path): void;
-  onGone(path: Path): void;
+  /** `closed`: the other end closed it, or nobody is there any more; else it was given up here. */
+  onGone(path: Path, closed: boolean): void;
 }
 
 const SILENT = 'the path was silent';
@@ -94,7 +95,7 @@ export class PathSet {
         path.blocked = false;
         this.#events.onRoom(path);
       },
-      onClose: (close) => this.#gone(path, close.error?.message ?? 'the path was closed', this.#clock.now()),
+      onClose: (close) => this.#gone(path, close.error?.message ?? 'the path was closed', this.#clock.now(), wasClosedThere(close)),
     });
     // Its handshake is a round trip old: good enough where nothing else works. Otherwise it has to answer a probe first.
     if (!link.closed && (!this.#active || this.#active.watch.suspectSince !== null)) this.#move(path, reason, now);
@@ -217,7 +218,7 @@ export class PathSet {
     this.#events.onMoved(from, reason);
   }
 
-  #gone(path: Path, reason: string, now: number): void {
+  #gone(path: Path, reason: string, now: number, closed = false): void {
     if (!this.#paths.includes(path)) return;
     this.#paths = this.#paths.filter((other) => other !== path);
     if (this.#told === path) this.#told = null;
@@ -230,7 +231,7 @@ export class PathSet {
         this.#move(next, reason, now);
       } else this.#events.onMoved(path, reason);
     }
-    this.#events.onGone(path);
+    this.#events.onGone(path, closed);
   }
 
   #best(now: number): Path | null {
@@ -258,4 +259,13 @@ export class PathSet {
     if (watch.samples < FRESH_PROBE.samples) return FRESH_PROBE.everyMs;
     return path === this.#active && now - path.usedAt < BUSY_MS ? BUSY_PROBE_MS : IDLE_PROBE_MS;
   }
+}
+
+/** What the system says of a connection whose other end is gone; a time that ran out says nothing of the other end. */
+const CLOSED_THERE: ReadonlySet<unknown> = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'LINK_TRUNCATED']);
+
+function wasClosedThere({ by, error }: LinkClose): boolean {
+  if (by === 'remote') return true;
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: { code?: unknown } };
+  return CLOSED_THERE.has(code) || CLOSED_THERE.has(cause?.code);
 }

@@ -11,6 +11,7 @@ import type { RandomBytes } from '../crypto/random.ts';
 import { Emitter } from '../emitter.ts';
 import { AttemptLimits } from './attempt-limits.ts';
 import * as limits from './limits.ts';
+import { ShareLimits } from './share-limits.ts';
 
 export type ApproveMode = 'password' | 'click' | 'both';
 
@@ -77,6 +78,7 @@ export class HostAuthenticator extends Emitter<HostAuthenticatorEvents> {
   readonly #length: number;
   readonly #alphabet: string;
   readonly #attempts: AttemptLimits;
+  readonly #shares: ShareLimits;
   readonly #recent = new Map<string, RecentEntry>();
   #permanentH1: Uint8Array | null;
   #oneTime = '';
@@ -92,6 +94,7 @@ export class HostAuthenticator extends Emitter<HostAuthenticatorEvents> {
     this.#length = options.oneTimeLength ?? 6;
     this.#alphabet = options.oneTimeNumeric ? DIGITS : TEXT_ALPHABET;
     this.#attempts = new AttemptLimits(options.clock);
+    this.#shares = new ShareLimits(options.clock);
     this.#permanentH1 =
       options.permanentH1 ??
       (options.permanentPassword ? passwordHash(options.permanentPassword, this.salt) : null);
@@ -130,6 +133,11 @@ export class HostAuthenticator extends Emitter<HostAuthenticatorEvents> {
   /** The text to refuse with, or null when `address` (an IP without port) may try a password (session §2.6). */
   blocked(address: string): string | null {
     return this.#attempts.blocked(address);
+  }
+
+  /** Whether CPace shares may be made for `address` now; counts them. */
+  admitShares(address: string): boolean {
+    return this.#shares.take(address);
   }
 
   /**

@@ -56,6 +56,8 @@ export class HostLoginFlow {
   #scope: string | null = null;
   #request: hbb.ILoginRequest | null = null;
   #attempt: PasswordLoginHost | null = null;
+  /** There are no shares for this address now. */
+  #limited = false;
 
   constructor(options: HostLoginOptions) {
     this.#o = options;
@@ -86,6 +88,7 @@ export class HostLoginFlow {
     // A retry must be for the same thing; otherwise one password prompt could be used for another kind (session §2.4).
     if (this.#scope !== null && this.#scope !== scope) return this.#refuse(request, LOGIN.notAllowed);
     this.#scope = scope;
+    if (this.#limited) return this.#refuse(request, LOGIN.waitMinute);
     const { native } = this.#o;
     // Who has proven one identity must not log in under another.
     if (native?.peer && native.peer.id !== request.myId) return this.#refuse(request, LOGIN.notAllowed);
@@ -106,7 +109,9 @@ export class HostLoginFlow {
     const attempt = this.#attempt;
     // Somebody took minutes to type what is shown now, and it is not what the shares were made for any more.
     if (attempt && !attempt.isFor(this.#candidates(native))) {
-      this.#o.events.send({ loginResponse: { nativeShares: this.#offer(native) } });
+      const nativeShares = this.#offer(native);
+      if (nativeShares.length === 0) return this.#refuse(request, LOGIN.waitMinute);
+      this.#o.events.send({ loginResponse: { nativeShares } });
       return;
     }
     this.#attempt = null;
@@ -114,9 +119,12 @@ export class HostLoginFlow {
     this.#judge(request, (h1) => attempt?.proved(h1) ?? false, attempt);
   }
 
-  /** Shares for another attempt; they end the last one. */
+  /** Shares for another attempt; they end the last one. None where this address has had too many. */
   #offer(native: NativeState): Uint8Array[] {
-    const { random } = this.#o;
+    const { random, authenticator, address } = this.#o;
+    this.#attempt = null;
+    this.#limited = !authenticator.admitShares(address);
+    if (this.#limited) return [];
     // Random ones are in place of what there is not, so that nobody sees which there are.
     const candidates = this.#candidates(native).map((h1) => h1 ?? random(H1_BYTES));
     this.#attempt = new PasswordLoginHost(native, candidates, random);
@@ -136,9 +144,10 @@ export class HostLoginFlow {
     if (decision.do === 'authorise') {
       events.authorise(request, decision.recentH1, attempt?.tag(decision.recentH1) ?? null);
     } else if (decision.do === 'wait') events.wait(request, decision.ask, decision.error);
-    else if (native && !decision.close)
-      events.refuse(request, { ...decision, nativeShares: this.#offer(native) });
-    else events.refuse(request, decision);
+    else if (native && !decision.close) {
+      const nativeShares = this.#offer(native);
+      events.refuse(request, { ...decision, nativeShares, close: nativeShares.length === 0 });
+    } else events.refuse(request, decision);
   }
 
   #refuse(request: hbb.ILoginRequest, error: string): void {

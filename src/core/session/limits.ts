@@ -28,6 +28,10 @@ export const ATTEMPTS_PER_MINUTE = 6;
 export const ATTEMPTS_TOTAL = 30;
 /** Wrong proofs in a row, from anywhere, before the one-time password changes (session §2.6). */
 export const ATTEMPTS_BEFORE_ROTATION = 10;
+/** Sets of CPace shares for one address in a minute: far more than people log in from one place, some tenths of a second of the processor. */
+export const SHARES_PER_MINUTE = 120;
+/** The same for all addresses together: some seconds of the processor. */
+export const SHARES_PER_MINUTE_OF_ALL = 600;
 /** Two refreshes closer than this are one: a key frame is the most expensive thing to ask for (session §3.5). */
 export const REFRESH_INTERVAL_MS = 200;
 /** A viewer that acknowledges frames gets the next one after this time even without (session §3.6). */

@@ -4,10 +4,11 @@ import { VirtualClock } from '../clock.ts';
 import { passwordHash, passwordProof } from '../crypto/password.ts';
 import { systemRandom } from '../crypto/random.ts';
 import { memoryLinkPair } from '../memory-link.ts';
-import { PasswordLoginController, PasswordLoginHost } from '../native/password-login.ts';
+import { MAX_LOGIN_SHARES, PasswordLoginController, PasswordLoginHost } from '../native/password-login.ts';
 import { forEachSeed } from '../testing/seeds.ts';
 import type { hbb } from '../wire/proto.ts';
 import { ControllerSession } from './controller-session.ts';
+import { SHARES_PER_MINUTE, SHARES_PER_MINUTE_OF_ALL } from './limits.ts';
 import {
   type HostSetup,
   makeAuthenticator,
@@ -136,6 +137,30 @@ test('wrong passwords count as on stock links: seven in a minute, ten before the
     login(setup, 'nonsense');
   }
   expect(authenticator.oneTimePassword).not.toBe(first);
+});
+
+test('asking for shares again and again: each address has its minute, and all together have one', () => {
+  const clock = new VirtualClock();
+  const authenticator = makeAuthenticator(clock);
+  const ask = (address: string): { shares: number; error: string | undefined } => {
+    const setup = nativeHost({ clock, authenticator, remoteAddress: address });
+    const shares = (setup.talker.last('hash') as hbb.Hash).nativeShares?.length ?? 0;
+    if (shares > 0) login(setup, 'secret');
+    else setup.talker.send({ loginRequest: REQUEST });
+    return { shares, error: answer(setup)?.error || undefined };
+  };
+  for (let i = 0; i < SHARES_PER_MINUTE; i++) expect(authenticator.admitShares('203.0.113.5')).toBe(true);
+  expect(ask('203.0.113.5:9')).toEqual({ shares: 0, error: 'Please try 1 minute later' });
+  expect(ask('203.0.113.6:9').shares).toBe(MAX_LOGIN_SHARES);
+  clock.advance(60_000);
+  expect(ask('203.0.113.5:9')).toEqual({ shares: MAX_LOGIN_SHARES, error: undefined });
+  // One customer has a whole /64.
+  for (let i = 0; i < SHARES_PER_MINUTE; i++) authenticator.admitShares(`2001:db8::${i.toString(16)}`);
+  expect(authenticator.admitShares('2001:db8::ffff')).toBe(false);
+  expect(authenticator.admitShares('2001:db8:0:1::1')).toBe(true);
+  let all = 0;
+  for (let i = 0; i < 2 * SHARES_PER_MINUTE_OF_ALL; i++) if (authenticator.admitShares(`198.51.${i >> 8}.${i & 255}`)) all += 1;
+  expect(all).toBeLessThanOrEqual(SHARES_PER_MINUTE_OF_ALL);
 });
 
 test('a one-time password that changed while somebody typed: the old one is wrong, the new one right at once', () => {
