@@ -94,6 +94,7 @@ export function tunnelsOf(scene: string): TunnelsState {
         },
       }),
       entry(forward({ id: 't5', kind: 'vnc', listenPort: 5901, port: 5900 }), { address: '127.0.0.1:5901', path: 'lan' }),
+      entry(forward({ id: 't9', name: 'Old notebook', listenPort: 2222, port: 22 }), { address: '127.0.0.1:2222', path: null, encrypted: false, stock: true, streams: 1 }),
       entry(forward({ id: 't6', kind: 'udp', name: 'Game server', port: 27_015, listenPort: 27_015, run: false }), {
         phase: 'stopped',
         address: '',

@@ -73,8 +73,8 @@ const SHOTS: readonly Shot[] = [
     },
   },
   { name: 'settings-dark', query: '', dark: true, languages: ['en'], act: openSettings },
-  { name: 'tunnels', query: 'scene=tunnels', size: [900, 1180], act: openTunnels },
-  { name: 'tunnels-dark', query: 'scene=tunnels', size: [900, 1180], dark: true, languages: ['en'], act: openTunnels },
+  { name: 'tunnels', query: 'scene=tunnels', size: [900, 1320], act: openTunnels },
+  { name: 'tunnels-dark', query: 'scene=tunnels', size: [900, 1320], dark: true, languages: ['en'], act: openTunnels },
   { name: 'tunnels-narrow', query: 'scene=tunnels', size: [560, 1400], languages: ['de'], act: openTunnels },
   { name: 'tunnels-empty', query: '', act: openTunnels },
   {
