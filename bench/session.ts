@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { prepareApp } from '../e2e/lib/app.ts';
 import { Scenario, type Step } from '../e2e/demo/scenario.ts';
+import { type AnsweredKey, type SentFrame, type Stage, stagesOf, WATCH_CAPTURE } from './session-stages.ts';
 import { short } from './table.ts';
 
 const SIZE = { width: 1920, height: 1080 } as const;
@@ -19,6 +20,8 @@ const TICKS = 100;
 export interface SessionBench {
   readonly rows: ReadonlyArray<readonly [string, string, string]>;
   readonly histogram: string;
+  /** Name, p50 and p95 in ms. */
+  readonly stages: ReadonlyArray<readonly [string, string, string]>;
 }
 
 /**
@@ -26,20 +29,29 @@ export interface SessionBench {
  * marker; notes when the password was sent and when the first frame was there.
  */
 const WATCH = `(() => {
-  const bench = (globalThis.bench = { keyMs: null, dark: null, delays: [], changes: [], marker: null, sentMs: null, firstMs: null });
+  const bench = (globalThis.bench = { keyMs: null, dark: null, delays: [], answered: [], changes: [], marker: null, sentMs: null, firstMs: null });
   const luma = async (frame, x, y) => {
     const rect = { x, y, width: 2, height: 2 };
     const bytes = new Uint8Array(frame.allocationSize({ rect }));
     await frame.copyTo(bytes, { rect });
     return bytes[0];
   };
+  const chunks = new Map();
+  const decode = VideoDecoder.prototype.decode;
+  VideoDecoder.prototype.decode = function (chunk) {
+    chunks.set(chunk.timestamp, { decodeMs: performance.timeOrigin + performance.now(), bytes: chunk.byteLength });
+    return decode.call(this, chunk);
+  };
   const look = async (frame, now) => {
+    const chunk = chunks.get(frame.timestamp);
+    chunks.delete(frame.timestamp);
     const seen = frame.clone();
     const [middle, marker] = await Promise.all([luma(seen, 960, 540), luma(seen, 88, 88)]);
     seen.close();
     const dark = middle < 128;
     if (bench.dark !== null && dark !== bench.dark && bench.keyMs !== null) {
       bench.delays.push(now - bench.keyMs);
+      bench.answered.push({ ...chunk, keyMs: performance.timeOrigin + bench.keyMs, shownMs: performance.timeOrigin + now });
       bench.keyMs = null;
     }
     bench.dark = dark;
@@ -75,7 +87,8 @@ export async function benchSession(): Promise<SessionBench> {
   try {
     scenario.thereScreen.open(process.execPath, [join(import.meta.dirname, '..', 'e2e', 'scene', 'scene.mjs')]);
     await scenario.thereScreen.waitForWindow('scene');
-    const { here } = scenario;
+    const { here, there } = scenario;
+    await there.evaluate('capture', WATCH_CAPTURE);
     const { path } = await scenario.connect({ terminal: false, onAsked: () => here.evaluate('session', WATCH) });
     await scenario.thereScreen.focusFollowsPointer();
     const middle = await scenario.toWindow(700, 700);
@@ -83,6 +96,8 @@ export async function benchSession(): Promise<SessionBench> {
 
     const delays = await keyDelays(scenario);
     if (delays.length === 0) process.stdout.write(`no key arrived\n${await scenario.here.log()}\n${await scenario.there.log()}\n`);
+    const answered = (await here.evaluate('session', 'bench.answered')) as AnsweredKey[];
+    const stages = stagesOf(answered, (await there.evaluate('capture', 'bench.frames')) as SentFrame[]);
     const motion = await watch(scenario, '1');
     const text = await watch(scenario, '2');
     await here.press('session', '3');
@@ -105,6 +120,7 @@ export async function benchSession(): Promise<SessionBench> {
         ['password given to first picture, ms', short(firstPicture), '160 (from connect)'],
       ],
       histogram: histogram(delays),
+      stages: stages.map(stageRow),
     };
   } finally {
     await scenario.destroy();
@@ -157,6 +173,10 @@ async function idleCost(scenario: Scenario): Promise<number> {
   const before = await ticks();
   await pause(IDLE_MS);
   return (((await ticks()) - before) / TICKS / (IDLE_MS / 1000)) * 100;
+}
+
+function stageRow({ name, ms }: Stage): [string, string, string] {
+  return [name, short(percentile(ms, 0.5)), short(percentile(ms, 0.95))];
 }
 
 function percentile(values: readonly number[], part: number): number {

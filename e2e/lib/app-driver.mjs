@@ -14,6 +14,7 @@ async function pageOf(kind, timeoutMs) {
   for (;;) {
     for (const page of app.windows()) {
       if (page.isClosed()) continue;
+      if (kind === 'capture' && page.url().includes('/capture/')) return page;
       const found = await page.evaluate(() => globalThis.litedesk?.window.kind).catch(() => undefined);
       if (found === kind) return page;
     }

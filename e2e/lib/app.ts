@@ -19,7 +19,7 @@ export const CHROMIUM_ARGS: readonly string[] = [...(process.getuid?.() === 0 ? 
  */
 const PLAYWRIGHT_LOADER = join(ROOT, 'node_modules', 'playwright-core', 'lib', 'server', 'electron', 'loader.js');
 
-export type WindowKind = 'home' | 'session' | 'accept' | 'host-bar';
+export type WindowKind = 'home' | 'session' | 'accept' | 'host-bar' | 'capture';
 
 export interface ElectronFound {
   readonly executable: string;
