@@ -22,6 +22,7 @@ import type { PathMemory } from './path-memory.ts';
 import type { IncomingInfo } from './peer-contract.ts';
 import type { ServerAddress } from './server-address.ts';
 import { StaleSessions } from './stale-sessions.ts';
+import { stayRegistered } from './stay-registered.ts';
 import type { TunnelHost } from './tunnel/tunnel-host.ts';
 import { WIRE_VERSION } from './version.ts';
 
@@ -57,6 +58,8 @@ export interface IncomingSessionsOptions {
   readonly onPathChanged: (change: { sessionId: string } & PathChange) => void;
   /** Only of sessions that were open. */
   readonly onClosed: (about: { sessionId: string; peerId: string; reason: string }) => void;
+  /** Tells the server again that we are there. */
+  readonly register: () => void;
   /** Anything that is shown changed. */
   readonly onChange: () => void;
 }
@@ -145,6 +148,7 @@ export class IncomingSessions {
       opened = true;
       if (multipath) {
         multipath.darkMs = DARK_MS;
+        stayRegistered(multipath, systemClock, this.#o.register);
         if (link.native?.peer) this.#stale.opened({ key: `${Buffer.from(link.native.peer.key).toString('hex')} ${who.kind}`, link: multipath, end: () => session.disconnect(RETURNED) });
         this.#followPaths(multipath, link, native?.peer ?? null);
       }

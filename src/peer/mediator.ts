@@ -150,6 +150,11 @@ export class Mediator extends Emitter<MediatorEvents> {
     this.#udp?.poke();
   }
 
+  /** The server may have started anew and not know us: tells it now instead of at the next heartbeat. */
+  refresh(): void {
+    this.#udp?.poke();
+  }
+
   /** Gives up for a while: the server is not the one that it should be. */
   distrust(error: LiteDeskError): void {
     this.#udp?.stop();

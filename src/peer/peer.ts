@@ -103,6 +103,7 @@ export class Peer extends Emitter<PeerEvents> {
       onOpened: (info) => this.emit('session-opened', info),
       onPathChanged: (change) => this.emit('path-changed', change),
       onClosed: (about) => this.emit('session-closed', about),
+      register: () => this.#network.mediator?.refresh(),
       onChange,
     });
     this.#network = new PeerNetwork({
