@@ -32,7 +32,7 @@ test('every attack that is tested is named', () => {
 
 function titlesOf(path: string): string[] {
   const source = readFileSync(path, 'utf8');
-  return [...source.matchAll(/(?:\btest\(|^\]\)\()\s*(['"])((?:\\.|(?!\1).)*)\1/gm)].map(
+  return [...source.matchAll(/(?:\b(?:test|it)\(|^\s*\]\)\(|\btitle:)\s*(['"])((?:\\.|(?!\1).)*)\1/gm)].map(
     ([, , title]) => title ?? '',
   );
 }
