@@ -57,6 +57,22 @@ test('it ends when the last one has ended and no other is expected', async () =>
   expect(closes.map(({ by }) => by)).toEqual(['error']);
 });
 
+test('once one has won, others that fail or end change nothing', async () => {
+  const settled: string[] = [];
+  const raced = new RacedLink(3, () => {
+    settled.push('settled');
+    // As a dial that is given up does.
+    raced.lost(new Error('aborted'));
+  });
+  const [winner, loser] = [new ScriptLink(), new ScriptLink()];
+  raced.add({ link: winner, greeting: null });
+  raced.add({ link: loser, greeting: null });
+  winner.feed(frame('answer'));
+  await raced.met;
+  raced.send(frame('more'));
+  expect([raced.closed, texts(winner.sent), settled]).toEqual([false, ['more'], ['settled']]);
+});
+
 test('a connection that comes too late is cut, and destroying cuts all', async () => {
   const { raced, closes, take } = race(3);
   const [a, late] = [new ScriptLink(), new ScriptLink()];

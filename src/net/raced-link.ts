@@ -181,7 +181,8 @@ export class RacedLink implements NetLink {
   }
 
   #endWhenAlone(close: LinkClose): void {
-    if (this.#expected <= 0 && this.#racers.size === 0 && !this.#close) this.#end(close);
+    if (this.#winner || this.#close) return;
+    if (this.#expected <= 0 && this.#racers.size === 0) this.#end(close);
   }
 
   #end(close: LinkClose): void {
