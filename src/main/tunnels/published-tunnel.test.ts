@@ -111,4 +111,5 @@ test('is offered with everything that was set', () => {
     maxConnections: 5,
     bandwidthKbps: 2_500,
   });
+  expect(serviceOf(tunnel, {}).basicAuth?.password).not.toBe('');
 });

@@ -1,4 +1,5 @@
 /** Services of this computer that are kept published at the server, as tunnels of the app: all over one connection. */
+import { randomUUID } from 'node:crypto';
 import type { ErrorData } from '../../core/errors.ts';
 import { formatHostPort } from '../../net/index.ts';
 import type { Publisher } from '../../peer/publish/publisher.ts';
@@ -18,7 +19,8 @@ export function serviceOf(tunnel: PublishTunnel, { proxyPassword = '' }: StoredS
     backends: [{ host, port }, ...more],
     where: byPort ? (publicPort === 0 ? '' : String(publicPort)) : publicHost,
     allow,
-    basicAuth: protocol === 'http' && user !== '' ? { user, password: proxyPassword } : null,
+    // Where the password has got lost nobody gets in, rather than everybody.
+    basicAuth: protocol === 'http' && user !== '' ? { user, password: proxyPassword || randomUUID() } : null,
     health: health === '' ? null : { path: health === 'tcp' ? null : health, intervalMs: HEALTH_INTERVAL_MS },
     maxConnections,
     bandwidthKbps: Math.round(bandwidthMbps * 1000),
