@@ -73,7 +73,8 @@ describe.skipIf(unavailable !== null)('a session whose paths are cut', () => {
     console.warn(`pauses of the reader above 150 ms: ${JSON.stringify(received.pauses)}`);
     expect(received.bytes).toBe(MIB * 1024 * 1024);
     expect(received.sha256).toBe(sent.sha256);
-    expect(forward.events.filter(({ event }) => event === 'reconnecting')).toEqual([]);
+    // A busy machine may notice that one way is gone before it has heard by the other: that is no new session.
+    expect(forward.events.filter(({ event, code }) => event === 'reconnecting' && code !== 'TUNNEL_SEARCHING')).toEqual([]);
     expect(host.process.events.filter(({ event }) => event === 'session-opened')).toHaveLength(1);
   });
 });

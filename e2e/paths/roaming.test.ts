@@ -5,7 +5,7 @@ import { buildCli } from '../lib/cli-process.ts';
 import type { CliEvent, CliProcess } from '../lib/cli-process.ts';
 import { World } from '../lib/world.ts';
 import { labUnavailable } from '../natlab/index.ts';
-import type { HostPlace } from '../natlab/index.ts';
+import type { HostPlace, WaitOptions } from '../natlab/index.ts';
 import { sh } from '../natlab/shell.ts';
 
 const unavailable = labUnavailable();
