@@ -43,6 +43,7 @@ const newTunnel = async (page: Page) => {
 
 const SHOTS: readonly Shot[] = [
   { name: 'home-ready', query: '', act: async (page) => page.getByTestId('lan-search').click() },
+  { name: 'home-network', query: '', size: [900, 1040], act: async (page) => page.getByTestId('network-facts').locator('summary').click() },
   { name: 'home-dark', query: 'scene=incoming', dark: true, languages: ['en'] },
   { name: 'home-first-run', query: 'scene=first-run' },
   { name: 'home-hosting', query: 'scene=hosting' },

@@ -31,7 +31,7 @@ export function NetworkFacts({ facts }: { facts: NonNullable<HomeState['natFacts
   return (
     <details className={styles.details} data-testid="network-facts">
       <summary>{t('network.details')}</summary>
-      <dl className={styles.facts}>
+      <dl className={styles.networkFacts}>
         {(Object.keys(FACTS) as NatFactName[]).map((name) => (
           <div key={name} className={styles.factPair} data-fact={name} data-value={facts[name]}>
             <dt>{t(FACTS[name])}</dt>
