@@ -51,6 +51,19 @@ describe('several nodes', () => {
     expect(one.rendezvous.waits(a)).toBe(false);
   });
 
+  it('hand on where the peer may be met before its answer, and then the answer', async () => {
+    await register(two);
+    const a = new FakeClient('203.0.113.1', 1000);
+    const uuid = '0e8a4a2c-8a52-4b1c-8d2f-3d8b7b1f7a11';
+    await one.message(a, { punchHoleRequest: { ...punch.punchHoleRequest, relayUuid: uuid } });
+    const { socketAddr = null } = two.path.take()?.punchHole ?? {};
+    expect(a.got.map(({ union }) => union)).toEqual(['relayMeeting']);
+    expect(a.got[0]?.relayMeeting).toMatchObject({ uuid });
+    await three.message(new FakeClient(B.host, 4001), { punchHoleSent: { id: ID, socketAddr, version: '1.4' } });
+    expect(a.got.map(({ union }) => union)).toEqual(['relayMeeting', 'punchHoleResponse']);
+    expect(one.rendezvous.waits(a)).toBe(false);
+  });
+
   it('hand on an answer by UDP and an answer without an id', async () => {
     await register(two);
     const first = await ask(one, two);

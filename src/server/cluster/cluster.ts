@@ -5,7 +5,7 @@
  * the code that checks it on a single node.
  */
 import type { Clock } from '../../core/clock.ts';
-import type { HostPort } from '../../core/wire/index.ts';
+import { decodeRendezvous, type HostPort } from '../../core/wire/index.ts';
 import type { Client } from '../client.ts';
 import type { Counters } from '../counters.ts';
 import type { Introductions } from '../introductions.ts';
@@ -290,7 +290,7 @@ export class Cluster {
     const entry = this.#forwards.get(ref);
     if (!entry) return;
     entry.client.send(bytes);
-    this.#forwards.answered(entry);
+    if (!comesBeforeAnswer(bytes)) this.#forwards.answered(entry);
   }
 
   #onRequest(from: string, message: BusMessage & { type: 'request' }): void {
@@ -337,5 +337,14 @@ export class Cluster {
       this.#routedCount = 0;
     }
     return ++this.#routedCount <= this.#o.limits.maxRoutedAnswersPerSecond;
+  }
+}
+
+/** Where the controller may meet the peer while that has not answered yet; the question stays open. */
+function comesBeforeAnswer(reply: Uint8Array): boolean {
+  try {
+    return decodeRendezvous(reply).union === 'relayMeeting';
+  } catch {
+    return false;
   }
 }
