@@ -2,9 +2,9 @@ import { type Clock, systemClock } from '../core/clock.ts';
 
 /** The request has left by then where the server is in the same room. */
 const REQUEST_MS = 5;
-/** So has the answer come. */
-const ANSWER_MS = 5;
-/** And a path that the answer names has its key exchange behind it, if nothing stands in its way. */
+/** And the answer comes by then, by way of the other computer, even where all of them are busy. */
+const ANSWER_MS = 12;
+/** A path that the answer names has its key exchange behind it, if nothing stands in its way. */
 const PATH_MS = 15;
 
 /**
