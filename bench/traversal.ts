@@ -37,7 +37,7 @@ const args = process.argv.slice(2);
 const MEGA = 1_000_000;
 const option = (name: string): string | undefined => args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
 const SETTLE_MS = 1_000 * Number(option('settle') ?? 2.5);
-const FOR_MS = 1_000 * Number(option('seconds') ?? 4.5);
+const FOR_MS = 1_000 * Number(option('seconds') ?? 4);
 const PORT = 40_000;
 
 /** 100 ms of the bottleneck, as a home router has it; of the slow uplink half a second, as those have it. */
