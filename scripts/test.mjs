@@ -121,7 +121,7 @@ function addReport(file, project, ok) {
 }
 
 /** A test that fails is tried once more, as the network is a real one; who needed that is named at the end. */
-async function vitest(project) {
+async function vitest(project, parts = [project]) {
   const [file, flaky] = [join(reports, `${project}.json`), join(reports, `${project}-flaky.json`)];
   for (const old of [file, flaky]) rmSync(old, { force: true });
   const ok = await step(
@@ -129,7 +129,7 @@ async function vitest(project) {
     node,
     [
       tool('vitest', 'vitest.mjs'),
-      ...['run', '--project', project, '--passWithNoTests', '--retry=1'],
+      ...['run', ...parts.flatMap((part) => ['--project', part]), '--passWithNoTests', '--retry=1'],
       ...['--reporter=default', '--reporter=json', `--outputFile.json=${file}`],
       '--reporter=./scripts/lib/flaky-reporter.mjs',
     ],
@@ -156,7 +156,7 @@ await check('lint', node, [tool('oxlint', 'bin', 'oxlint'), '--deny-warnings']);
 await check('import rule', node, ['scripts/check-imports.mjs']);
 await vitest('unit');
 if (args.has('--no-e2e')) say('\n── e2e tests: left out as asked (--no-e2e)');
-else if (built) await vitest('e2e');
+else if (built) await vitest('e2e', ['e2e', 'e2e-alone']);
 else say('\n── e2e tests: not run, as the build failed');
 
 if (skippedNames.length > 0) say(`\nSKIPPED:\n${skippedNames.map((name) => `  ${name}`).join('\n')}`);
