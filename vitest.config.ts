@@ -15,7 +15,8 @@ export default defineConfig({
           include: ['src/**/*.test.ts', 'src/**/*.test.tsx', 'test/**/*.test.ts'],
           environment: 'node',
           expect: EXPECT,
-          testTimeout: 60_000,
+          // The largest take seconds where nothing else runs.
+          testTimeout: 180_000,
           hookTimeout: 60_000,
         },
       },

@@ -13,6 +13,7 @@ import {
   type WaterMarks,
 } from './net-link.ts';
 import { Receiver } from './receiver.ts';
+import { setMaxPayload } from './ws-payload.ts';
 
 export interface WebSocketLinkOptions {
   marks?: WaterMarks;
@@ -98,10 +99,7 @@ export class WebSocketLink implements NetLink {
   }
 
   setMaxPayload(bytes: number): void {
-    // The library takes this limit at construction only. It looks at it when a message's header is there, before it
-    // buffers anything; a test of ours notices if an update ever moves it.
-    const receiver: unknown = Reflect.get(this.#ws, '_receiver');
-    if (typeof receiver === 'object' && receiver !== null) Reflect.set(receiver, '_maxPayload', bytes);
+    setMaxPayload(this.#ws, bytes);
   }
 
   pause(): void {

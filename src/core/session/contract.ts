@@ -5,7 +5,7 @@
 import type { ErrorData } from '../errors.ts';
 
 export type VideoCodec = 'vp8' | 'vp9' | 'av1' | 'h264' | 'h265';
-/** peer-session-protocol §2.5: the platform names of the wire, with the blank in `Mac OS`. */
+/** Session §2.5: the platform names of the wire, with the blank in `Mac OS`. */
 export type PlatformName = 'Windows' | 'Linux' | 'Mac OS' | 'Android' | 'iOS';
 
 export interface Size {

@@ -14,7 +14,7 @@ import { peek } from './peek.ts';
 import { type Joins, MAX_FIRST_BYTES, serviceOfFrames, serviceOfMessage } from './service-of.ts';
 import type { TlsFiles } from './tls-files.ts';
 import { type HttpHandler, WebFront, type WebFrontOptions } from './web-front.ts';
-import { setMaxPayload } from './ws-payload.ts';
+import { setMaxPayload } from '../../net/ws-payload.ts';
 
 export interface DoorsOptions {
   readonly bind: string | undefined;
