@@ -13,21 +13,15 @@ export interface ScreenListener {
 }
 
 /**
- * Captures a second. A capture costs some two milliseconds of a core, whatever it shows.
- * - `unreported`: nobody says when the screen changes.
- * - `alert`: it may change at any time, and a change seen earlier is a change shown earlier.
- * - `motion`: it changes all the time; twice as often as it is sent is enough to send it evenly.
- * - `rest`: nothing has changed for a while. Stopping would save no more, and starting again takes longer.
+ * Captures a second, whatever a viewer wants: a change seen earlier is a change shown earlier, and one that finds nothing new
+ * costs some two milliseconds. Another rate would mean a new start of the capture, just when something happens.
  */
-const RATES_FPS = { unreported: 60, alert: 120, motion: 60, rest: 1 } as const;
+const CAPTURE_FPS = 90;
 /** Pictures are looked at for so long after a report: until the next one could come. */
 const LOOK_MS = 40;
 /** A picture that comes so soon after a new one would wait until that is encoded, and be old by then. */
 const PAUSE_MS = 12;
-/** New pictures one after the other for so long are motion; without one for the second time it is over. */
-const MOTION_AFTER_MS = 700;
-const STILL_MS = 400;
-/** A screen that shows nothing new for so long rests. */
+/** A capture that shows nothing new for so long is ended until something changes; it needs some 30 ms to begin again. */
 const REST_AFTER_MS = 3_000;
 
 export class ScreenSource {
@@ -39,10 +33,8 @@ export class ScreenSource {
    */
   #lookUntil: number | null = null;
   readonly #changes = new PictureChanges();
-  #rate: keyof typeof RATES_FPS = 'unreported';
   #newAt = Number.NEGATIVE_INFINITY;
-  /** Since when every picture was new. */
-  #movingSince: number | null = null;
+  #opening = false;
   #restTimer: ReturnType<typeof setTimeout> | undefined;
 
   readonly #listeners = new Set<ScreenListener>();
@@ -57,26 +49,48 @@ export class ScreenSource {
     this.#grant = grant;
   }
 
-  /** The screen changed, or may at once: the next pictures are looked at. */
+  /** The screen changed, or may at once: the next pictures are looked at, and captured again if that rests. */
   changed(): void {
-    const now = performance.now();
-    this.#lookUntil = now + LOOK_MS;
+    this.#lookUntil = performance.now() + LOOK_MS;
     clearTimeout(this.#restTimer);
-    this.#restTimer = setTimeout(() => this.#capture('rest'), REST_AFTER_MS);
-    if (this.#rate !== 'motion' || now > this.#newAt + STILL_MS) this.#capture('alert');
+    this.#restTimer = setTimeout(() => this.#rest(), REST_AFTER_MS);
+    if (this.#track || this.#opening || this.#closed || this.#count === 0) return;
+    this.open().catch((error: unknown) => this.#end(String(error)));
   }
 
   /** Nobody reports changes any more: every picture counts. */
   ungate(): void {
+    this.changed();
     this.#lookUntil = null;
     clearTimeout(this.#restTimer);
-    this.#capture('unreported');
   }
 
   /** Opens the capture. */
   async open(): Promise<void> {
-    await this.#grant();
-    const stream = await navigator.mediaDevices.getDisplayMedia({ audio: false, video: { frameRate: frameRate(this.#rate) } });
+    this.#opening = true;
+    try {
+      await this.#grant();
+      await this.#open();
+    } finally {
+      this.#opening = false;
+    }
+  }
+
+  /** Stops capturing; the last picture stays, and with it every stream. */
+  #rest(): void {
+    if (this.#closed || this.#opening || this.#lookUntil === null) return;
+    const reader = this.#reader;
+    this.#reader = null;
+    void reader?.cancel().catch(() => {});
+    this.#track?.stop();
+    this.#track = null;
+  }
+
+  async #open(): Promise<void> {
+    const stream = await navigator.mediaDevices.getDisplayMedia({
+      audio: false,
+      video: { frameRate: { ideal: CAPTURE_FPS, max: CAPTURE_FPS } },
+    });
     const [track] = stream.getVideoTracks();
     if (!track) throw new Error('no picture came');
     if (this.#closed) {
@@ -129,22 +143,16 @@ export class ScreenSource {
     this.#last = null;
   }
 
-  #capture(rate: keyof typeof RATES_FPS): void {
-    if (rate === this.#rate) return;
-    this.#rate = rate;
-    // A track that is just ending does not take it, and needs it no more.
-    this.#track?.applyConstraints({ frameRate: frameRate(rate) }).catch(() => {});
-  }
-
   async #read(reader: ReadableStreamDefaultReader<VideoFrame>): Promise<void> {
     try {
       for (;;) {
         const { value, done } = await reader.read();
         if (done) break;
-        const isNew = !this.#closed && (await this.#isNew(value));
-        if (!isNew || this.#closed) {
+        const isNew = reader === this.#reader && (await this.#isNew(value));
+        const stopped = this.#closed || reader !== this.#reader;
+        if (!isNew || stopped) {
           value.close();
-          if (this.#closed) return;
+          if (stopped) return;
           continue;
         }
         this.#last?.close();
@@ -152,34 +160,20 @@ export class ScreenSource {
         this.#count++;
         for (const listener of [...this.#listeners]) listener.onPicture();
       }
-      this.#end('the capture ended');
+      if (reader === this.#reader) this.#end('the capture ended');
     } catch (error) {
-      this.#end(String(error));
+      if (reader === this.#reader) this.#end(String(error));
     }
   }
 
   async #isNew(picture: VideoFrame): Promise<boolean> {
     if (this.#lookUntil === null) return true;
     const now = performance.now();
-    if (now < this.#newAt + PAUSE_MS) return false;
-    // At rest each is looked at: a report that was lost is made up for.
-    if (this.#lookUntil === Number.NEGATIVE_INFINITY && this.#rate !== 'rest') return false;
+    if (this.#lookUntil === Number.NEGATIVE_INFINITY || now < this.#newAt + PAUSE_MS) return false;
     const isNew = await this.#changes.isNew(picture);
-    if (isNew) this.#sawNew(now);
-    else this.#sawNothing(now);
+    if (isNew) this.#newAt = now;
+    else if (now >= this.#lookUntil) this.#lookUntil = Number.NEGATIVE_INFINITY;
     return isNew;
-  }
-
-  #sawNew(now: number): void {
-    if (this.#movingSince === null || now > this.#newAt + STILL_MS) this.#movingSince = now;
-    this.#newAt = now;
-    if (this.#rate === 'rest') this.changed();
-    else if (now - this.#movingSince >= MOTION_AFTER_MS) this.#capture('motion');
-  }
-
-  #sawNothing(now: number): void {
-    if (this.#rate !== 'motion') this.#movingSince = null;
-    if (this.#lookUntil !== null && now >= this.#lookUntil) this.#lookUntil = Number.NEGATIVE_INFINITY;
   }
 
   #end(message: string): void {
@@ -188,8 +182,4 @@ export class ScreenSource {
     this.close();
     for (const listener of listeners) listener.onEnd(message);
   }
-}
-
-function frameRate(rate: keyof typeof RATES_FPS): ConstrainDouble {
-  return { ideal: RATES_FPS[rate], max: RATES_FPS[rate] };
 }
