@@ -17,7 +17,7 @@ import type { Identity } from './identity.ts';
 import { natTypeToWire } from './nat-test.ts';
 import type { NatType } from './nat-test.ts';
 import { acceptOne, PUNCH_TIMEOUT_MS, punchTcpAsControlled } from './punch-tcp.ts';
-import { IPv6Hole, ipv6Of } from './punch-v6.ts';
+import { IPv6Hole, ipv6Of, offerV6 } from './punch-v6.ts';
 import type { ConnectionPath } from './race.ts';
 import { joinRelay } from './relay.ts';
 import { RendezvousConnection } from './rendezvous-client.ts';
@@ -397,9 +397,4 @@ export class Acceptor {
       },
     );
   }
-}
-
-/** A field that is absent, not empty, where there is no such path. */
-function offerV6(wireAddress: Uint8Array): { socketAddrV6?: Uint8Array } {
-  return wireAddress.length > 0 ? { socketAddrV6: wireAddress } : {};
 }

@@ -69,3 +69,8 @@ export function ipv6Of(field: Uint8Array | null | undefined): HostPort | null {
   const { host, port } = unmangleAddress(field);
   return port > 0 && isGlobalIPv6(normalizeHost(host)) ? { host, port } : null;
 }
+
+/** A field that is absent, not empty, where there is no such path. */
+export function offerV6(wireAddress: Uint8Array): { socketAddrV6?: Uint8Array } {
+  return wireAddress.length > 0 ? { socketAddrV6: wireAddress } : {};
+}
