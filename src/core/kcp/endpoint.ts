@@ -358,9 +358,8 @@ export class KcpEndpoint {
     }
     if (nowMs >= this.#pingAt) {
       this.#pingAt = nowMs + PING_INTERVAL_MS;
-      if (this.#kcp) {
-        if (this.#state === 'established') this.#control.push(FLAG_PING, this.#conv, this.#src, this.#dst);
-      } else for (const a of this.#attempts) this.#control.push(FLAG_PING, a.conv, a.src, a.dst);
+      // Not while opening: one that overtakes its SYN is answered by a RST, which ends what that SYN has just begun.
+      if (this.#state === 'established') this.#control.push(FLAG_PING, this.#conv, this.#src, this.#dst);
     }
     if (nowMs < this.#retryAt) return;
     if (this.#state === 'opening') {

@@ -64,7 +64,7 @@ it('any bytes are read or refused, and never throw', async () => {
       const read = readRelayDatagram(bytes.subarray(0, random.chance(0.8) ? bytes.length : random.below(bytes.length)));
       kinds.add(read?.kind ?? 'none');
     },
-    () => expect([...kinds].sort()).toEqual(['none', 'open', 'proof', 'prove', 'stream'].filter((kind) => kinds.has(kind))),
+    () => expect(kinds.has('open') && kinds.has('none')).toBe(true),
   );
-  expect(kinds.has('open') && kinds.has('none')).toBe(true);
+  expect(['none', 'open', 'proof', 'prove', 'stream']).toEqual(expect.arrayContaining([...kinds]));
 });
