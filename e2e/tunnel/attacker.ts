@@ -20,7 +20,7 @@ interface Options {
 }
 
 const CHUNK = new Uint8Array(16 * 1024);
-const FLOOD_STREAMS = 20_000;
+const FLOOD_TURN = 200;
 /** More than a stream may have and what the system holds for it. */
 const STREAM_BYTES = 24 * 1024 * 1024;
 
@@ -30,6 +30,8 @@ interface Victim {
   readonly target: Extract<MuxFrame, { type: 'open' }>['target'];
   /** Waits until what was sent has left. */
   readonly drained: () => Promise<void>;
+  /** It has ended the streams or the link. */
+  readonly over: () => boolean;
 }
 
 const ATTACKS = {
@@ -50,8 +52,9 @@ const ATTACKS = {
     for (let n = 0; n < 3; n++) victim.send({ type: 'credit', id: 0, bytes: 0xffff_ffff });
   },
   'a flood of openings': async (victim: Victim) => {
-    for (let n = 0; n < FLOOD_STREAMS; n++) {
+    for (let n = 0; !victim.over(); n++) {
       victim.send({ type: 'open', id: 2 * n + 1, target: victim.target });
+      if (n % FLOOD_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
       await victim.drained();
     }
   },
@@ -67,20 +70,25 @@ try {
   connection.session.start();
   const link = await ready;
   const resets = new Map<string, number>();
+  let ended = false;
   const over = new Promise<string>((resolve) => {
+    const end = (how: string): void => {
+      ended = true;
+      resolve(how);
+    };
     link.setHandlers({
       onFrame: (bytes) => {
         const frame = decodeFrame(bytes);
         if (frame?.type === 'reset') resets.set(frame.code, (resets.get(frame.code) ?? 0) + 1);
-        if (frame?.type === 'goaway') resolve(`goaway ${frame.code}`);
+        if (frame?.type === 'goaway') end(`goaway ${frame.code}`);
       },
-      onClose: () => resolve('closed'),
+      onClose: () => end('closed'),
     });
   });
   say('attacking');
   link.send(encodeFrame({ type: 'hello', version: 1 }));
   const drained = async (): Promise<void> => {
-    while (link.bufferedBytes > 1024 * 1024) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (!ended && link.bufferedBytes > 1024 * 1024) await new Promise((resolve) => setTimeout(resolve, 1));
   };
   await Promise.race([
     ATTACKS[options.attack]({
@@ -88,6 +96,7 @@ try {
       sendRaw: (bytes) => link.send(bytes),
       target: { kind: 'tcp', host: options.host, port: options.port },
       drained,
+      over: () => ended,
     }),
     over,
   ]);

@@ -220,7 +220,7 @@ class Connector {
     throw peerSilent(peerId, performance.now() - started);
   }
 
-  /** The answer to a request; what the server says at once, before the peer has answered, is taken on the way. */
+  /** The answer to a request; what the server says before that is taken on the way, or is of a newer one and skipped. */
   async #answer(
     connection: RendezvousConnection,
     { ms, quickMs }: { readonly ms: number; readonly quickMs: number },
@@ -229,8 +229,11 @@ class Connector {
     const sent = performance.now();
     let waitMs = ms;
     for (;;) {
-      const answer = await connection.receive(Math.max(0, sent + waitMs - performance.now()), this.#race.signal);
-      if (!answer?.relayMeeting) return { answer, hurried: answer === null && waitMs < ms };
+      const leftMs = sent + waitMs - performance.now();
+      const answer = leftMs > 0 ? await connection.receive(leftMs, this.#race.signal) : null;
+      if (!answer) return { answer, hurried: waitMs < ms };
+      if (answer.punchHoleResponse || answer.relayResponse) return { answer, hurried: false };
+      if (!answer.relayMeeting) continue;
       waitMs = Math.min(ms, Math.max(quickMs, QUICK_WAITS.roundTrips * (performance.now() - sent)));
       this.#relay.onMeeting(answer.relayMeeting as hbb.RelayMeeting, address);
     }
