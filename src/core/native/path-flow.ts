@@ -23,8 +23,10 @@ export interface FlowMark {
   readonly limited: boolean;
 }
 
-/** In flight, in round trips: acks come in steps, and growth needs room. */
-const ROUND_TRIPS = 2;
+/** In flight, in round trips: acks come in steps; while the rate still grows it needs room to double. */
+const ROUND_TRIPS = { growing: 2, found: 1.25 } as const;
+/** The rate grows when it is so many times what it was, and is found when it has not done so for so many round trips. */
+const GROWTH = { times: 1.25, roundTrips: 3 } as const;
 /** While the shortest round trip is measured anew: less than fits, so that the queue runs dry. */
 const DRAINED = 0.75;
 const DRAIN_MS = 150;
@@ -40,6 +42,9 @@ export class PathFlow {
   #rate = 0;
   #olderRate = 0;
   #rateSince = 0;
+  /** The rate when it last grew, and until when it counts as growing. */
+  #reached = 0;
+  #growsUntil = 0;
   #minRtt = Number.POSITIVE_INFINITY;
   #minRttAt = 0;
   #drainUntil = 0;
@@ -71,8 +76,10 @@ export class PathFlow {
   #measuredCap(now: number): number {
     const rate = Math.max(this.#rate, this.#olderRate);
     if (rate === 0) return IN_FLIGHT_BYTES.initial;
-    const bytes =
-      now < this.#drainUntil ? rate * this.#minRtt * DRAINED : rate * ROUND_TRIPS * this.#minRtt + Math.min(rate * PATH_QUEUE_MS, PATH_QUEUE_BYTES);
+    const roundTrip = rate * this.#minRtt;
+    const full = roundTrip * ROUND_TRIPS.found + Math.min(rate * PATH_QUEUE_MS, PATH_QUEUE_BYTES);
+    const grown = now < this.#growsUntil ? Math.max(full, roundTrip * ROUND_TRIPS.growing) : full;
+    const bytes = now < this.#drainUntil ? roundTrip * DRAINED : grown;
     return Math.min(IN_FLIGHT_BYTES.max, Math.max(IN_FLIGHT_BYTES.min, bytes));
   }
 
@@ -126,6 +133,13 @@ export class PathFlow {
       this.#rateSince = now;
     }
     this.#rate = Math.max(this.#rate, rate);
+    this.#watchGrowth(Math.max(this.#rate, this.#olderRate), now);
+  }
+
+  #watchGrowth(rate: number, now: number): void {
+    const grows = rate > this.#reached * GROWTH.times;
+    if (grows) this.#growsUntil = now + GROWTH.roundTrips * this.#minRtt;
+    if (grows || rate < this.#reached / GROWTH.times) this.#reached = rate;
   }
 
   /** What was on its way is sent again elsewhere. */
