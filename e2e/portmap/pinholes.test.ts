@@ -35,6 +35,15 @@ describe.skipIf(unavailable !== null).concurrent('pinholes for IPv6', () => {
     while (!(await what())) await pause(POLL_MS);
   };
 
+  /** Both know their neighbours after that: nothing waits on the way for an address until the firewall has been opened. */
+  const greet = async (inside: Probe, world: Probe): Promise<void> => {
+    const [here, there] = [await inside.udpOpen({ ipv6: true }), await world.udpOpen({ ipv6: true })];
+    await inside.udpSend(here, await world.ownIPv6(), there, 'good morning');
+    expect(await world.udpNext(there, ARRIVES_MS)).not.toBeNull();
+    await world.udpSend(there, await inside.ownIPv6(), here, 'good morning');
+    expect(await inside.udpNext(here, ARRIVES_MS)).not.toBeNull();
+  };
+
   test.for(MODES)('%s: whoever is outside comes in, past the end of the first lease, until it is given up', async ([via, options], { lab }) => {
     const daemon = await startMiniupnpd(lab, 'a', options);
     const [inside, world] = [new Probe(lab.host('a')), new Probe(lab.host('world'))];
@@ -42,8 +51,9 @@ describe.skipIf(unavailable !== null).concurrent('pinholes for IPv6', () => {
     const from = await world.udpOpen({ ipv6: true });
     const leaseS = 6;
     const mapper = mapperOf(lab, via, leaseS);
-    // What comes before it is open does not come in: the first that arrives is the second that was sent.
     const address = await inside.ownIPv6();
+    await greet(inside, world);
+    // What comes before it is open does not come in: the first that arrives is the second that was sent.
     await world.udpSend(from, address, port, 'too early');
     const mapping = await mapper.map('udp', port);
     expect(mapping).toMatchObject({ via, externalAddress: address, externalPort: port, doubleNat: false });
