@@ -1,6 +1,6 @@
 /** UPnP with one gateway: Internet Gateway Device 1 and 2. */
 import { type ClientOptions, fraction, isOutsideAddress } from './client.ts';
-import { noAnswer, PortMapError, refused } from './errors.ts';
+import { refused } from './errors.ts';
 import {
   choosesPorts,
   IGD_ERROR,
@@ -11,8 +11,8 @@ import {
   SERVICES,
   type SoapAnswer,
 } from './igd.ts';
-import { findLocations } from './igd-search.ts';
 import { IgdTransport, upnpRefusal } from './igd-transport.ts';
+import { firstThatWorks, KnownService } from './known-service.ts';
 import type { GatewayProtocol, Grant, MappingWish } from './types.ts';
 
 /** Ports that are tried while others have them. */
@@ -29,7 +29,7 @@ export class IgdClient implements GatewayProtocol {
   readonly via = 'upnp';
   readonly #options: ClientOptions;
   readonly #transport: IgdTransport;
-  #service: IgdService | null = null;
+  readonly #service: KnownService;
   #externalAddress = '';
   /** The gateway takes no leases (725): what is mapped there stays until it is removed. */
   #permanentOnly = false;
@@ -37,25 +37,15 @@ export class IgdClient implements GatewayProtocol {
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#transport = new IgdTransport(options);
+    this.#service = new KnownService(options, (location, signal) => this.#choose(location, signal));
   }
 
   async probe(signal: AbortSignal): Promise<void> {
-    this.#service = null;
-    let why: unknown = noAnswer();
-    for (const location of await findLocations(this.#options, signal)) {
-      try {
-        this.#service = await this.#choose(location, signal);
-        return;
-      } catch (error) {
-        if (!(error instanceof PortMapError)) throw error;
-        why = error;
-      }
-    }
-    throw why;
+    await this.#service.find(signal);
   }
 
   async map(wish: MappingWish, signal: AbortSignal): Promise<Grant> {
-    const service = await this.#serviceOf(signal);
+    const service = await this.#service.get(signal);
     this.#externalAddress = await this.#askAddress(service, signal);
     const externalPort = await this.#add(service, wish, signal);
     const entry = await this.#entry(service, wish, externalPort, signal);
@@ -67,7 +57,7 @@ export class IgdClient implements GatewayProtocol {
   }
 
   async unmap(wish: MappingWish, signal: AbortSignal): Promise<void> {
-    const service = await this.#serviceOf(signal);
+    const service = await this.#service.get(signal);
     const entry = await this.#entry(service, wish, wish.externalPort, signal);
     // The port may be another's by now.
     if (entry === null || (entry !== 'not told' && !entry.isOurs)) return;
@@ -77,16 +67,9 @@ export class IgdClient implements GatewayProtocol {
 
   async check(wishes: readonly MappingWish[], signal: AbortSignal): Promise<'as-before' | 'lost'> {
     const before = this.#externalAddress;
-    let service = await this.#serviceOf(signal);
-    try {
-      this.#externalAddress = await this.#askAddress(service, signal);
-    } catch (error) {
-      if (!(error instanceof PortMapError) || error.state !== 'no-answer') throw error;
-      // After a restart it may serve at another port.
-      await this.probe(signal);
-      service = await this.#serviceOf(signal);
-    }
+    this.#externalAddress = await this.#service.ask((service) => this.#askAddress(service, signal), signal);
     if (before !== this.#externalAddress) return 'lost';
+    const service = await this.#service.get(signal);
     for (const wish of wishes) {
       const entry = await this.#entry(service, wish, wish.externalPort, signal);
       if (entry !== 'not told' && !entry?.isOurs) return 'lost';
@@ -94,26 +77,14 @@ export class IgdClient implements GatewayProtocol {
     return 'as-before';
   }
 
-  async #serviceOf(signal: AbortSignal): Promise<IgdService> {
-    if (this.#service === null) await this.probe(signal);
-    if (this.#service === null) throw noAnswer();
-    return this.#service;
-  }
-
   /** The service of the line that is connected. */
   async #choose(location: URL, signal: AbortSignal): Promise<IgdService> {
     const services = await this.#transport.services(location, SERVICES, signal);
-    let why: unknown = refused('it has no service that opens ports');
-    for (const service of services) {
-      try {
-        this.#externalAddress = await this.#askAddress(service, signal);
-        return service;
-      } catch (error) {
-        if (!(error instanceof PortMapError)) throw error;
-        why = error;
-      }
-    }
-    throw why;
+    const attempt = async (service: IgdService): Promise<IgdService> => {
+      this.#externalAddress = await this.#askAddress(service, signal);
+      return service;
+    };
+    return firstThatWorks(services, attempt, refused('it has no service that opens ports'));
   }
 
   async #askAddress(service: IgdService, signal: AbortSignal): Promise<string> {

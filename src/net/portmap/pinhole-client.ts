@@ -1,9 +1,9 @@
 /** UPnP for IPv6: pinholes in the firewall of one gateway (Internet Gateway Device 2, WANIPv6FirewallControl:1). */
 import { type ClientOptions, clampLifetime } from './client.ts';
-import { noAnswer, PortMapError, refused } from './errors.ts';
-import { findLocations } from './igd-search.ts';
+import { refused } from './errors.ts';
 import { IGD_ERROR, type IgdAction, type IgdService, PINHOLE_SERVICE, type SoapAnswer } from './igd.ts';
 import { IgdTransport, upnpRefusal } from './igd-transport.ts';
+import { KnownService } from './known-service.ts';
 import type { GatewayProtocol, Grant, MappedProtocol, MappingWish } from './types.ts';
 
 /** IANA numbers, as the service wants them (WANIPv6FirewallControl:1 §2.2.5). */
@@ -15,31 +15,18 @@ export class PinholeClient implements GatewayProtocol {
   readonly via = 'upnp';
   readonly #options: ClientOptions;
   readonly #transport: IgdTransport;
+  readonly #service: KnownService;
   /** By protocol and port: the gateway's number of the pinhole. */
   readonly #open = new Map<string, string>();
-  #service: IgdService | null = null;
 
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#transport = new IgdTransport(options);
+    this.#service = new KnownService(options, (location, signal) => this.#choose(location, signal));
   }
 
   async probe(signal: AbortSignal): Promise<void> {
-    this.#service = null;
-    let why: unknown = noAnswer();
-    for (const location of await findLocations(this.#options, signal)) {
-      try {
-        const [service] = await this.#transport.services(location, [PINHOLE_SERVICE], signal);
-        if (!service) throw refused('it has no service that opens its firewall');
-        await this.#askStatus(service, signal);
-        this.#service = service;
-        return;
-      } catch (error) {
-        if (!(error instanceof PortMapError)) throw error;
-        why = error;
-      }
-    }
-    throw why;
+    await this.#service.find(signal);
   }
 
   async map(wish: MappingWish, signal: AbortSignal): Promise<Grant> {
@@ -72,24 +59,17 @@ export class PinholeClient implements GatewayProtocol {
   }
 
   async #call(action: IgdAction, args: Readonly<Record<string, string | number>>, signal: AbortSignal): Promise<SoapAnswer> {
-    const known = this.#service;
-    if (known !== null) {
-      try {
-        return await this.#transport.call(known, action, args, signal);
-      } catch (error) {
-        // After a restart it may serve at another port.
-        if (!(error instanceof PortMapError) || error.state !== 'no-answer') throw error;
-      }
-    }
-    await this.probe(signal);
-    if (this.#service === null) throw noAnswer();
-    return this.#transport.call(this.#service, action, args, signal);
+    return this.#service.ask((service) => this.#transport.call(service, action, args, signal), signal);
   }
 
-  async #askStatus(service: IgdService, signal: AbortSignal): Promise<void> {
+  /** The service that opens the firewall, and that may. */
+  async #choose(location: URL, signal: AbortSignal): Promise<IgdService> {
+    const [service] = await this.#transport.services(location, [PINHOLE_SERVICE], signal);
+    if (!service) throw refused('it has no service that opens its firewall');
     const answer = await this.#transport.call(service, 'GetFirewallStatus', {}, signal);
     if (!answer.ok) throw upnpRefusal(answer);
     if (answer.values.get('InboundPinholeAllowed') === '0') throw refused('its rules forbid it');
+    return service;
   }
 
   /** False: the gateway does not know it any more. */
