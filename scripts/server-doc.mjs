@@ -11,7 +11,7 @@ const cell = (text) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
 
 function limitsPage() {
   const source = readFileSync(join(root, 'src/server/limits.ts'), 'utf8');
-  const body = /interface ServerLimits \{([^]*?)\n\}/.exec(source)?.[1] ?? '';
+  const body = /DEFAULT_LIMITS = \{([^]*?)\n\};/.exec(source)?.[1] ?? '';
   const rows = [];
   let why = '';
   let names = [];
@@ -20,7 +20,7 @@ function limitsPage() {
       rows.push(`| ${names.map((name) => `\`${name}\``).join('<br>')} | ${names.map((name) => shown(DEFAULT_LIMITS[name])).join('<br>')} | ${cell(why)} |`);
     names = [];
   };
-  for (const match of body.matchAll(/\/\*\*([^]*?)\*\/|readonly (\w+):/g)) {
+  for (const match of body.matchAll(/\/\*\*([^]*?)\*\/|^  (\w+): .*,$/gm)) {
     if (match[2]) names.push(match[2]);
     else {
       flush();
