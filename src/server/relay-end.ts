@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import { encodeFrame, FrameDecoder } from '../core/wire/index.ts';
 import { adoptSocket } from './adopt-socket.ts';
 import type { ReadBuffers } from './read-buffers.ts';
+import { handOver } from './relay-frames.ts';
 
 export interface EndEvents {
   /**
@@ -213,16 +214,8 @@ export class TcpEnd implements RelayEnd {
   }
 
   #onData(chunk: Uint8Array): void {
-    if (!this.#decoder) return void this.#events?.onData(chunk);
-    try {
-      for (const payload of this.#decoder.push(chunk)) {
-        // Heartbeats of the framing are not forwarded across (rendezvous §7.4), but show that somebody is there.
-        if (payload.length > 0) this.#events?.onData(payload);
-        else this.#events?.onSign();
-      }
-    } catch {
-      this.destroy();
-    }
+    if (!this.#decoder) this.#events?.onData(chunk);
+    else if (!handOver(chunk, this.#decoder, this.#events)) this.destroy();
   }
 }
 

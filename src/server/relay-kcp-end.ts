@@ -5,6 +5,7 @@ import { encodeFrame, FrameDecoder, RELAY_TRIPLE } from '../core/wire/index.ts';
 import { KcpSocket } from '../net/kcp-socket.ts';
 import type { EndEvents, RelayEnd } from './relay-end.ts';
 import type { RelayFlow } from './relay-flow.ts';
+import { handOver } from './relay-frames.ts';
 
 export interface KcpEndOptions {
   readonly clock: Clock;
@@ -103,15 +104,8 @@ export class KcpEnd implements RelayEnd {
   }
 
   #onData(chunk: Uint8Array): void {
-    if (!this.#decoder) return void this.#events?.onData(chunk);
-    try {
-      for (const payload of this.#decoder.push(chunk)) {
-        if (payload.length > 0) this.#events?.onData(payload);
-        else this.#events?.onSign();
-      }
-    } catch {
-      this.destroy();
-    }
+    if (!this.#decoder) this.#events?.onData(chunk);
+    else if (!handOver(chunk, this.#decoder, this.#events)) this.destroy();
   }
 
   #onSent(): void {
