@@ -8,3 +8,4 @@ export { createLab, Lab, PUBLIC_LOOKING, type HostPlace, type LabOptions } from 
 export { type Miniupnpd, miniupnpdUnavailable, type MiniupnpdOptions, startMiniupnpd } from './miniupnpd.ts';
 export { NAT_KINDS, type NatKind } from './nat-kind.ts';
 export { Probe } from './probe.ts';
+export { testInLab } from './test-in-lab.ts';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { describe, expect, test as base } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { MappingVia } from '../../src/net/portmap/index.ts';
-import { createLab, type Lab, labUnavailable, type Miniupnpd, type MiniupnpdOptions, miniupnpdUnavailable, Probe, PUBLIC_LOOKING, startMiniupnpd } from '../natlab/index.ts';
+import { type Lab, labUnavailable, type Miniupnpd, type MiniupnpdOptions, miniupnpdUnavailable, Probe, PUBLIC_LOOKING, startMiniupnpd, testInLab } from '../natlab/index.ts';
 import { LabMapper } from './lab-mapper.ts';
 
 const unavailable = labUnavailable() ?? miniupnpdUnavailable();
@@ -16,14 +16,7 @@ const MODES: readonly [MappingVia, MiniupnpdOptions][] = [
 ];
 
 /** A host behind a gateway that routes IPv6 and lets nobody in, and somebody outside. */
-const test = base.extend<{ lab: Lab }>({
-  // oxlint-disable-next-line no-empty-pattern -- vitest wants the names of other fixtures here, even where there are none
-  lab: async ({}, use) => {
-    const lab = await createLab({ hosts: { world: 'open', a: { kind: 'port-restricted', ipv6: 'routed' } }, segment: PUBLIC_LOOKING, ipv6: true });
-    await use(lab);
-    await lab.destroy();
-  },
-});
+const test = testInLab({ hosts: { world: 'open', a: { kind: 'port-restricted', ipv6: 'routed' } }, segment: PUBLIC_LOOKING, ipv6: true });
 
 /** The ports that the firewall lets in. */
 const pinholes = (daemon: Miniupnpd): string[] => [...daemon.table().matchAll(/iif "wan" th dport (\d+) @nh,192,128/g)].map(([, port]) => port ?? '');

@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { describe, expect, test as base } from 'vitest';
+import { describe, expect } from 'vitest';
 import type { MappedProtocol, Mapping, MappingVia } from '../../src/net/portmap/index.ts';
 import {
-  createLab,
   type Lab,
   labUnavailable,
   type Miniupnpd,
@@ -13,6 +12,7 @@ import {
   Probe,
   PUBLIC_LOOKING,
   startMiniupnpd,
+  testInLab,
 } from '../natlab/index.ts';
 import { LabMapper } from './lab-mapper.ts';
 
@@ -53,13 +53,8 @@ class Home {
   }
 }
 
-const test = base.extend<{ home: Home }>({
-  // oxlint-disable-next-line no-empty-pattern -- vitest wants the names of other fixtures here, even where there are none
-  home: async ({}, use) => {
-    const lab = await createLab({ hosts: { world: 'open', a: 'port-restricted', b: { behind: 'a' } }, segment: PUBLIC_LOOKING });
-    await use(new Home(lab));
-    await lab.destroy();
-  },
+const test = testInLab({ hosts: { world: 'open', a: 'port-restricted', b: { behind: 'a' } }, segment: PUBLIC_LOOKING }).extend<{ home: Home }>({
+  home: ({ lab }, use) => use(new Home(lab)),
 });
 
 /** Side by side: each has a lab of its own, and waits for the times of protocols. */

@@ -73,11 +73,10 @@ class Practice {
 
 /** Side by side: each has servers of its own, and what takes long is waiting for answers that do not come. */
 const test = base.extend<{ practice: Practice }>({
-  // oxlint-disable-next-line no-empty-pattern -- vitest wants the names of other fixtures here, even where there are none
-  practice: async ({}, use) => {
+  practice: async ({ onTestFinished }, use) => {
     const practice = new Practice();
+    onTestFinished(() => practice.end());
     await use(practice);
-    await practice.end();
   },
 }).concurrent;
 
