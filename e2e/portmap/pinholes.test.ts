@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
+import { until } from '../../test/lib/until.ts';
 import type { MappingVia } from '../../src/net/portmap/index.ts';
 import { type Lab, labUnavailable, type Miniupnpd, type MiniupnpdOptions, miniupnpdUnavailable, Probe, PUBLIC_LOOKING, startMiniupnpd, testInLab } from '../natlab/index.ts';
 import { LabMapper } from './lab-mapper.ts';
@@ -24,9 +24,6 @@ const pinholes = (daemon: Miniupnpd): string[] => [...daemon.table().matchAll(/i
 describe.skipIf(unavailable !== null).concurrent('pinholes for IPv6', () => {
   const mapperOf = (lab: Lab, via: MappingVia, leaseS?: number): LabMapper =>
     new LabMapper(lab.host('a'), join(lab.directory, 'pinholes.json'), [via], leaseS, 6);
-  const until = async (what: () => boolean | Promise<boolean>): Promise<void> => {
-    while (!(await what())) await pause(POLL_MS);
-  };
 
   /** Both know their neighbours after that: nothing waits on the way for an address until the firewall has been opened. */
   const greet = async (inside: Probe, world: Probe): Promise<void> => {
@@ -53,13 +50,13 @@ describe.skipIf(unavailable !== null).concurrent('pinholes for IPv6', () => {
     await world.udpSend(from, address, port, 'hello');
     expect((await inside.udpNext(port, ARRIVES_MS))?.text).toBe('hello');
     expect(pinholes(daemon)).toEqual([String(port)]);
-    await until(async () => (await mapper.report()).mappings.every(({ expiresMs }) => expiresMs > mapping.expiresMs + leaseS * 1000));
+    await until(async () => (await mapper.report()).mappings.every(({ expiresMs }) => expiresMs > mapping.expiresMs + leaseS * 1000), POLL_MS);
     const another = await world.udpOpen({ ipv6: true });
     await world.udpSend(another, address, port, 'still');
     expect((await inside.udpNext(port, ARRIVES_MS))?.text).toBe('still');
     await mapper.stop();
     // By PCP this daemon does not let go of what was renewed; then it ends by itself within a second.
-    await until(() => pinholes(daemon).length === 0);
+    await until(() => pinholes(daemon).length === 0, POLL_MS);
   });
 
   test.for(MODES)('%s: what a crash leaves is closed by the next run; a gateway that restarts is asked again', async ([via, options], { lab }) => {
@@ -76,8 +73,8 @@ describe.skipIf(unavailable !== null).concurrent('pinholes for IPv6', () => {
     await daemon.start();
     expect(pinholes(daemon)).toEqual([]);
     await next.networkChanged();
-    await until(() => pinholes(daemon).length === 1);
+    await until(() => pinholes(daemon).length === 1, POLL_MS);
     await next.stop();
-    await until(() => pinholes(daemon).length === 0);
+    await until(() => pinholes(daemon).length === 0, POLL_MS);
   });
 });

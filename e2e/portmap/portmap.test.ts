@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
+import { until } from '../../test/lib/until.ts';
 import type { MappedProtocol, Mapping, MappingVia } from '../../src/net/portmap/index.ts';
 import {
   type Lab,
@@ -59,10 +59,6 @@ const test = testInLab({ hosts: { world: 'open', a: 'port-restricted', b: { behi
 
 /** Side by side: each has a lab of its own, and waits for the times of protocols. */
 describe.skipIf(unavailable !== null).concurrent('ports of a gateway with miniupnpd', () => {
-  async function until(what: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await what())) await pause(POLL_MS);
-  }
-
   /** Whether somebody outside reaches `inside` through a mapping. */
   async function arrives({ protocol, externalAddress, externalPort, internalPort }: Mapping, inside: Probe, world: Probe): Promise<boolean> {
     if (protocol === 'udp') {
@@ -98,7 +94,7 @@ describe.skipIf(unavailable !== null).concurrent('ports of a gateway with miniup
     );
 
     // Past the end of the first lease, thanks to renewals alone.
-    await until(async () => (await kept.report()).mappings.every(({ expiresMs, protocol }) => expiresMs > first[protocol].expiresMs + leaseS * 1000));
+    await until(async () => (await kept.report()).mappings.every(({ expiresMs, protocol }) => expiresMs > first[protocol].expiresMs + leaseS * 1000), POLL_MS);
     for (const mapping of Object.values(first)) expect(await arrives(mapping, inside, world)).toBe(true);
 
     await kept.unmap('udp', ports.udp);
@@ -131,7 +127,7 @@ describe.skipIf(unavailable !== null).concurrent('ports of a gateway with miniup
     expect(home.forwarded()).toEqual([]);
     // PCP and NAT-PMP gateways tell that they started; others are looked at every minute, or when the network changed.
     if (via === 'upnp') await kept.networkChanged();
-    await until(() => home.forwarded().length === 1);
+    await until(() => home.forwarded().length === 1, POLL_MS);
 
     const address = daemon.moveWan(99);
     await kept.networkChanged();

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { until } from '../../test/lib/until.ts';
 import { VirtualClock } from '../core/clock.ts';
 import { decodeRendezvous, FrameDecoder } from '../core/wire/index.ts';
 import { SpareRelay } from './spare-relay.ts';
@@ -37,10 +38,6 @@ afterEach(async () => {
   relay.close();
   await once(relay, 'close');
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
-}
 
 const isPark = (frame: Uint8Array | undefined): boolean => frame !== undefined && decodeRendezvous(frame).union === 'relayPark';
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { until } from '../../test/lib/until.ts';
 import { decodeRendezvous, encodeFrame, encodeRendezvous, type hbb } from '../core/wire/index.ts';
 import { startServer } from './index.ts';
 import { type TestClient, tcpClient, udpClient, wsClient } from './test-wire.ts';
@@ -78,7 +79,7 @@ it(`${FRAMES} frames at each port`, { timeout: 60_000 }, async () => {
   const push = decodeRendezvous((await b.inbox.next()) ?? new Uint8Array());
   expect(push.union).toBe('punchHole');
   for (const client of [a, b, flood]) client.destroy();
-  while (server.stats().connections !== 0 || server.stats().relayWaiting !== 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => server.stats().connections === 0 && server.stats().relayWaiting === 0);
   expect(server.stats().pendingRequests).toBe(0);
   await server.close();
   rmSync(dir, { recursive: true });

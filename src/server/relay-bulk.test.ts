@@ -5,6 +5,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { until } from '../../test/lib/until.ts';
 import { encodeFrame, encodeRendezvous } from '../core/wire/index.ts';
 import { adoptSocket } from './adopt-socket.ts';
 import { type RunningServer, startServer } from './index.ts';
@@ -63,7 +64,7 @@ it('delivers every byte of many busy sessions in both directions, to slow reader
       expect(await Promise.all(received)).toEqual([toB, toA].map((data) => createHash('sha256').update(data).digest('hex')));
     }),
   );
-  while (server.stats()['connections'] !== 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => server.stats()['connections'] === 0);
 });
 
 it('counts a session that is cut as gone', async () => {
@@ -78,7 +79,7 @@ it('counts a session that is cut as gone', async () => {
   b.resume();
   a.resetAndDestroy();
   b.end();
-  while (server.stats()['connections'] !== 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => server.stats()['connections'] === 0);
 });
 
 it('moves a connection with what it has read already, and leaves one alone that it cannot move', async () => {

@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { until } from '../../test/lib/until.ts';
 import { VirtualClock } from '../core/clock.ts';
 import { decodeRendezvous, encodeFrame, encodeRendezvous, hbb } from '../core/wire/index.ts';
 import { Bandwidth } from './bandwidth.ts';
-import { A, B, STRANGER, ServerUnderTest, closed, turn, until } from './test-server.ts';
+import { A, B, STRANGER, ServerUnderTest, closed, turn } from './test-server.ts';
 import { type TestClient, tcpClient, udpClient, wsClient } from './test-wire.ts';
 import { CONTROLLER, sealTicket } from './tickets.ts';
 

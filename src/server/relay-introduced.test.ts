@@ -3,9 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { until } from '../../test/lib/until.ts';
 import { encodeFrame, encodeRendezvous, hbb } from '../core/wire/index.ts';
 import { type RunningServer, startServer } from './index.ts';
-import { A, B, STRANGER, ServerUnderTest, closed, until } from './test-server.ts';
+import { A, B, STRANGER, ServerUnderTest, closed } from './test-server.ts';
 import { receive, type TestClient, tcpClient, udpClient, wsClient } from './test-wire.ts';
 import { CONTROLLED, CONTROLLER, sealTicket, type TicketSide } from './tickets.ts';
 

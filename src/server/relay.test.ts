@@ -1,5 +1,6 @@
 /** The relay over real sockets. */
 import { beforeEach, expect, it } from 'vitest';
+import { until } from '../../test/lib/until.ts';
 import { encodeFrame, encodeRendezvous } from '../core/wire/index.ts';
 import { ServerUnderTest, closed } from './test-server.ts';
 import { type TestClient, tcpClient, wsClient } from './test-wire.ts';
@@ -86,9 +87,9 @@ it('translates between frames and WebSocket messages, early ones included', asyn
 
 it('does not pair with one that has gone, and lets nobody wait for ever', async () => {
   const gone = await join2('same');
-  while (rig.server.stats().relayWaiting === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => rig.server.stats().relayWaiting === 1);
   gone.destroy();
-  while (rig.server.stats().relayWaiting !== 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => rig.server.stats().relayWaiting === 0);
   const a = await join2('same');
   const b = await join2('same', Buffer.from('hi'));
   expect(String(await readBytes(a, 2))).toBe('hi');

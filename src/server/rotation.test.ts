@@ -1,5 +1,6 @@
 /** Clients with the old, the new and a wrong key, before and after the server's key is changed under them. */
 import { beforeEach, expect, it } from 'vitest';
+import { until } from '../../test/lib/until.ts';
 import {
   clientKeyExchange,
   fingerprint,
@@ -129,6 +130,6 @@ it('the relay takes both keys while they overlap', async () => {
     const end = rig.track(await tcpClient(rig.server.ports.relay, '127.0.0.101'));
     end.sendRaw(encodeFrame(encodeRendezvous({ requestRelay: { uuid: `by ${licenceKey}`, licenceKey } })));
   }
-  while (rig.server.stats().relayHeld !== 2) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => rig.server.stats().relayHeld === 2);
   expect(rig.server.stats()['relay-wrong-key'] ?? 0).toBe(0);
 });

@@ -74,7 +74,3 @@ export async function closed(client: TestClient): Promise<void> {
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
-
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await turn();
-}

@@ -1,6 +1,7 @@
 /** Connections to the relay that name their session later (docs/protocol.md, `relay_park`). */
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
+import { until } from '../../../test/lib/until.ts';
 import { encodeFrame, encodeRendezvous } from '../../core/wire/index.ts';
 import type { TestClient } from '../test-wire.ts';
 import { A, B, expectClosed, Rig, STRANGER } from './rig.ts';
@@ -19,7 +20,7 @@ async function parkTcp(from = B): Promise<TestClient> {
 }
 
 async function parked(count: number): Promise<void> {
-  while (rig.server.stats()['relayParked'] !== count) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => rig.server.stats()['relayParked'] === count);
 }
 
 it('takes its session when it names one, by TCP and by WebSocket, with what was sent ahead', async () => {

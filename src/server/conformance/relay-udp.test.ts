@@ -3,6 +3,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../../../test/lib/until.ts';
 import { initCrypto } from '../../core/crypto/index.ts';
 import type { Link } from '../../core/link.ts';
 import { encodeRendezvous, type hbb } from '../../core/wire/index.ts';
@@ -130,7 +131,7 @@ it('the blocked get no answer, and sessions are cut when their address is blocke
   writeFileSync(join(rig.dir, 'blocklist.txt'), `${HOST}\n`);
   await rig.start({ openRelay: true });
   await udp({ uuid: 'u' });
-  while (!rig.server.stats()['relay-blocked']) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => (rig.server.stats()['relay-blocked'] ?? 0) > 0);
   expect([rig.server.stats()['relayWaiting'], rig.server.stats()['relayHeld']]).toEqual([0, 0]);
 });
 
@@ -200,5 +201,5 @@ it('a single port takes the datagrams of both, and keeps them apart', async () =
 });
 
 async function waiting(count: number): Promise<void> {
-  while (rig.server.stats()['relayWaiting'] !== count) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => rig.server.stats()['relayWaiting'] === count);
 }

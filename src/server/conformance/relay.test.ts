@@ -1,5 +1,6 @@
 /** The relay (rendezvous §7), open to all who have its key: who may use it is in relay-introduced.test.ts. */
 import { describe, expect, it } from 'vitest';
+import { until } from '../../../test/lib/until.ts';
 import { encodeFrame, encodeRendezvous, type hbb } from '../../core/wire/index.ts';
 import type { ServerOptions } from '../index.ts';
 import type { TestClient } from '../test-wire.ts';
@@ -35,7 +36,7 @@ async function read(client: TestClient, length: number): Promise<string> {
   return got;
 }
 async function waiting(count: number): Promise<void> {
-  while (rig.server.stats()['relayWaiting'] !== count) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => rig.server.stats()['relayWaiting'] === count);
 }
 
 describe('two TCP connections with one uuid', () => {
@@ -105,7 +106,7 @@ describe('two TCP connections with one uuid', () => {
     a.destroy();
     while (await b.inbox.next());
     b.destroy();
-    while (rig.server.stats()['relayPairs'] !== 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => rig.server.stats()['relayPairs'] === 0);
   });
 });
 

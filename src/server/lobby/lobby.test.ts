@@ -1,6 +1,7 @@
 /** The lobby over real sockets, as its clients speak it. */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { until } from '../../../test/lib/until.ts';
 import { VirtualClock } from '../../core/clock.ts';
 import { Counters } from '../counters.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from '../limits.ts';
@@ -95,7 +96,7 @@ afterEach(async () => {
   lobby.close();
   await new Promise((resolve) => server.close(resolve));
   // What is closed is told in the next turns of the event loop.
-  while (lobby.size > 0 || lobby.heldBytes > 0) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => lobby.size === 0 && lobby.heldBytes === 0);
   expect(clock.pending).toBe(0);
 });
 
@@ -190,7 +191,7 @@ describe('the lobby', () => {
     const viewer = await registered('viewer', 'client');
     expect(await viewer.ask({ type: 'list_peers' })).toMatchObject({ peers: [{ peer_id: 'desk' }] });
     second.socket.destroy();
-    while (lobby.size > 1) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => lobby.size <= 1);
     expect(await viewer.ask({ type: 'list_peers' })).toMatchObject({ peers: [] });
     expect(counters.of('lobby-replaced')).toBe(1);
   });
@@ -276,7 +277,7 @@ describe('bounds', () => {
     }
     expect(lobby.heldBytes).toBeLessThan(5_000_000);
     clock.advance(DEFAULT_LIMITS.lobbyRegisterMs);
-    while (lobby.size > 1) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => lobby.size <= 1);
     expect(counters.of('lobby-slow')).toBe(1);
     // The sender goes on.
     viewer.send({ type: 'heartbeat' });
@@ -301,7 +302,7 @@ describe('bounds', () => {
     const header = Buffer.from([0, 0x0f, 0, 0]);
     const hoarders = ['127.0.0.2', '127.0.0.3', '127.0.0.4', '127.0.0.5'].map((address) => client(address));
     for (const hoarder of hoarders) hoarder.socket.write(Buffer.concat([header, Buffer.alloc(900_000, 0x20)]));
-    while (counters.of('lobby-full') === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => counters.of('lobby-full') > 0);
     expect(lobby.heldBytes).toBeLessThanOrEqual(3_000_000);
   });
 
@@ -333,7 +334,7 @@ describe('bounds', () => {
       fuzz.socket.end();
       await new Promise<void>((resolve) => (fuzz.closed ? resolve() : fuzz.socket.once('close', () => resolve())));
     }
-    while (lobby.size > 1) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => lobby.size <= 1);
     other.send({ type: 'heartbeat' });
     for (let message = await other.next(); message?.type !== 'heartbeat_ack'; message = await other.next()) expect(message).not.toBeNull();
     expect(lobby.heldBytes).toBe(0);

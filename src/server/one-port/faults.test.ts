@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePorts } from '../../../test/lib/ports.ts';
+import { until } from '../../../test/lib/until.ts';
 import { VirtualClock } from '../../core/clock.ts';
 import { encodeFrame, encodeRendezvous, unmangleAddress } from '../../core/wire/index.ts';
 import { DEFAULT_LIMITS, type RunningServer, type ServerOptions, startServer } from '../index.ts';
@@ -51,14 +52,6 @@ async function secured(port: number): Promise<Socket> {
   await new Promise<void>((resolve, reject) => tls.once('secureConnect', resolve).once('error', reject));
   return tls;
 }
-/** Ends by itself: a loop that goes on would outlive its test. */
-const until = async (done: () => boolean): Promise<void> => {
-  const limit = performance.now() + 20_000;
-  while (!done()) {
-    if (performance.now() > limit) throw new Error(`never came true: ${done}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-};
 const connections = (): number => server.stats()['connections'] ?? 0;
 
 beforeEach(() => {
