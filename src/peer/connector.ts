@@ -258,7 +258,7 @@ class Connector {
       hostKey: this.#keys.hostKey(response.pk),
       relayServer: response.relayServer,
     };
-    if (path === 'auto') this.#standby = () => this.#relay.request(introduction, address);
+    if (path === 'auto') this.#standby = () => this.#relay.request(introduction, address, { byChoice: true });
     this.#relay.takeEarly(introduction, response, address);
     if (path === 'relay' || (connection.isWebSocket && path === 'auto' && response.isLocal !== true)) {
       this.#tryIPv6(response.socketAddrV6, introduction.hostKey);

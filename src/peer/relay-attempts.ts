@@ -102,7 +102,7 @@ export class RelayAttempts {
       },
       () => {
         this.#started = false;
-        this.request(introduction, address, 1);
+        this.request(introduction, address, { triesUsed: 1 });
       },
     );
   }
@@ -128,7 +128,7 @@ export class RelayAttempts {
       },
       () => {
         this.#started = false;
-        this.request({ hostKey, relayServer }, address, 1);
+        this.request({ hostKey, relayServer }, address, { triesUsed: 1 });
       },
     );
   }
@@ -148,22 +148,23 @@ export class RelayAttempts {
     if (this.#o.race.over) throw aborted();
   }
 
-  /** Asks the server for the relay, unless it is being tried already. */
-  request(introduction: Introduction, address: HostPort, triesUsed = 0): void {
+  /** Asks the server for the relay, unless it is being tried already. `byChoice`: a direct path works. */
+  request(introduction: Introduction, address: HostPort, { byChoice = false, triesUsed = 0 } = {}): void {
     if (this.#started || this.#o.race.over || triesUsed >= RELAY_TRIES) return;
     this.#started = true;
     this.#o.race.attempt(
       'relay',
       async (signal) => {
         const connection = await this.#o.open(address);
-        const { peerId: id, connType } = this.#o.options;
+        const { peerId: id, connType, path } = this.#o.options;
+        const why = byChoice || path === 'relay' ? { byChoice: true } : {};
         const { relayServer, hostKey } = introduction;
-        const { uuid, ticket } = await askForRelay(connection, { id, relayServer, connType, secure: hostKey !== null }, signal);
+        const { uuid, ticket } = await askForRelay(connection, { id, relayServer, connType, secure: hostKey !== null, ...why }, signal);
         return await this.#joinRelay(introduction, uuid, ticket, signal);
       },
       () => {
         this.#started = false;
-        this.request(introduction, address, triesUsed + 1);
+        this.request(introduction, address, { byChoice, triesUsed: triesUsed + 1 });
       },
     );
   }

@@ -25,7 +25,7 @@ const STREAM_AFTER_MS = 150;
  */
 export async function askForRelay(
   connection: RendezvousConnection,
-  request: { id: string; relayServer: string; connType: hbb.ConnType; secure: boolean },
+  request: { id: string; relayServer: string; connType: hbb.ConnType; secure: boolean; byChoice?: boolean },
   signal: AbortSignal,
 ): Promise<{ uuid: string; ticket: Uint8Array | null | undefined }> {
   const uuid = randomUUID();

@@ -167,6 +167,14 @@ describe('behind one address', () => {
     }
   });
 
+  it('a controller that takes the relay by choice gets the local address again', async () => {
+    const { b } = await introduce({}, {}, both);
+    say(await rig.tcp(B), { requestRelay: { id: ID, uuid: 'u', byChoice: true } });
+    expect((await receive(b)).union).toBe('requestRelay');
+    await rig.punchFrom(B);
+    expect((await receive(b)).union).toBe('fetchLocalAddr');
+  });
+
   it('LocalAddr becomes an answer with is_local and the bytes of the local address', async () => {
     const { a, push } = await introduce({}, {}, both);
     const localAddr = mangleAddress({ host: '10.1.0.3', port: 41_960 }, 7);

@@ -5,7 +5,8 @@
  *
  * - a stock controller that punches UDP asks twice at once, with and without a UDP port, and races what it is told: one
  *   of the two gets the local address, the other a hole;
- * - one that asks once and then comes for a relay did not get through: its next request gets the other way.
+ * - one that asks once and then comes for a relay did not get through, unless it says that it wants one anyway: its next
+ *   request gets the other way.
  */
 import type { Clock } from '../../core/clock.ts';
 import type { Client } from '../client.ts';

@@ -142,7 +142,7 @@ export class Requests {
       this.#o.counters.count('relay-unknown-id', { id: message?.id ?? '', from: client.remote.host, via: client.kind });
       return;
     }
-    this.#localTries.failed(client, peer.id);
+    if (!message?.byChoice) this.#localTries.failed(client, peer.id);
     const ask = this.#asks.add(client, peer.id, 'relay', false);
     if (!ask) {
       this.#o.counters.count('relay-too-many', { id: peer.id, from: client.remote.host, via: client.kind });
