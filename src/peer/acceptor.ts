@@ -264,6 +264,7 @@ export class Acceptor {
     const socket = await punchTcpAsControlled({
       remote: controller,
       localPort: connection.local.port,
+      rttMs: connection.rttMs,
       signal: this.#abort.signal,
       opened: () => {
         connection.send({

@@ -56,6 +56,7 @@ class Connector {
   #directRunning = 0;
   #nat: NatType;
   #ipv6: IPv6Hole | null = null;
+  #ipv6Looked: Promise<void> = Promise.resolve();
   #ipv6Running = false;
   readonly #headStart = new HeadStart();
   readonly #relay: RelayAttempts;
@@ -75,27 +76,28 @@ class Connector {
       open: (address) => this.#open(address),
     });
     this.#race.signal.addEventListener('abort', () => this.#cleanUp(), { once: true });
-    void this.#race.result.then(() => this.#headStart.end(), () => {});
+    void this.#race.result.then(
+      ({ path }) => (path === 'relay' ? this.#headStart.end() : this.#headStart.direct()),
+      () => {},
+    );
   }
 
   async run(): Promise<PeerConnection> {
     const { path, peerId } = this.#options;
     const race = this.#race;
     this.#progress('lookup', peerId);
-    if (path === 'auto' || path === 'ipv6') {
-      this.#ipv6 = await IPv6Hole.open();
-    }
+    if (path === 'auto' || path === 'ipv6') this.#ipv6Looked = this.#lookForIPv6();
     race.task(async () => {
       const address = await resolveServer(this.#server, race.signal);
       if (path !== 'udp') race.task(() => this.#introduceTcp(address));
-      if (path === 'auto' && this.#options.identity && !race.over) this.#relay.waitThere();
       if (path !== 'udp') await this.#headStart.over;
       if (race.over) return;
+      if (path === 'auto' && this.#options.identity && !race.decided) this.#relay.waitThere();
       if (path === 'auto' || path === 'udp' || path === 'ipv6') race.task(() => this.#introduceUdp(address));
       if (path === 'auto' && this.#nat === 'unknown' && !this.#server.single) void this.#learnNat(address);
     });
     const result = await race.result;
-    if (result.link.native && result.path !== 'relay') this.#standby?.();
+    if (result.link.native && result.path !== 'relay') void this.#headStart.over.then(() => this.#standby?.());
     return { ...result, elapsedMs: Math.round(race.elapsedMs * 10) / 10, further: race };
   }
 
@@ -104,6 +106,13 @@ class Connector {
     this.#headStart.end();
     this.#relay.drop();
     this.#ipv6?.close();
+  }
+
+  /** Our own address over IPv6 is there by the time that the server is. */
+  async #lookForIPv6(): Promise<void> {
+    const hole = await IPv6Hole.open();
+    if (this.#race.over) hole?.close();
+    else this.#ipv6 = hole;
   }
 
   #progress(step: ConnectStep['step'], detail: string): void {
@@ -180,6 +189,7 @@ class Connector {
     udp: { socket: UdpSocket; port: number } | null,
   ): Promise<boolean> {
     const { peerId, path, connType } = this.#options;
+    await this.#ipv6Looked;
     const nat = this.#nat;
     const wantRelay = path === 'relay' || connection.isWebSocket;
     const started = performance.now();

@@ -20,11 +20,11 @@ function start(): { clock: VirtualClock; headStart: HeadStart; isOver: () => Pro
 describe('HeadStart', () => {
   it('lasts while one thing follows the other at once', async () => {
     const { clock, headStart, isOver } = start();
-    clock.advance(4);
+    clock.advance(7);
     headStart.requested();
-    clock.advance(4);
+    clock.advance(24);
     headStart.answered();
-    clock.advance(14);
+    clock.advance(24);
     expect(await isOver()).toBe(false);
     clock.advance(1);
     expect(await isOver()).toBe(true);
@@ -33,13 +33,23 @@ describe('HeadStart', () => {
   it('ends where a step takes longer, whatever comes later', async () => {
     const { clock, headStart, isOver } = start();
     headStart.requested();
-    clock.advance(12);
+    clock.advance(25);
     expect(await isOver()).toBe(true);
     headStart.answered();
     expect(clock.pending).toBe(0);
   });
 
-  it('ends with the first path and leaves no timer', async () => {
+  it('goes on over a direct path until the login is through', async () => {
+    const { clock, headStart, isOver } = start();
+    headStart.requested();
+    headStart.direct();
+    clock.advance(299);
+    expect(await isOver()).toBe(false);
+    clock.advance(1);
+    expect(await isOver()).toBe(true);
+  });
+
+  it('ends with a path over the relay and leaves no timer', async () => {
     const { clock, headStart, isOver } = start();
     headStart.requested();
     headStart.end();

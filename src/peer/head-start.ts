@@ -1,11 +1,13 @@
 import { type Clock, systemClock } from '../core/clock.ts';
 
-/** The request has left by then where the server is in the same room. */
-const REQUEST_MS = 5;
+/** The server is reached and the request has left by then, where the server is near. */
+const REQUEST_MS = 8;
 /** And the answer comes by then, by way of the other computer, even where all of them are busy. */
-const ANSWER_MS = 12;
+const ANSWER_MS = 25;
 /** A path that the answer names has its key exchange behind it, if nothing stands in its way. */
-const PATH_MS = 15;
+const PATH_MS = 25;
+/** Over a direct path the login comes first, and the first picture; other ways are for the case that this one fails later. */
+const LOGIN_MS = 300;
 
 /**
  * The time for which the first introduction has this computer to itself. Where everything is near, computing is what takes
@@ -37,7 +39,12 @@ export class HeadStart {
     this.#allow(PATH_MS);
   }
 
-  /** There is a path, or there will be none that way. */
+  /** It led to a direct path. */
+  direct(): void {
+    this.#allow(LOGIN_MS);
+  }
+
+  /** There is a path over the relay, or there will be none that way. */
   end(): void {
     this.#cancelTimer();
     this.#ended = true;

@@ -10,13 +10,16 @@ import { aborted, punchFailed, systemCode } from './errors.ts';
 
 /** How long each side waits for the other (upstream: CONNECT_TIMEOUT). */
 export const PUNCH_TIMEOUT_MS = 18_000;
-/** Pause between dials after a refusal: the other side may not listen yet. */
-const REDIAL_MS = 60;
+/** Pauses between dials after a refusal: the other side may be about to listen; the last one is repeated. */
+const REDIAL_MS = [5, 20, 60] as const;
 /** Refused dials in a row after which a direct path is given up. */
 const MAX_REDIALS = 25;
 
-/** How long the controlled side waits for an early refusal before it names the hole. */
-const EARLY_REFUSAL_MS = 6;
+/**
+ * How long the controlled side waits for an early refusal before it names the hole: so many round trips to the server. A
+ * controller that is farther than these answers too late for any wait that is worth it.
+ */
+const EARLY_REFUSAL = { roundTrips: 2, minMs: 2, maxMs: 6 } as const;
 
 /** Accepts one connection on `local`, from `onlyFrom` where given. */
 export function acceptOne(
@@ -53,10 +56,12 @@ export function acceptOne(
 export async function punchTcpAsControlled(options: {
   remote: HostPort;
   localPort: number;
+  /** To the server, in ms. */
+  rttMs: number;
   signal: AbortSignal;
   opened: () => void;
 }): Promise<Socket> {
-  const { remote, localPort, signal } = options;
+  const { remote, localPort, rttMs, signal } = options;
   const wildcard = isIPv6(remote.host) ? '::' : '0.0.0.0';
   let announced = false;
   const announce = (): void => {
@@ -65,7 +70,8 @@ export async function punchTcpAsControlled(options: {
   };
   // A refusal comes back within a round trip; waiting a moment for it means that the controller's dial finds the
   // listener instead of a closed port. Where the dial is dropped nothing comes, and the hole is open already.
-  const early = setTimeout(announce, EARLY_REFUSAL_MS);
+  const { roundTrips, minMs, maxMs } = EARLY_REFUSAL;
+  const early = setTimeout(announce, Math.min(maxMs, Math.max(minMs, roundTrips * rttMs)));
   try {
     const deadline = performance.now() + PUNCH_TIMEOUT_MS;
     try {
@@ -103,6 +109,7 @@ export async function punchTcpAsController(options: {
   const wildcard = isIPv6(remote.host) ? '::' : '0.0.0.0';
   const deadline = performance.now() + timeoutMs;
   for (let attempt = 0; ; attempt++) {
+    const pauseMs = REDIAL_MS[Math.min(attempt, REDIAL_MS.length - 1)] as number;
     try {
       return await dialTcp({
         host: remote.host,
@@ -114,8 +121,8 @@ export async function punchTcpAsController(options: {
       });
     } catch (error) {
       if (signal.aborted) throw aborted();
-      if (systemCode(error) !== 'ECONNREFUSED' || attempt >= MAX_REDIALS || performance.now() + REDIAL_MS > deadline) throw error;
+      if (systemCode(error) !== 'ECONNREFUSED' || attempt >= MAX_REDIALS || performance.now() + pauseMs > deadline) throw error;
     }
-    await new Promise<void>((resolve) => setTimeout(resolve, REDIAL_MS));
+    await new Promise<void>((resolve) => setTimeout(resolve, pauseMs));
   }
 }

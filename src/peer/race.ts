@@ -76,6 +76,11 @@ export class PathRace implements FurtherPaths {
     return this.#over;
   }
 
+  /** A path has won. */
+  get decided(): boolean {
+    return this.#decided;
+  }
+
   get attempts(): readonly Attempt[] {
     return this.#attempts;
   }
