@@ -126,7 +126,7 @@ Where they go, at the relay, by which a session begins unless an IPv6 path is th
 
 | after | what has come, 20 ms to the server and 40 ms through it to the other peer | |
 |---|---|---|
-| 40 | the connection to the server stands; beside it a place at the relay is taken | TCP, controller and server |
+| 40 | the connection to the server stands; beside it a place at the relay is taken, from 8 ms on, as the server is not near | TCP, controller and server |
 | 80 | the push is at the controlled side, the host's signed key at the controller | |
 | 120 | the host's offer is at the controller: the host was at the relay with its first datagram, or with the connection that it had parked, and the offer right behind | over TCP dialled anew: 160 |
 | 160 | the controller's answer, its proof and its first record are at the host | |
