@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildCli, type CliResult, CliProcess } from '../lib/cli-process.ts';
 import { eventOf, PASSWORD, World } from '../lib/world.ts';
 import { labUnavailable } from '../natlab/index.ts';
+import { sh } from '../natlab/shell.ts';
 
 const unavailable = labUnavailable();
 if (unavailable !== null) console.warn(`SKIPPED, failures of connections: ${unavailable}`);
@@ -90,15 +91,39 @@ describe.skipIf(unavailable !== null)('what goes wrong is told clearly and in ti
     }
   });
 
+  test('a full disk: both say so, leave nothing behind, and start when there is room again', async () => {
+    const disk = join(world.lab.directory, 'full-disk');
+    mkdirSync(disk);
+    sh(`mount -t tmpfs -o size=1m tmpfs ${disk}`);
+    try {
+      sh(`dd if=/dev/zero of=${disk}/fill bs=4k 2>/dev/null || true`);
+      const start = (...args: string[]): CliProcess => new CliProcess(world.lab.host('x'), [...args, '--data', join(disk, args[0] ?? '')]);
+      const host = (): CliProcess => start('host', '--server', world.serverAddress, '--key', world.key, '--password', PASSWORD);
+      expect(failure(await host().finished(10_000)).code).toBe('DATA_NOT_WRITTEN');
+      expect(failure(await start('server').finished(10_000)).code).toBe('SERVER_FAILED');
+      expect(readdirSync(disk, { recursive: true }).filter((name) => /ed25519|json/.test(String(name)))).toEqual([]);
+      rmSync(join(disk, 'fill'));
+      const server = start('server');
+      await server.waitFor('ready');
+      await server.stop();
+      const sharing = host();
+      await sharing.waitFor('registered');
+      await sharing.stop();
+    } finally {
+      sh(`umount ${disk}`);
+    }
+  });
+
   test.each([
     [['connect']],
     [['connect', '123456789', '--path', 'carrier-pigeon']],
     [['host', '--no-such-option']],
-    [['nonsense']],
+    [['connect', '123456789', '--server', '203.0.113.10:99999']],
   ])('wrong usage ends with exit code 2: %j', async (args) => {
     const result = await new CliProcess(world.lab.host('x'), args).finished(10_000);
     expect(result.code).toBe(2);
     expect(result.stderr.length).toBeGreaterThan(5);
+    expect(eventOf(result, 'error')['stage']).toBe('usage');
   });
 
   test('garbage on every port: the server stays up, its memory flat, and people connect', async () => {

@@ -89,12 +89,25 @@ async function run(argv: string[]): Promise<number> {
     if (interrupted) return 0;
     const isUsage =
       error instanceof UsageError || (error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS') === true;
-    if (isUsage || (error instanceof LiteDeskError && error.stage === 'usage' && error.code.startsWith('TARGET'))) {
+    const json = rest.includes('--json');
+    if (isUsage || isMisspelt(error)) {
       io.stderr.write(`litedesk ${name}: ${(error as Error).message}\n`);
+      if (json) new Output(io, json).failure(usageError(name, error));
       return 2;
     }
-    return new Output(io, rest.includes('--json')).failure(error);
+    return new Output(io, json).failure(error);
   }
+}
+
+/** What was written on the command line cannot be meant. */
+function isMisspelt(error: unknown): error is LiteDeskError {
+  return error instanceof LiteDeskError && error.stage === 'usage' && /^(TARGET|BAD_ADDRESS|INVITATION)/.test(error.code);
+}
+
+function usageError(name: string, error: unknown): LiteDeskError {
+  if (isMisspelt(error)) return error;
+  const { message } = error as Error;
+  return new LiteDeskError({ code: 'USAGE', stage: 'usage', message, hint: `See litedesk ${name} --help.` }, { cause: error });
 }
 
 // `litedesk … | head`: whoever read has seen enough.

@@ -1,7 +1,6 @@
 /** Options that all peer commands share (docs/cli.md). */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { LiteDeskError } from '../core/errors.ts';
 import { parseServer } from '../peer/server-address.ts';
 import type { ServerAddress } from '../peer/server-address.ts';
 import { UsageError } from './output.ts';
@@ -63,13 +62,4 @@ export function numberOption(name: string, text: string | undefined, limits: { m
   if (text.trim() === '' || !Number.isFinite(value) || value < limits.min || value > limits.max)
     throw new UsageError(`--${name} takes a number from ${limits.min} to ${limits.max}, not "${text}".`);
   return value;
-}
-
-export function noServerGiven(): LiteDeskError {
-  return new LiteDeskError({
-    code: 'SERVER_NOT_SET',
-    stage: 'server',
-    message: 'No rendezvous server is set.',
-    hint: 'Give --server HOST[:PORT] and --key KEY, or --server with the invitation that `litedesk server` printed.',
-  });
 }

@@ -15,8 +15,22 @@ export function noServer(): LiteDeskError {
     code: 'SERVER_NOT_SET',
     stage: 'server',
     message: 'No rendezvous server is set.',
-    hint: 'Enter the address of a server in the settings, or paste the invitation that the server printed.',
+    hint: 'Enter the address of a server and its key in the settings (--server and --key on the command line), or the invitation that the server printed.',
   });
+}
+
+/** A file of the data folder could not be made or replaced; what was there before is as it was. */
+export function dataNotWritten(path: string, cause: unknown): LiteDeskError {
+  const code = systemCode(cause);
+  return new LiteDeskError(
+    {
+      code: 'DATA_NOT_WRITTEN',
+      stage: 'usage',
+      message: `${path} could not be written${code ? ` (${code})` : ''}.`,
+      hint: 'Check that the data folder is a folder of your own and that its disk is not full or read-only; --data names another one.',
+    },
+    { cause },
+  );
 }
 
 export function serverUnreachable(server: string, cause: unknown): LiteDeskError {

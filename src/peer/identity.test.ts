@@ -49,6 +49,13 @@ describe('identity', () => {
     expect(readFileSync(join(dir, 'identity.json'), 'utf8')).toBe('{"id":1}');
   });
 
+  it('names the place that cannot be written', () => {
+    writeFileSync(join(dir, 'file'), '');
+    expect(() => new IdentityStore(join(dir, 'file', 'data'), random)).toThrowError(
+      expect.objectContaining({ code: 'DATA_NOT_WRITTEN', message: expect.stringContaining(join(dir, 'file')) as string }),
+    );
+  });
+
   it('makes ids as upstream does (rendezvous §5.5)', () => {
     expect(idFromMac('02:42:ac:11:00:02')).toBe(String(0xac110002 & 0x1fffffff));
     expect(idFromMac('00:00:00:00:00:01')).toBeNull();

@@ -3,13 +3,15 @@
  * the user may read.
  */
 import { createHash, randomInt } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { randomText, signKeyPair } from '../core/crypto/index.ts';
 import type { RandomBytes } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
+import { replacePrivateFile } from '../net/private-file.ts';
+import { dataNotWritten } from './errors.ts';
 
 const identitySchema = z.object({
   id: z.string().min(6).max(64),
@@ -28,17 +30,22 @@ export interface Identity {
   readonly salt: string;
 }
 
-/** Writes a file that only the user may read, whole or not at all. */
+/** Writes a file that only the user may read, whole or not at all. Errors: DATA_NOT_WRITTEN. */
 export function writePrivateFile(path: string, text: string): void {
-  const temporary = `${path}.new`;
-  writeFileSync(temporary, text, { mode: 0o600 });
-  chmodSync(temporary, 0o600);
-  renameSync(temporary, path);
+  try {
+    replacePrivateFile(path, text);
+  } catch (error) {
+    throw dataNotWritten(path, error);
+  }
 }
 
-/** Makes the data folder with mode 0700 where it is missing. */
+/** Makes the data folder with mode 0700 where it is missing. Errors: DATA_NOT_WRITTEN. */
 export function ensureDataDir(dir: string): void {
-  if (!existsSync(dir)) mkdirSync(dir, { recursive: true, mode: 0o700 });
+  try {
+    if (!existsSync(dir)) mkdirSync(dir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw dataNotWritten(dir, error);
+  }
 }
 
 /** The ID that upstream gives a desktop: MAC bytes 2..5, big-endian, low 29 bits, in decimal (rendezvous §5.5). */

@@ -92,6 +92,7 @@ it('sets limits one by one over all places', () => {
 it.each([
   [{ flags: { port: '65536' } }, '--port 65536 is not a port'],
   [{ flags: { port: '2' } }, '--port 2 is not a port from 3 up'],
+  [{ flags: { relay: ['relay.example', 'a b'] } }, 'is not HOST[:PORT]: a b'],
   [{ flags: { relayPort: 'x' } }, '--relay-port x is not a port'],
   [{ flags: { bind: 'localhost' } }, '--bind localhost is not an IP address'],
   [{ env: { ALWAYS_USE_RELAY: 'perhaps' } }, 'ALWAYS_USE_RELAY in the environment perhaps'],

@@ -7,6 +7,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { LiteDeskError } from '../core/errors.ts';
 import { hostName } from '../core/publish/index.ts';
+import { parseHostPort } from '../net/endpoint.ts';
 import { isRedisUrl } from './cluster/redis-url.ts';
 import type { ServerOptions } from './contract.ts';
 import { DEFAULT_LIMITS, type ServerLimits } from './limits.ts';
@@ -67,6 +68,16 @@ const list = z.preprocess(
     ),
   z.array(text()).max(256, 'has too many entries'),
 );
+
+/** Other relays, as clients are told them. */
+const relays = list.superRefine((places, context) => {
+  for (const place of places)
+    try {
+      parseHostPort(place, 1);
+    } catch {
+      context.addIssue({ code: 'custom', message: `is not HOST[:PORT]: ${place}` });
+    }
+});
 
 const portRange = z.preprocess(
   (value) => {
@@ -154,7 +165,7 @@ export const ConfigSchema = z.strictObject({
     arg: 'ADDR',
     help: 'another address of this computer: NAT tests from there show clients more of what their NAT lets in',
   }),
-  relay: list.default([]).register(info, {
+  relay: relays.default([]).register(info, {
     arg: 'HOST[:PORT]', short: 'r', flags: ['relay-servers'], stock: ['relay-servers'], many: true,
     help: 'another relay that clients are sent to; may be repeated, or a comma list',
   }),

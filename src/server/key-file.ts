@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { signKeyPair } from '../core/crypto/index.ts';
 import { LiteDeskError } from '../core/errors.ts';
-import { replacePrivateFile } from '../net/private-file.ts';
+import { createPrivateFile, replacePrivateFile } from '../net/private-file.ts';
 
 export interface ServerKeys {
   readonly secretKey: Uint8Array;
@@ -62,8 +62,8 @@ export function loadOrCreateKeys(dataDir: string): ServerKeys {
     return keys;
   }
   const keys = newKeys();
-  // `wx`: of two servers started at once, one makes the key and the other fails instead of replacing it.
-  writeFileSync(secretPath, Buffer.from(keys.secretKey).toString('base64'), { mode: 0o600, flag: 'wx' });
+  // Of two servers started at once, one makes the key and the other fails instead of replacing it.
+  createPrivateFile(secretPath, Buffer.from(keys.secretKey).toString('base64'));
   writeFileSync(`${secretPath}.pub`, keys.publicKey, { mode: 0o600 });
   return keys;
 }

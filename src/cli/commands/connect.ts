@@ -94,12 +94,13 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
       `Connected to ${connection.peerId}: ${connection.path}, ${connection.remoteAddress}, after ${connection.elapsedMs} ms, ` +
         (connection.encrypted ? `encrypted, ${connection.firstLink.native ? 'native' : 'stock'} link` : 'NOT ENCRYPTED'),
     );
-    connection.onPathChange((change) => printPathChange(change, output));
+    const offPathChange = connection.onPathChange((change) => printPathChange(change, output));
     for (let n = 1; n <= pings && !io.signal.aborted; n++) {
       const rttMs = await session.ping(AbortSignal.any([io.signal, AbortSignal.timeout(PING_TIMEOUT_MS)]));
       output.event({ event: 'pong', n, rttMs: Math.round(rttMs * 1000) / 1000 }, `pong ${n}: ${rttMs.toFixed(1)} ms`);
     }
     const reason = await Promise.race([closed, hold(holdMs, io.signal)]);
+    offPathChange();
     if (reason === null) session.close();
     output.event({ event: 'closed', reason: reason ?? 'done', attempts: connection.attempts }, reason === null ? 'Closed.' : `Closed: ${reason}`);
     if (reason !== null && !io.signal.aborted)

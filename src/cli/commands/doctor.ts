@@ -1,12 +1,13 @@
 /** `litedesk doctor`: tests a server from a client's side, and ends in one sentence for a bug report. */
 import { parseArgs } from 'node:util';
 import { formatHostPort } from '../../net/index.ts';
+import { noServer } from '../../peer/errors.ts';
 import { initCrypto } from '../../core/crypto/index.ts';
 import type { Check } from '../doctor/check.ts';
 import { runDoctor } from '../doctor/run.ts';
 import { doctorPorts } from '../doctor/target.ts';
 import { verdictOf } from '../doctor/verdict.ts';
-import { COMMON_OPTIONS, defaultDataDir, noServerGiven, numberOption, serverFrom } from '../options.ts';
+import { COMMON_OPTIONS, defaultDataDir, numberOption, serverFrom } from '../options.ts';
 import { Output } from '../output.ts';
 import type { CommandIo } from '../output.ts';
 
@@ -48,7 +49,7 @@ export async function doctorCommand(argv: string[], io: CommandIo): Promise<numb
     return 0;
   }
   const server = serverFrom(values.server, values.key, io.env);
-  if (!server) throw noServerGiven();
+  if (!server) throw noServer();
   const port = (name: 'nat-test-port' | 'relay-port' | 'ws-port' | 'relay-ws-port' | 'single-port'): number | undefined =>
     numberOption(name, values[name], PORT);
   const [natTest, relay, ws, relayWs] = [port('nat-test-port'), port('relay-port'), port('ws-port'), port('relay-ws-port')];

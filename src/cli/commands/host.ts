@@ -1,12 +1,13 @@
 /** `litedesk host`: a peer that others may connect to, without a window. */
 import { parseArgs } from 'node:util';
+import { noServer } from '../../peer/errors.ts';
 import { Peer } from '../../peer/peer.ts';
 import type { ControllerStanding } from '../../peer/pins.ts';
 import { describeStream } from '../../peer/tunnel/dialer.ts';
 import { describeViolation } from '../../peer/tunnel/tunnel-host.ts';
 import { TunnelManager } from '../../peer/tunnel/manager.ts';
 import { parseTunnelRule, type TunnelRule } from '../../peer/tunnel/rule-text.ts';
-import { COMMON_OPTIONS, defaultDataDir, noServerGiven, passwordFrom, serverFrom } from '../options.ts';
+import { COMMON_OPTIONS, defaultDataDir, passwordFrom, serverFrom } from '../options.ts';
 import { Output, UsageError } from '../output.ts';
 import type { CommandIo } from '../output.ts';
 import { printPathChange } from '../path-change.ts';
@@ -72,7 +73,7 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
   });
   if (!peer.server) {
     await peer.stop();
-    return output.failure(noServerGiven());
+    return output.failure(noServer());
   }
   peer.on('registered', ({ id, natType, server: name }) =>
     output.event({ event: 'registered', id, natType, server: name }, `Ready: ${id} at ${name} (NAT: ${natType})`),

@@ -1,10 +1,11 @@
 /** `litedesk publish`: services of this computer on the public side of its server. */
 import { parseArgs } from 'node:util';
 import { LiteDeskError } from '../../core/errors.ts';
+import { noServer } from '../../peer/errors.ts';
 import { Peer } from '../../peer/peer.ts';
 import type { Publisher } from '../../peer/publish/publisher.ts';
 import { MAX_SERVICES } from '../../peer/publish/service-spec.ts';
-import { COMMON_OPTIONS, defaultDataDir, noServerGiven, numberOption, serverFrom } from '../options.ts';
+import { COMMON_OPTIONS, defaultDataDir, numberOption, serverFrom } from '../options.ts';
 import { Output, UsageError } from '../output.ts';
 import type { CommandIo } from '../output.ts';
 import { checkNames, DEFAULT_HEALTH_INTERVAL_S, megabitsToKbps, readBasicAuth, readHealth, readService } from '../service-options.ts';
@@ -76,7 +77,7 @@ export async function publishCommand(argv: string[], io: CommandIo): Promise<num
   });
   if (!peer.server) {
     await peer.stop();
-    return output.failure(noServerGiven());
+    return output.failure(noServer());
   }
   const publisher = peer.publisher(services);
   printPublisher(publisher, output);
