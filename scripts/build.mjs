@@ -94,7 +94,11 @@ async function buildCli() {
         rollupOptions: {
           // node:sqlite is unknown to Node 20, whose list of builtin modules the bundler would otherwise trust.
           external: [/^node:/, 'bufferutil', 'utf-8-validate', 'sodium-native', 'koffi'],
-          output: { format: 'es', entryFileNames: 'litedesk.js', codeSplitting: false, banner: '' },
+          output: {
+            ...{ format: 'es', entryFileNames: 'litedesk.js', codeSplitting: false, banner: '' },
+            // Spaces and comments are two fifths of the text and a seventh of the time to start; names stay, for stack traces.
+            minify: { compress: false, mangle: false, codegen: true },
+          },
           onwarn: () => {},
         },
       },
