@@ -19,20 +19,15 @@ import type { NatType } from './nat-test.ts';
 import { type MeasuredRelay, measureRelays } from './relay-latency.ts';
 import { Registration } from './registration.ts';
 import type { RegisteredIdentity } from './registration.ts';
-import { RendezvousConnection, resolveServer } from './rendezvous-client.ts';
+import { resolveServer } from './rendezvous-client.ts';
 import { routeTo } from './server-address.ts';
 import type { ServerAddress } from './server-address.ts';
+import { type RegistrationBasics, TcpPresence } from './tcp-presence.ts';
 
 /** When UDP has been silent for so many messages, TCP is tried beside it. */
 const UDP_FAILURES_UNTIL_TCP = 1;
-/** Pause before TCP registration is tried again after it failed or the server closed it. */
-const TCP_RETRY_MS = 3_000;
-/** A server that says it does not register over TCP is asked again only after this time. */
-const TCP_NOT_SUPPORTED_RETRY_MS = 60_000;
 /** From the end of a TCP registration to the heartbeats that make sure of the one over UDP; what was lost of TCP comes late. */
 const AFTER_TCP_MS = [500, 2_500] as const;
-/** Silence on a TCP registration until it counts as dead: 1.5 × the keep-alive, 60 s where the server names none. */
-const DEFAULT_KEEP_ALIVE_MS = 60_000;
 /** Unanswered messages until the name is looked up again and the socket made anew (§5.2). */
 const FAILURES_UNTIL_REBIND = 4;
 /** Pause before everything is started again when the server's name or port could not be reached at all. */
@@ -65,13 +60,6 @@ export interface MediatorOptions {
   /** False: only the NAT is tested; this computer cannot be found. */
   readonly share: boolean;
   readonly knownNat: NatType;
-}
-
-/** A registration over TCP in progress or standing: the open connection is the presence (§5.6). */
-interface TcpPresence {
-  connection: RendezvousConnection | null;
-  registration: Registration | null;
-  ready: boolean;
 }
 
 export class Mediator extends Emitter<MediatorEvents> {
@@ -222,15 +210,11 @@ export class Mediator extends Emitter<MediatorEvents> {
     // ICMP errors only repeat what silence tells, and arrive for sends of long ago.
     socket.on('error', () => {});
     const registration = new Registration({
-      clock: systemClock,
+      ...this.#basics(),
       mode: 'udp',
-      identity: () => this.#options.identity.current,
       send: (message) => {
         if (this.#socket === socket) socket.send(encodeRendezvous(message), address.port, address.host, () => {});
       },
-      takeNewId: () => this.#takeNewId(),
-      credentials: (own) => this.#credentials(own),
-      onOtherServerKey: (id) => this.emit('server-key', id),
       onReady: (latencyMs) => {
         this.#udpReady = true;
         this.#udpFailures = 0;
@@ -285,104 +269,51 @@ export class Mediator extends Emitter<MediatorEvents> {
     } catch {
       return;
     }
-    this.#onMessage(message, this.#udp);
+    if (!this.#udp?.handle(message)) this.#onPush(message);
   }
 
-  #onMessage(message: hbb.RendezvousMessage, registration: Registration | null): void {
-    if (registration?.handle(message)) return;
+  #onPush(message: hbb.RendezvousMessage): void {
     if (message.union === 'punchHole' || message.union === 'fetchLocalAddr' || message.union === 'requestRelay')
       this.emit('push', message);
   }
 
   #startTcp(): void {
     if (this.#tcp || this.#abort.signal.aborted || !this.#address) return;
-    const entry: TcpPresence = { connection: null, registration: null, ready: false };
-    this.#tcp = entry;
-    void this.#runTcp(this.#address, entry);
-  }
-
-  async #runTcp(address: HostPort, entry: TcpPresence): Promise<void> {
-    let connection: RendezvousConnection;
-    try {
-      connection = await RendezvousConnection.open({
-        address,
-        serverName: this.#serverName,
-        route: routeTo(this.#options.server, 'id'),
-        signal: this.#abort.signal,
-      });
-    } catch (error) {
-      if (this.#tcp === entry) {
-        if (error instanceof LiteDeskError && !this.#udpReady) this.#offline(error, RESTART_MS);
-        this.#after(TCP_RETRY_MS, () => {
-          if (this.#tcp === entry) this.#tcp = null;
-        });
-      }
-      return;
-    }
-    if (this.#tcp !== entry || this.#abort.signal.aborted) {
-      connection.destroy();
-      return;
-    }
-    entry.connection = connection;
-    let keepAliveMs = DEFAULT_KEEP_ALIVE_MS;
-    let watchdog: NodeJS.Timeout | null = null;
-    let retryMs = TCP_RETRY_MS;
-    const heard = (): void => {
-      if (watchdog) clearTimeout(watchdog);
-      watchdog = setTimeout(() => connection.destroy(), keepAliveMs * 1.5);
-    };
-    const registration = new Registration({
-      clock: systemClock,
-      mode: 'tcp',
-      identity: () => this.#options.identity.current,
-      send: (message) => connection.send(message),
-      takeNewId: () => this.#takeNewId(),
-      credentials: (own) => this.#credentials(own),
-      onOtherServerKey: (id) => this.emit('server-key', id),
+    this.#tcp = new TcpPresence({
+      ...this.#basics(),
+      address: this.#address,
+      serverName: this.#serverName,
+      route: routeTo(this.#options.server, 'id'),
       onReady: (latencyMs) => {
-        entry.ready = true;
         if (!this.#udpReady || this.#udpFailures > 0) this.#setState({ state: 'ready', transport: 'tcp', latencyMs });
       },
-      onTrying: () => {},
-      onOffline: (error) => {
-        retryMs = TCP_NOT_SUPPORTED_RETRY_MS;
-        if (error && !error.code.endsWith('NOT_SUPPORT')) this.#offline(error, RESTART_MS);
-        connection.destroy();
+      onMessage: (message) => this.#onPush(message),
+      onUnreachable: (error) => {
+        if (!this.#udpReady) this.#offline(error, RESTART_MS);
       },
+      onRefused: (error) => this.#offline(error, RESTART_MS),
+      onLost: () => {
+        if (!this.#udpReady) this.#setState({ state: 'registering', attempt: 1 });
+      },
+      // The next silence over UDP starts another one.
+      onOver: () => (this.#tcp = null),
     });
-    entry.registration = registration;
-    connection.listen(
-      (message) => {
-        heard();
-        if (message === 'heartbeat') {
-          connection.sendHeartbeat();
-          return;
-        }
-        const keepAlive = message.registerPkResponse?.keepAlive ?? 0;
-        if (keepAlive > 0) keepAliveMs = keepAlive * 1_000;
-        this.#onMessage(message, registration);
-      },
-      () => {
-        if (watchdog) clearTimeout(watchdog);
-        registration.stop();
-        if (this.#tcp !== entry) return;
-        if (entry.ready && !this.#udpReady) this.#setState({ state: 'registering', attempt: 1 });
-        entry.ready = false;
-        entry.connection = null;
-        this.#after(retryMs, () => {
-          if (this.#tcp === entry) this.#tcp = null;
-        });
-      },
-    );
-    heard();
-    registration.start();
+    this.#tcp.start();
   }
 
   #stopTcp(): void {
-    const entry = this.#tcp;
+    this.#tcp?.stop();
     this.#tcp = null;
-    entry?.registration?.stop();
-    entry?.connection?.destroy();
+  }
+
+  #basics(): RegistrationBasics {
+    return {
+      clock: systemClock,
+      identity: () => this.#options.identity.current,
+      takeNewId: () => this.#takeNewId(),
+      credentials: (own) => this.#credentials(own),
+      onOtherServerKey: (id) => this.emit('server-key', id),
+    };
   }
 
   #credentials({ id, uuid, publicKey }: RegisteredIdentity): hbb.IRegisterPk {

@@ -1,42 +1,25 @@
-import { once } from 'node:events';
-import { createServer, type Server, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { until } from '../../test/lib/until.ts';
 import { VirtualClock } from '../core/clock.ts';
-import { decodeRendezvous, FrameDecoder } from '../core/wire/index.ts';
+import { decodeRendezvous } from '../core/wire/index.ts';
 import { SpareRelay } from './spare-relay.ts';
+import { FrameServer } from './test-frame-server.ts';
 
-/** The relay's end of one connection: what it was told. */
-interface Arrived {
-  readonly socket: Socket;
-  readonly frames: Uint8Array[];
-}
-
-let relay: Server;
-let arrived: Arrived[] = [];
+let relay: FrameServer;
+let arrived: FrameServer['arrived'];
 let spare: SpareRelay;
 let clock: VirtualClock;
 
 beforeEach(async () => {
-  arrived = [];
   clock = new VirtualClock();
-  relay = createServer((socket) => {
-    const decoder = new FrameDecoder();
-    const end: Arrived = { socket, frames: [] };
-    socket.on('data', (chunk: Uint8Array) => end.frames.push(...decoder.push(chunk))).on('error', () => {});
-    arrived.push(end);
-  });
-  relay.listen(0, '127.0.0.1');
-  await once(relay, 'listening');
-  spare = new SpareRelay({ host: '127.0.0.1', port: (relay.address() as AddressInfo).port - 1, key: '' }, clock);
+  relay = await FrameServer.start();
+  ({ arrived } = relay);
+  spare = new SpareRelay({ host: '127.0.0.1', port: relay.port - 1, key: '' }, clock);
 });
 
 afterEach(async () => {
   spare.stop();
-  for (const { socket } of arrived) socket.destroy();
-  relay.close();
-  await once(relay, 'close');
+  await relay.close();
 });
 
 const isPark = (frame: Uint8Array | undefined): boolean => frame !== undefined && decodeRendezvous(frame).union === 'relayPark';
