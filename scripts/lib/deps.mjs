@@ -45,7 +45,7 @@ function available(name) {
 }
 
 /** Those of `list` that are not installed; empty where there is no dpkg. */
-export function missingDebianPackages(list) {
+function missingDebianPackages(list) {
   if (findProgram('dpkg-query') === null) return [];
   return list.filter((entry) => !entry.split('|').some(installed));
 }

@@ -48,7 +48,7 @@ export class Output {
   }
 }
 
-export function errorData(error: unknown): ErrorData {
+function errorData(error: unknown): ErrorData {
   if (error instanceof LiteDeskError) return error.toData();
   return {
     code: 'INTERNAL',

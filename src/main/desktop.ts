@@ -29,7 +29,7 @@ export interface DesktopOptions {
  * Monitors in the units of the wire (session §2.9): pixels of the video, and the origin in the units in which the
  * platform takes pointer positions. Those are pixels on X11 and Windows, points on macOS.
  */
-export function displaysOf(all: readonly Electron.Display[], platform: NodeJS.Platform): Display[] {
+function displaysOf(all: readonly Electron.Display[], platform: NodeJS.Platform): Display[] {
   return all.map(({ bounds, scaleFactor, label }, index) => {
     const origin = platform === 'darwin' ? 1 : scaleFactor;
     return {

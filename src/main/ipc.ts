@@ -56,7 +56,7 @@ function mayUse(name: CommandName, sender: WindowKind, args: readonly unknown[])
   return !about || args[0] === sender.sessionId;
 }
 
-export function toErrorData(error: unknown): ErrorData {
+function toErrorData(error: unknown): ErrorData {
   if (error instanceof LiteDeskError) return error.toData();
   return {
     code: 'INTERNAL',

@@ -7,7 +7,7 @@ import type { HostPort } from '../core/wire/address.ts';
 import { abortError } from './errors.ts';
 
 /** A resolver that does not answer is given up after this long. */
-export const DNS_TIMEOUT_MS = 5000;
+const DNS_TIMEOUT_MS = 5000;
 
 /** A name with more addresses than this is not worth trying out to the end. */
 const MAX_ADDRESSES = 16;

@@ -5,10 +5,10 @@ import { decodeRendezvous, encodeRendezvous } from '../core/wire/proto.ts';
 import { localIPv4Interfaces, macFacing, plainAddress } from './endpoint.ts';
 import { abortError } from './errors.ts';
 
-export const LAN_DISCOVERY_PORT = 21119;
+const LAN_DISCOVERY_PORT = 21119;
 
 /** The asker gives up after this long without a new answer (rendezvous §12). */
-export const LAN_SILENCE_MS = 3000;
+const LAN_SILENCE_MS = 3000;
 
 /** Peers listed from one search; a flood of invented answers ends here. */
 export const MAX_LAN_PEERS = 256;

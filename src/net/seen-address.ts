@@ -5,7 +5,7 @@ import type { HostPort, hbb } from '../core/wire/index.ts';
 
 /** When the question is sent, until it is answered; the first two repetitions are for a lost datagram, the others for a slow way. */
 const SEND_AT_MS = [0, 90, 200, 400, 700] as const;
-export const SEEN_TIMEOUT_MS = 1_200;
+const SEEN_TIMEOUT_MS = 1_200;
 /** As long as the longest answer: a server answers nothing that is longer than its question. */
 const PADDING = new Uint8Array(64);
 

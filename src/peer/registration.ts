@@ -10,7 +10,7 @@ import { registrationRefused } from './errors.ts';
 /** How long after an answer the next heartbeat leaves; the server forgets a peer after 30 s. */
 export const REGISTER_INTERVAL_MS = 15_000;
 /** How long an answer may take before the message is sent again. */
-export const REGISTER_TIMEOUT_MS = 3_000;
+const REGISTER_TIMEOUT_MS = 3_000;
 /** The first tries are quicker: a lost datagram at start should not cost three seconds of "registering". */
 const FIRST_TIMEOUTS_MS = [700, 1_500] as const;
 /** Unanswered messages in a row until the server counts as gone. */

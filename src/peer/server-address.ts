@@ -63,7 +63,7 @@ export function parseServer(text: string, key?: string): ServerAddress {
   return { ...parseHostPort(match[2] ?? '', port), key: key ?? '', single };
 }
 
-export function serverOfInvitation(invitation: Invitation): ServerAddress {
+function serverOfInvitation(invitation: Invitation): ServerAddress {
   const { host, port, key, single, tls = false, ws = false, token } = invitation;
   return { host, port, key, ...(token ? { token } : {}), ...(single ? { single: { tls, ws } } : {}) };
 }

@@ -9,7 +9,7 @@ import type { NetLink, ServerRoute } from '../net/index.ts';
 import { dialWebSocket } from '../net/ws.ts';
 
 /** A TCP connection that is not there after this time gets the WebSocket beside it; most are there after one round trip. */
-export const WEBSOCKET_AFTER_MS = 800;
+const WEBSOCKET_AFTER_MS = 800;
 /** Of 1,000 connects on a line that loses one packet in ten, one waits a second. */
 const DIAL_REPEATS = 2;
 /** rendezvous §1: the WebSocket of both servers. */

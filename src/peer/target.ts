@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { LiteDeskError } from '../core/errors.ts';
 import { parseHostPort } from '../net/index.ts';
 
-export const DIRECT_ACCESS_PORT = 21118;
+const DIRECT_ACCESS_PORT = 21118;
 const DEFAULT_RENDEZVOUS_PORT = 21116;
 
 export type Target =

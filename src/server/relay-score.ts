@@ -26,7 +26,7 @@ const FULL_LOAD_MS = 300;
 const EQUAL_MS = 10;
 
 /** ms-like cost of a session through this relay. `unknownMs` stands for a latency that nobody measured. */
-export function relayCost(candidate: RelayCandidate, unknownMs = UNKNOWN_LATENCY_MS): number {
+function relayCost(candidate: RelayCandidate, unknownMs = UNKNOWN_LATENCY_MS): number {
   const load = Math.min(1, Math.max(0, candidate.load ?? 0));
   return (candidate.latencyMs ?? unknownMs) + FULL_LOAD_MS * load * load;
 }

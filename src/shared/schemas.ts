@@ -20,7 +20,7 @@ import { entryId, ruleSchema, tunnelSchema, tunnelSecretsSchema } from './tunnel
 import { tunnelsStateSchema } from './tunnels-state.ts';
 import { z } from './zod.ts';
 
-export const languageSchema = z.enum(['en', 'zh-CN', 'de']);
+const languageSchema = z.enum(['en', 'zh-CN', 'de']);
 
 export const windowSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('home') }),
@@ -70,7 +70,7 @@ const settingsFields = {
   plaintextPeers: z.array(name).max(1000),
 };
 export const settingsSchema = z.object({ ...settingsFields, hasPermanentPassword: z.boolean() });
-export const settingsChangeSchema = z
+const settingsChangeSchema = z
   .object({ ...settingsFields, permanentPassword: z.string().max(128), invitation: z.string().max(1000) })
   .partial()
   .strict();

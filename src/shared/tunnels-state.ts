@@ -11,9 +11,9 @@ const rates = z.array(z.number().min(0)).max(RATE_SAMPLES);
  * `starting`: not up yet; `ready`: connections are taken; `waiting`: the connection is lost and tried again in `retryInMs`;
  * `password`: the other computer wants one that is not known here; `failed`: it does not go on by itself (`error`).
  */
-export const TUNNEL_PHASES = ['stopped', 'starting', 'ready', 'waiting', 'password', 'failed'] as const;
+const TUNNEL_PHASES = ['stopped', 'starting', 'ready', 'waiting', 'password', 'failed'] as const;
 
-export const tunnelStatusSchema = z.object({
+const tunnelStatusSchema = z.object({
   id: entryId,
   phase: z.enum(TUNNEL_PHASES),
   /** What programs are told to use: `127.0.0.1:8080`, or a URL; empty while there is none. */

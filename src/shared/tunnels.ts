@@ -37,7 +37,7 @@ export function isHost(text: string): boolean {
 }
 
 /** True for an address or a network such as `203.0.113.0/24`; no names. */
-export function isNetwork(text: string): boolean {
+function isNetwork(text: string): boolean {
   const [address = ''] = text.split('/');
   return isHostPattern(text) && (IPV4.test(address) || (address.includes(':') && !address.includes('%')));
 }
@@ -77,13 +77,13 @@ const listen = {
 /** What every tunnel has. `run`: it comes up with the app. */
 const common = { id: entryId, name: label, run: z.boolean() };
 
-export const FORWARD_KINDS = ['tcp', 'udp', 'rdp', 'vnc'] as const;
+const FORWARD_KINDS = ['tcp', 'udp', 'rdp', 'vnc'] as const;
 export const PUBLISH_PROTOCOLS = ['tcp', 'udp', 'http', 'https'] as const;
 
 /** Connections to a port here are made from the other computer to `host:port`. */
-export const forwardSchema = z.object({ ...common, ...listen, kind: z.enum(FORWARD_KINDS), peer, host, port });
+const forwardSchema = z.object({ ...common, ...listen, kind: z.enum(FORWARD_KINDS), peer, host, port });
 /** An HTTP and SOCKS5 proxy here; the connections leave from the other computer. */
-export const proxySchema = z.object({ ...common, ...listen, kind: z.literal('proxy'), peer, user: z.string().max(MAX_SECRET) });
+const proxySchema = z.object({ ...common, ...listen, kind: z.literal('proxy'), peer, user: z.string().max(MAX_SECRET) });
 /** A service that this computer reaches, offered on the server's public side. */
 export const publishSchema = z.object({
   ...common,

@@ -11,7 +11,7 @@ import { freePorts } from './ports.ts';
 const PLAIN: ServiceOptions = { allow: [], basicAuth: null, health: null, maxConnections: 0, bandwidthKbps: 0 };
 
 /** What happened to the services of one publisher, in order; each can be waited for. */
-export class PublisherLog {
+class PublisherLog {
   readonly publisher: Publisher;
   readonly events: { readonly event: keyof PublisherEvents; readonly data: Record<string, unknown> }[] = [];
   #wake: () => void = () => {};

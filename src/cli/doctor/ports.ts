@@ -31,7 +31,7 @@ export async function checkDns(name: string, signal: AbortSignal): Promise<{ fin
 }
 
 /** A TCP NAT test (rendezvous §6.8): any server of this wire answers it. */
-export async function askNatTest(channel: ProbeChannel, signal: AbortSignal): Promise<number> {
+async function askNatTest(channel: ProbeChannel, signal: AbortSignal): Promise<number> {
   channel.send({ testNatRequest: { serial: 3 } });
   return channel.next((message) => message.testNatResponse?.port, signal);
 }

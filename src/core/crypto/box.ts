@@ -5,7 +5,7 @@ import { lib } from './sodium.ts';
 export const BOX_KEY_BYTES = 32;
 export const SESSION_KEY_BYTES = 32;
 /** A session key and the 16-byte tag. */
-export const SEALED_SESSION_KEY_BYTES = 48;
+const SEALED_SESSION_KEY_BYTES = 48;
 
 const ZERO_NONCE = new Uint8Array(24);
 

@@ -11,7 +11,7 @@ import { openCombined, SIGNATURE_BYTES, signCombined, signKeyPair } from './sign
 /** 128 random bits: nobody tries them all. */
 const TOKEN_BYTES = 16;
 /** Bytes of a token's name. */
-export const TOKEN_NAME_BYTES = 8;
+const TOKEN_NAME_BYTES = 8;
 export const PROOF_BYTES = TOKEN_NAME_BYTES + SIGNATURE_BYTES;
 
 /** What a device enrols with. */

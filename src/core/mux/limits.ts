@@ -54,10 +54,10 @@ export const STREAM_QUEUE_MAX = 4 * 1024 * 1024;
 export const MAX_CONTROL_FRAMES = 16_384;
 
 /** Streams from one peer at once, in each direction: a browser has some hundred connections, a busy office a thousand. */
-export const MAX_STREAMS = 4_096;
+const MAX_STREAMS = 4_096;
 /** Streams that a peer may open at one moment, and how many more in each second after that. */
 export const OPEN_BURST = 2_000;
-export const OPENS_PER_SECOND = 500;
+const OPENS_PER_SECOND = 500;
 /** Opens refused for their number that are answered with a reset each; who goes on after that is flooding. */
 export const REFUSED_OPENS = 10_000;
 /** Kind, port, and two names of at most 255 bytes. */

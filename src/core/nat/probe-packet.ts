@@ -18,7 +18,7 @@ const MAGIC = [0x4c, 0x44, 0x70, 0x31] as const;
 const KCP_RESET = 0x10;
 
 /** `probe`: does this pair work? `answer`: it does. `nominate`: this is the one. `accepted`: so it is. */
-export const PROBE_KINDS = ['probe', 'answer', 'nominate', 'accepted'] as const;
+const PROBE_KINDS = ['probe', 'answer', 'nominate', 'accepted'] as const;
 export type ProbeKind = (typeof PROBE_KINDS)[number];
 export type PathRole = 'controller' | 'host';
 

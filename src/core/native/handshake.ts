@@ -22,9 +22,9 @@ import {
   transcriptHash,
 } from './key-schedule.ts';
 
-export const NATIVE_VERSIONS: readonly number[] = [1];
+const NATIVE_VERSIONS: readonly number[] = [1];
 /** 1: X25519, HKDF-SHA256, AES-256-GCM. */
-export const NATIVE_SUITES: readonly number[] = [1];
+const NATIVE_SUITES: readonly number[] = [1];
 /** Entries that are read in a list of versions or suites; there are a handful of them in the world. */
 const MAX_CHOICES = 32;
 /** Ids are short names; this is more than anybody can type. */

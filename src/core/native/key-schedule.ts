@@ -8,11 +8,11 @@ import type { NativeSecrets } from './contract.ts';
 export const NATIVE_KEY_BYTES = 32;
 export const NATIVE_NONCE_BYTES = 32;
 export const SESSION_ID_BYTES = 16;
-export const SESSION_SECRET_BYTES = 32;
+const SESSION_SECRET_BYTES = 32;
 export const JOIN_PROOF_BYTES = 32;
 
 /** Begins every string that is hashed, derived from or signed here, so that none can stand for another. */
-export const NATIVE_LABEL = 'litedesk native v1 ';
+const NATIVE_LABEL = 'litedesk native v1 ';
 
 /** The right to join a session as one more path. */
 export interface SessionTicket {

@@ -17,7 +17,7 @@ export interface RekeyLimits {
   readonly bytes: number;
 }
 
-export const REKEY_LIMITS: RekeyLimits = { records: 2 ** 20, bytes: 2 ** 32 };
+const REKEY_LIMITS: RekeyLimits = { records: 2 ** 20, bytes: 2 ** 32 };
 
 /** One direction's key with its counter, which both ends keep in step without a word. */
 class RecordKey {

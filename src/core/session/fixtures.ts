@@ -37,7 +37,7 @@ export function seededRandom(seed: number): RandomBytes {
   };
 }
 
-export class FakeStream implements VideoStream {
+class FakeStream implements VideoStream {
   readonly request: VideoRequest;
   readonly sink: VideoSink;
   keyRequests = 0;
@@ -186,7 +186,7 @@ const CONTROLLER_EVENTS = [
 ] as const;
 
 /** Collects every event of a session, by name. */
-export class Recorder<Events extends object> {
+class Recorder<Events extends object> {
   readonly all: { name: keyof Events; event: Events[keyof Events] }[] = [];
 
   add(name: keyof Events, event: Events[keyof Events]): void {

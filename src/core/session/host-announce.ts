@@ -31,7 +31,7 @@ export function permissionName(value: number): keyof SessionPermissions | undefi
   return PERMISSION_NAMES.find((name) => PERMISSIONS[name] === value);
 }
 
-export function displayInfo(display: Display, cursorEmbedded: boolean): hbb.IDisplayInfo {
+function displayInfo(display: Display, cursorEmbedded: boolean): hbb.IDisplayInfo {
   return {
     x: display.x,
     y: display.y,

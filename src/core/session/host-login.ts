@@ -133,7 +133,7 @@ function refusedKind(
 }
 
 /** An IP address with or without port, or `domain.tld:port`: what a direct connection is dialled with (session §2.5). */
-export function looksLikeAddress(name: string): boolean {
+function looksLikeAddress(name: string): boolean {
   if (name.length > 300) return false;
   if (/^\d{1,3}(\.\d{1,3}){3}(:\d{1,5})?$/.test(name)) return true;
   if (/^\[[0-9a-fA-F:.]{2,45}(%[\w.-]+)?\](:\d{1,5})?$/.test(name)) return true;

@@ -45,7 +45,7 @@ export class SimPath {
   }
 }
 
-export class SimLink implements Link {
+class SimLink implements Link {
   readonly transport: Transport = 'tcp';
   readonly localAddress: string;
   readonly remoteAddress: string;

@@ -8,7 +8,7 @@ import { WireError } from '../errors.ts';
 export const MAX_FRAME_PAYLOAD = 0x3fffffff;
 
 /** 32 MiB: room for a 4K key frame or a clipboard picture, and a bound on what one connection can make us hold. */
-export const DEFAULT_MAX_PAYLOAD = 32 * 1024 * 1024;
+const DEFAULT_MAX_PAYLOAD = 32 * 1024 * 1024;
 
 /**
  * The header of a frame whose payload has `length` bytes, in its shortest form.

@@ -12,7 +12,7 @@ export interface KeyPlace {
  * A key that was lent must keep its meaning until the programs have looked it up: they ask the server for the map when
  * they get to the key press, which on a busy desktop is some time later.
  */
-export const REUSE_AFTER_MS = 250;
+const REUSE_AFTER_MS = 250;
 
 interface Lent {
   readonly keycode: number;

@@ -7,7 +7,7 @@
 /** Messages on their way to the page and not yet taken: a third of a second at 30 fps. */
 export const MAX_IN_FLIGHT = 10;
 /** Bytes of them: two large key frames. */
-export const MAX_IN_FLIGHT_BYTES = 4 * 1024 * 1024;
+const MAX_IN_FLIGHT_BYTES = 4 * 1024 * 1024;
 
 export interface VideoItem {
   readonly display: number;

@@ -8,7 +8,7 @@ const MAP_BYTES = 16;
 const OPCODES = { udp: 1, tcp: 2 } as const;
 
 /** RFC 6886 §3.5, by number. */
-export const NAT_PMP_RESULTS = [
+const NAT_PMP_RESULTS = [
   'SUCCESS',
   'UNSUPPORTED_VERSION',
   'NOT_AUTHORIZED',

@@ -46,7 +46,7 @@ export function viewerCommand(
 }
 
 /** Whether a program is in the folders of `path`. */
-export function inPath(path: string): (program: string) => boolean {
+function inPath(path: string): (program: string) => boolean {
   return (program) =>
     path.split(delimiter).some((folder) => {
       try {

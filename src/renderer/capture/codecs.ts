@@ -34,7 +34,7 @@ export interface EncoderSettings {
 export type EncoderConfig = VideoEncoderConfig & { contentHint?: string };
 
 /** Every configuration worth trying for these settings, best first. */
-export function encoderConfigs(settings: EncoderSettings): EncoderConfig[] {
+function encoderConfigs(settings: EncoderSettings): EncoderConfig[] {
   // H.264 codes whole pairs of pixels; the encoder scales the one odd line away.
   const even = (n: number): number => (settings.codec === 'h264' ? n & ~1 : n);
   return names(settings.codec, settings.width * settings.height).map((codec) => ({

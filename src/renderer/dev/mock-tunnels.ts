@@ -55,7 +55,7 @@ const GUARDED = {
   bandwidthMbps: 0,
 };
 
-export function tunnelsOf(scene: string): TunnelsState {
+function tunnelsOf(scene: string): TunnelsState {
   const viewers = { rdp: true, vnc: false };
   if (scene !== 'tunnels') return { tunnels: [], rules: [], viewers };
   return {

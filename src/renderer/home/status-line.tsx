@@ -10,7 +10,7 @@ interface Line {
 }
 
 /** The status line in words; what cannot be known is not said. */
-export function statusLine(registration: RegistrationState, { t, errorText }: I18n): Line {
+function statusLine(registration: RegistrationState, { t, errorText }: I18n): Line {
   switch (registration.state) {
     case 'no-server':
       return { tone: 'idle', title: t('status.noServer'), detail: t('status.noServerHint') };

@@ -5,7 +5,7 @@ export type CursorMessage = Extract<SessionPortMessage, { type: 'cursor' }>;
 /** Hosts number few shapes; one that counts up without end must not fill the memory. */
 const MAX_SHAPES = 256;
 /** Chromium shows no larger pointer. */
-export const MAX_CURSOR_SIZE = 128;
+const MAX_CURSOR_SIZE = 128;
 /** No honest pointer is larger, and bigger ones would cost a lot to scale. */
 const MAX_SHAPE_SIZE = 512;
 

@@ -16,7 +16,7 @@ export interface DecoderFactory {
   now(): number;
 }
 
-export const WEB_CODECS: DecoderFactory = {
+const WEB_CODECS: DecoderFactory = {
   decoder: (init) => new VideoDecoder(init),
   chunk: (init) => new EncodedVideoChunk(init),
   now: () => performance.now(),

@@ -40,7 +40,7 @@ export type BusMessage =
   | { readonly type: 'enrolment'; readonly text: string };
 
 /** A client's message is at most one frame; ids come in batches below this. */
-export const MAX_BUS_MESSAGE = 1024 * 1024;
+const MAX_BUS_MESSAGE = 1024 * 1024;
 const NO_BYTES = new Uint8Array(0);
 const HEAD_LENGTH = 4;
 

@@ -27,7 +27,7 @@ const KEY_RING: ServerKeySet = {
 };
 
 /** The database that all nodes share. */
-export class SharedStore implements PeerStore, SharedRows {
+class SharedStore implements PeerStore, SharedRows {
   readonly kind = 'shared';
   readonly rows = new Map<string, PeerRow>();
   down = false;
@@ -84,7 +84,7 @@ export class FakeClient implements Client {
   }
 }
 
-export class FakePath implements UdpPath {
+class FakePath implements UdpPath {
   readonly localHost = '192.0.2.1';
   readonly got: { message: hbb.RendezvousMessage; to: HostPort }[] = [];
 

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { decisionSchema, tokenSchema } from './state.ts';
 
 /** A computer that waits, as it is told and shown. */
-export const waitingSchema = z.object({
+const waitingSchema = z.object({
   id: z.string().max(300),
   host: z.string().max(64),
   /** SHA-256 over machine uuid and device key, hex. */

@@ -2,7 +2,7 @@
 import type { Clock } from '../../core/clock.ts';
 
 /** What a self-test goes through, in this order; a report names the one that failed. */
-export const READY_STAGES = ['udp', 'register', 'store', 'tcp', 'lookup', 'introduce', 'signature', 'connect', 'relay'] as const;
+const READY_STAGES = ['udp', 'register', 'store', 'tcp', 'lookup', 'introduce', 'signature', 'connect', 'relay'] as const;
 export type ReadyStage = (typeof READY_STAGES)[number];
 
 export interface ReadyReport {

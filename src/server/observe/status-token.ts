@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LiteDeskError } from '../../core/errors.ts';
 
-export const STATUS_TOKEN_FILE = 'status_token';
+const STATUS_TOKEN_FILE = 'status_token';
 /** Shorter ones could be guessed by trying. */
 const MIN_LENGTH = 16;
 
