@@ -1,4 +1,5 @@
 /** The relay's part in the way to a peer: the place there that is taken early, the one that the peer proposes, the one asked for. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { hbb } from '../core/wire/index.ts';
 import type { HostPort } from '../core/wire/index.ts';
 import { formatHostPort } from '../net/index.ts';
@@ -137,14 +138,7 @@ export class RelayAttempts {
   async #ipv6HeadStart(punchMs: number): Promise<void> {
     const { roundTrips, minMs, maxMs } = IPV6_HEAD_START;
     const waitMs = Math.min(maxMs, Math.max(minMs, roundTrips * punchMs));
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, waitMs);
-      const stop = (): void => {
-        clearTimeout(timer);
-        resolve();
-      };
-      this.#o.race.signal.addEventListener('abort', stop, { once: true });
-    });
+    await sleep(waitMs, undefined, { signal: this.#o.race.signal }).catch(() => {});
     if (this.#o.race.over) throw aborted();
   }
 
