@@ -72,7 +72,10 @@ class Connector {
     this.#race = new PathRace(options.signal);
     this.#keys = new KeyExchanges(options, server, (error) => this.#race.fail(error));
     this.#relay = new RelayAttempts({
-      ...{ options, server, race: this.#race, keys: this.#keys, headStart: this.#headStart },
+      options,
+      server,
+      race: this.#race,
+      keys: this.#keys,
       open: (address) => this.#open(address),
     });
     this.#race.signal.addEventListener('abort', () => this.#cleanUp(), { once: true });

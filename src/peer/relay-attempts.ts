@@ -7,7 +7,6 @@ import type { SecuredLink } from '../net/index.ts';
 import type { ConnectPeerOptions } from './connect-options.ts';
 import { EarlyRelay } from './early-relay.ts';
 import { aborted } from './errors.ts';
-import type { HeadStart } from './head-start.ts';
 import type { KeyExchanges } from './key-exchanges.ts';
 import type { PathRace } from './race.ts';
 import { askForRelay, joinRelay } from './relay.ts';
@@ -32,7 +31,6 @@ export interface RelayAttemptsParts {
   readonly server: ServerAddress;
   readonly race: PathRace;
   readonly keys: KeyExchanges;
-  readonly headStart: HeadStart;
   /** A new connection to the server at its address. */
   readonly open: (address: HostPort) => Promise<RendezvousConnection>;
 }
@@ -72,8 +70,7 @@ export class RelayAttempts {
     const hostKey = this.#o.keys.hostKey(pk);
     if (!early || uuid !== early.uuid || !hostKey || this.#awaitsPeer) return;
     this.#awaitsPeer = true;
-    // Where all is near, its answer comes at the same time, perhaps with a better way.
-    void Promise.all([early.met, this.#o.headStart.over]).then(() =>
+    void early.met.then(() =>
       this.takeEarly({ hostKey, relayServer }, { relayUuid: uuid, relayTicket: NO_TICKET }, address),
     );
   }
@@ -81,7 +78,7 @@ export class RelayAttempts {
   /** Meets the peer at the relay where we wait already, if it is on its way there; else nobody will come. */
   takeEarly(
     introduction: Introduction,
-    response: Pick<hbb.PunchHoleResponse, 'relayUuid' | 'relayTicket' | 'isLocal'>,
+    response: Pick<hbb.PunchHoleResponse, 'relayUuid' | 'relayTicket'>,
     address: HostPort,
   ): void {
     const early = this.#early;
@@ -96,8 +93,6 @@ export class RelayAttempts {
     this.#o.race.attempt(
       'relay',
       async (signal) => {
-        // Within one network the relay is only for the case that the other is not reached after all.
-        if (response.isLocal) await this.#o.headStart.over;
         const link = await early.take(introduction.relayServer, response.relayTicket);
         return await this.#o.keys.secureRelayed(link, name, introduction.hostKey, signal);
       },
