@@ -47,6 +47,8 @@ interface Visit {
   readonly arrival: Arrival;
   /** Starts or stops the time limit for a request header. */
   await(header: boolean): void;
+  /** Requests that have not been answered to the end; a client may send the next ones already. */
+  open: number;
 }
 
 export class WebFront {
@@ -86,6 +88,7 @@ export class WebFront {
     let cancel: (() => void) | undefined;
     const visit: Visit = {
       arrival,
+      open: 0,
       await: (header) => {
         cancel?.();
         cancel = header ? clock.setTimer(handshakeTimeoutMs, () => socket.destroy()) : undefined;
@@ -108,7 +111,11 @@ export class WebFront {
     if (!visit) return void request.socket.destroy();
     visit.await(false);
     visit.arrival.settle();
-    response.on('finish', () => visit.await(true));
+    visit.open++;
+    response.on('finish', () => {
+      visit.open--;
+      visit.await(true);
+    });
     response.on('error', () => {});
     const origin = this.#origin(request, visit.arrival);
     if (origin === null) return void request.socket.destroy();
@@ -128,6 +135,8 @@ export class WebFront {
     const visit = this.#visits.get(socket);
     const origin = visit && this.#origin(request, visit.arrival);
     if (!visit || !origin) return void socket.destroy();
+    // Node hands the connection over while it still carries the answer to the request before.
+    if (visit.open > 0) return void socket.destroy();
     if (this.#o.onUpgrade) {
       visit.await(false);
       visit.arrival.settle();

@@ -262,6 +262,19 @@ describe('requests that can be read in two ways', () => {
     expect(seen).toEqual([]);
   });
 
+  it('an upgrade right behind a request that is not answered yet ends the connection, and nothing else', async () => {
+    const asked: string[] = [];
+    await website((request, response) => {
+      asked.push(String(request.url));
+      if (request.url !== '/slow') response.end('served');
+    });
+    const upgrade = (path: string): string => `GET ${path} HTTP/1.1\r\n${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+    expect(await raw(`GET /slow HTTP/1.1\r\n${host}\r\n\r\n${upgrade('/ws')}`)).toBe('');
+    expect(await raw(upgrade('/one') + upgrade('/two'))).not.toMatch(/200[^]*200/);
+    expect((await get('/next')).body.toString()).toBe('served');
+    expect(asked).not.toContain('/ws');
+  });
+
   it('takes the same host in the request line, and no tunnel', async () => {
     await website((request, response) => void response.end(`${request.url} ${request.headers.host}`));
     expect(await raw(`GET http://${HOST}/x?y HTTP/1.1\r\n${`Host: ${HOST}`}\r\nConnection: close\r\n\r\n`)).toContain(`/x?y ${HOST}`);
