@@ -1,6 +1,7 @@
 // The two ends of a bulk transfer, for e2e/paths: `source PORT BYTES RATE` serves that many bytes to one connection (RATE in bytes
 // a second, 0 or after a word on stdin: as fast as it goes); `sink PORT` reads them. Both print {bytes, sha256}, the sink the longest pauses too.
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
 const [role, port, size, rate] = [process.argv[2], ...process.argv.slice(3).map(Number)];
@@ -13,6 +14,7 @@ if (role === 'source') {
   process.stdin.on('data', () => (pacing = false)).unref();
   const server = createServer(async (socket) => {
     socket.on('error', () => {});
+    const closed = once(socket, 'close');
     const chunk = Buffer.alloc(CHUNK);
     const started = performance.now();
     for (let sent = 0; sent < size && !socket.destroyed; sent += CHUNK) {
@@ -20,7 +22,7 @@ if (role === 'source') {
       for (let i = 0; i < CHUNK; i += 4096) chunk.writeUInt32LE((Math.imul(sent + i, 2654435761) ^ sent) >>> 0, i);
       const part = Buffer.from(chunk.subarray(0, Math.min(CHUNK, size - sent)));
       hash.update(part);
-      if (!socket.write(part)) await new Promise((resolve) => socket.once('drain', resolve).once('close', resolve));
+      if (!socket.write(part)) await Promise.race([once(socket, 'drain'), closed]);
       const aheadMs = pacing ? (sent / rate) * 1000 - (performance.now() - started) : 0;
       if (aheadMs > 0) await new Promise((resolve) => setTimeout(resolve, aheadMs));
     }
