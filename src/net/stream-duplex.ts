@@ -1,9 +1,6 @@
 import { Duplex } from 'node:stream';
 import { type MuxStream, StreamResetError } from '../core/mux/index.ts';
 
-/** Node reads so much from a socket at once, and then goes on within the same turn: what fills it is not the last. */
-const FULL_READ_BYTES = 64 * 1024;
-
 /**
  * A virtual stream as a Duplex, so that it and a socket join with `pipeline`. Half-open ends are kept. A reset is an error
  * of the Duplex (StreamResetError); destroying it resets the stream, with the code of that error where it has one.
@@ -15,7 +12,6 @@ export class StreamDuplex extends Duplex {
   #wantsMore = false;
   #filling = false;
   #onDrained: (() => void) | null = null;
-  #flush: NodeJS.Immediate | null = null;
 
   constructor(stream: MuxStream) {
     super({ allowHalfOpen: true });
@@ -37,9 +33,7 @@ export class StreamDuplex extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    const more = chunk.length >= FULL_READ_BYTES;
-    if (more) this.#flush ??= setImmediate(() => this.#flushNow());
-    if (this.stream.write(chunk, { owned: this.ownsWritten, more })) done();
+    if (this.stream.write(chunk, { owned: this.ownsWritten })) done();
     else if (this.stream.closed) done();
     else this.#onDrained = done;
   }
@@ -50,10 +44,6 @@ export class StreamDuplex extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    if (this.#flush) {
-      clearImmediate(this.#flush);
-      this.#flushNow();
-    }
     if (error instanceof StreamResetError) this.stream.reset(error.code, error.message);
     // Finished both ways: what was written last may still be on its way out, whatever becomes of us.
     else if (!this.writableFinished || !this.readableEnded) this.stream.reset('cancelled', error?.message ?? '');
@@ -74,11 +64,6 @@ export class StreamDuplex extends Duplex {
       if (this.push(chunk)) this.#wantsMore = true;
     }
     this.#filling = false;
-  }
-
-  #flushNow(): void {
-    this.#flush = null;
-    this.stream.flush();
   }
 
   #drained(): void {

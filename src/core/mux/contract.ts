@@ -19,8 +19,6 @@ export interface StreamHandlers {
 export interface WriteOptions {
   /** The memory behind the bytes is the stream's, and released (core/memory.ts) when they have arrived. */
   readonly owned?: boolean;
-  /** More is written, or `flush` called, at once: the bytes may wait to share a frame with it. */
-  readonly more?: boolean;
 }
 
 /**
@@ -51,8 +49,6 @@ export interface MuxStream {
   read(): Uint8Array | null;
   /** Takes `bytes` (by reference, do not change them). False: wait for onDrain before writing more. */
   write(bytes: Uint8Array, options?: WriteOptions): boolean;
-  /** What was written with `more` leaves now. */
-  flush(): void;
   /** No more will be written; the other direction goes on. */
   end(): void;
   /** On an incoming stream: the target has been reached. Optional; proxies wait for it before they answer. */

@@ -5,6 +5,7 @@ import type { StreamResetError } from './codes.ts';
 import type { MuxEnd, MuxStream } from './contract.ts';
 import type { MuxLimits } from './limits.ts';
 import { Mux } from './mux.ts';
+import type { AfterTurn } from './writer.ts';
 
 export const WEB = { kind: 'tcp', host: 'web.example', port: 80 } as const;
 
@@ -24,7 +25,7 @@ export interface MuxPair {
 
 /** `near` connects, `far` accepts and keeps the streams in `offered`. */
 export function muxPair(
-  options: { near?: Partial<MuxLimits>; far?: Partial<MuxLimits>; link?: MemoryLinkOptions; auto?: boolean } = {},
+  options: { near?: Partial<MuxLimits>; far?: Partial<MuxLimits>; link?: MemoryLinkOptions; auto?: boolean; afterTurn?: AfterTurn } = {},
 ): MuxPair {
   const clock = new VirtualClock();
   const [nearLink, farLink] = memoryLinkPair(options.link);
@@ -33,12 +34,14 @@ export function muxPair(
   const offered: MuxStream[] = [];
   const ends: MuxPair['ends'] = { near: null, far: null };
   const violations: string[] = [];
-  const near = new Mux({ link: nearLink, clock, role: 'connecting', limits: options.near });
+  const turns = options.afterTurn ? { afterTurn: options.afterTurn } : {};
+  const near = new Mux({ link: nearLink, clock, role: 'connecting', limits: options.near, ...turns });
   const far = new Mux({
     link: farLink,
     clock,
     role: 'accepting',
     limits: options.far,
+    ...turns,
     onStream: (stream) => offered.push(stream),
   });
   near.on('closed', (end) => (ends.near = end));

@@ -23,6 +23,7 @@ const FRAMES: MuxFrame[] = [
   { type: 'ping', nonce: 7 },
   { type: 'pong', nonce: 7 },
   { type: 'goaway', code: 'protocol', reason: '' },
+  { type: 'group', frames: [encodeFrame({ type: 'ping', nonce: 7 }), encodeFrame({ type: 'close', id: 1 })] },
 ];
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 

@@ -11,13 +11,16 @@
  *     7 ping     u32 nonce
  *     8 pong     u32 nonce
  *     9 goaway   u16 code, text
+ *    10 group    frames, each behind its length as u16; from version 2 on
  */
 import { WireError } from '../errors.ts';
 import { type StreamCode, STREAM_CODES, streamCode } from './codes.ts';
-import { MAX_FRAME_BYTES, MAX_REASON_BYTES } from './limits.ts';
+import { GROUP_BYTES, MAX_FRAME_BYTES, MAX_REASON_BYTES } from './limits.ts';
 import { decodeTarget, encodeTarget, type StreamTarget } from './target.ts';
 
-export const MUX_VERSION = 1;
+export const MUX_VERSION = 2;
+/** Whoever said so much in its hello reads groups. */
+export const GROUP_VERSION = 2;
 
 const HELLO = 0;
 const OPEN = 1;
@@ -29,10 +32,13 @@ const CREDIT = 6;
 const PING = 7;
 const PONG = 8;
 const GOAWAY = 9;
+const GROUP = 10;
 /** Frames from this number on are extensions: who does not know one skips it. */
 const FIRST_OPTIONAL = 0x80;
 
 export const DATA_HEADER_BYTES = 5;
+/** What a frame takes in a group beside its own bytes. */
+export const GROUP_COST_BYTES = 2;
 
 export type MuxFrame =
   | { readonly type: 'hello'; readonly version: number }
@@ -45,7 +51,9 @@ export type MuxFrame =
   | { readonly type: 'credit'; readonly id: number; readonly bytes: number }
   | { readonly type: 'ping'; readonly nonce: number }
   | { readonly type: 'pong'; readonly nonce: number }
-  | { readonly type: 'goaway'; readonly code: StreamCode; readonly reason: string };
+  | { readonly type: 'goaway'; readonly code: StreamCode; readonly reason: string }
+  /** Each with memory of its own, and none of them a group. */
+  | { readonly type: 'group'; readonly frames: readonly Uint8Array[] };
 
 const utf8 = new TextEncoder();
 const lenient = new TextDecoder();
@@ -87,7 +95,29 @@ export function encodeFrame(frame: MuxFrame): Uint8Array {
       out.set(text, 3);
       return out;
     }
+    case 'group':
+      return encodeGroup(frame.frames.map((each) => [each]));
   }
+}
+
+/** Several frames as one; each comes in its pieces. */
+export function encodeGroup(frames: readonly (readonly Uint8Array[])[]): Uint8Array {
+  let length = 1;
+  for (const parts of frames) length += GROUP_COST_BYTES + lengthOf(parts);
+  const out = new Uint8Array(length);
+  out[0] = GROUP;
+  let at = 1;
+  for (const parts of frames) {
+    const bytes = lengthOf(parts);
+    out[at] = bytes >>> 8;
+    out[at + 1] = bytes;
+    at += GROUP_COST_BYTES;
+    for (const part of parts) {
+      out.set(part, at);
+      at += part.length;
+    }
+  }
+  return out;
 }
 
 /** Writes what stands before the bytes of a data frame into the first DATA_HEADER_BYTES of `out`. */
@@ -124,9 +154,33 @@ export function decodeFrame(bytes: Uint8Array): MuxFrame | null {
       return { type: 'pong', nonce: readNumber(bytes, 1) };
     case GOAWAY:
       return { type: 'goaway', code: readCode(bytes, 1), reason: readText(bytes, 3) };
+    case GROUP:
+      return { type: 'group', frames: readGroup(bytes) };
     default:
       throw bad(`a frame of type ${type}`);
   }
+}
+
+/** Copies: what one stream keeps unread must not keep the memory of all. */
+function readGroup(bytes: Uint8Array): Uint8Array[] {
+  if (bytes.length > GROUP_BYTES) throw bad('a group is too long');
+  const frames: Uint8Array[] = [];
+  for (let at = 1; at < bytes.length; ) {
+    const length = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+    at += GROUP_COST_BYTES;
+    if (length === 0 || at + length > bytes.length) throw bad('a group that is cut short');
+    if (bytes[at] === GROUP) throw bad('a group in a group');
+    frames.push(new Uint8Array(bytes.subarray(at, at + length)));
+    at += length;
+  }
+  return frames;
+}
+
+/** Of all parts. */
+export function lengthOf(parts: readonly Uint8Array[]): number {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  return length;
 }
 
 function numbered(type: number, id: number, rest: Uint8Array = new Uint8Array()): Uint8Array {

@@ -28,6 +28,12 @@ export const TURN_BYTES = 16 * 1024;
 export const LONE_TURN_BYTES = 256 * 1024;
 /** Larger frames than any version sends break the rules: a receiver must not be made to hold more at once. */
 export const MAX_FRAME_BYTES = 256 * 1024 + 16;
+/** Part of the protocol: small frames that leave together share one frame of the link of up to this size, and so one seal… */
+export const GROUP_BYTES = 16 * 1024;
+/** … and these are small: copying them costs less than a seal at both ends. */
+export const GROUPED_FRAME_BYTES = 2 * 1024;
+/** That a target was reached waits so long for the answer to what the opener has sent already, to leave with it. */
+export const OPENED_WAIT_MS = 5;
 /**
  * What the link itself is told to take: more than any frame has, since a channel of a native link keeps the small window that
  * strangers get for whoever takes no more than 256 KiB.

@@ -1,6 +1,10 @@
 import { expect, test } from 'vitest';
+import { VirtualClock } from '../clock.ts';
+import { memoryLinkPair } from '../memory-link.ts';
+import { decodeFrame, encodeFrame } from './frame.ts';
 import { bytesOf, muxPair, StreamLog, WEB } from './fixtures.ts';
 import { INITIAL_STREAM_CREDIT, LINK_CREDIT, STREAM_QUEUE_HIGH, TURN_BYTES } from './limits.ts';
+import { Mux } from './mux.ts';
 
 test('data follows the opening at once, and arrives before any answer', () => {
   const { near, nearLink, farLink, offered } = muxPair({ auto: false });
@@ -164,17 +168,74 @@ test('streams that nobody reads give way before they hold up the others for good
   expect(gone.length).toBeLessThan(40);
 });
 
-test('what is written with more to come leaves in one frame, at the latest when it is flushed', () => {
-  const { near, nearLink, offered } = muxPair();
-  const stream = near.open(WEB);
-  const before = nearLink.stats.framesOut;
-  expect(stream.write(bytesOf('one '), { more: true })).toBe(true);
-  expect(offered[0]?.unreadBytes).toBe(0);
-  stream.write(bytesOf('two '), { more: true });
-  stream.flush();
-  expect(new StreamLog(offered[0]!).text).toBe('one two ');
-  stream.flush();
-  stream.write(bytesOf('three'), { more: true });
-  stream.end();
-  expect(nearLink.stats.framesOut - before).toBe(3);
+test('small frames of one turn leave as one, an opening with what is sent first, and a target reached with its answer', () => {
+  const turns: (() => void)[] = [];
+  const turn = (): void => {
+    for (const run of turns.splice(0)) run();
+  };
+  const { near, nearLink, farLink, offered, clock } = muxPair({ afterTurn: (run) => turns.push(run) });
+  turn();
+  const sent = [nearLink.stats.framesOut, farLink.stats.framesOut];
+  const since = (): number[] => [nearLink.stats.framesOut - sent[0]!, farLink.stats.framesOut - sent[1]!];
+  const one = new StreamLog(near.open(WEB));
+  const two = new StreamLog(near.open(WEB));
+  turn();
+  expect(offered).toHaveLength(0);
+  for (const { stream } of [one, two]) stream.write(bytesOf('question'));
+  turn();
+  expect([since(), offered.map((stream) => new StreamLog(stream).text)]).toEqual([[1, 0], ['question', 'question']]);
+  turn();
+  for (const stream of offered) stream.accept('192.0.2.7:80');
+  turn();
+  expect(one.opened).toBeNull();
+  offered[0]!.write(bytesOf('answer'));
+  turn();
+  expect([one.opened, two.opened, one.text]).toEqual(['192.0.2.7:80', '192.0.2.7:80', 'answer']);
+  // The second one answers a measurement.
+  expect(since()).toEqual([2, 2]);
+  clock.advance(10);
+  expect(since()).toEqual([2, 2]);
+});
+
+test('an opening without data leaves after two turns, a target reached without an answer after some milliseconds', () => {
+  const turns: (() => void)[] = [];
+  const turn = (): void => {
+    for (const run of turns.splice(0)) run();
+  };
+  const { near, offered, clock } = muxPair({ afterTurn: (run) => turns.push(run) });
+  turn();
+  const log = new StreamLog(near.open(WEB));
+  turn();
+  expect(offered).toHaveLength(0);
+  turn();
+  expect(offered).toHaveLength(1);
+  log.stream.write(bytesOf('question'));
+  turn();
+  offered[0]!.accept('192.0.2.7:80');
+  turn();
+  expect(log.opened).toBeNull();
+  clock.advance(5);
+  expect(log.opened).toBe('192.0.2.7:80');
+});
+
+test('what was written last leaves before the end of the mux in the same turn', () => {
+  const turns: (() => void)[] = [];
+  const { near, offered } = muxPair({ afterTurn: (run) => turns.push(run) });
+  for (const run of turns.splice(0)) run();
+  near.open(WEB).write(bytesOf('last words'));
+  near.close();
+  expect(offered).toHaveLength(1);
+  expect(offered[0]!.bytesIn).toBe(10);
+});
+
+test('an end of the first version is sent no groups', () => {
+  const turns: (() => void)[] = [];
+  const [old, link] = memoryLinkPair();
+  const frames: Uint8Array[] = [];
+  old.setHandlers({ onFrame: (payload) => frames.push(payload), onClose: () => {} });
+  const mux = new Mux({ link, clock: new VirtualClock(), role: 'connecting', afterTurn: (run) => turns.push(run) });
+  old.send(encodeFrame({ type: 'hello', version: 1 }));
+  mux.open(WEB).write(bytesOf('x'));
+  for (const run of turns.splice(0)) run();
+  expect(frames.map((frame) => decodeFrame(frame)?.type)).toEqual(['hello', 'ping', 'open', 'data']);
 });

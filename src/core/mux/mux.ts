@@ -8,14 +8,14 @@ import { WireError } from '../errors.ts';
 import type { Link } from '../link.ts';
 import { type StreamCode, StreamResetError } from './codes.ts';
 import type { MuxEnd, MuxStats, MuxStream } from './contract.ts';
-import { decodeFrame, encodeFrame, MUX_VERSION, type MuxFrame } from './frame.ts';
+import { decodeFrame, encodeFrame, GROUP_VERSION, MUX_VERSION, type MuxFrame } from './frame.ts';
 import * as limits from './limits.ts';
 import { OpenLimiter } from './open-limiter.ts';
 import { Pulse } from './pulse.ts';
 import { StreamEnd, type StreamOwner } from './stream.ts';
 import { formatTarget, type StreamTarget } from './target.ts';
 import { GrowthBudget } from './window.ts';
-import { FairWriter } from './writer.ts';
+import { type AfterTurn, FairWriter } from './writer.ts';
 
 export interface MuxOptions {
   /** Taken over with its handlers, and closed with the mux. Trusted to be in order and without loss, and nothing else. */
@@ -26,6 +26,8 @@ export interface MuxOptions {
   /** Takes a stream that the other side opened, at once or later; without it all are refused. */
   readonly onStream?: (stream: MuxStream) => void;
   readonly limits?: Partial<limits.MuxLimits>;
+  /** As setImmediate: small frames of one turn of the event loop then share a frame of the link. Absent: each leaves at once. */
+  readonly afterTurn?: AfterTurn;
 }
 
 interface MuxEvents {
@@ -65,11 +67,11 @@ export class Mux extends Emitter<MuxEvents> {
     this.#onStream = options.onStream ?? null;
     this.#nextId = options.role === 'connecting' ? 1 : 2;
     this.#opens = new OpenLimiter(this.#clock.now(), this.#limits);
-    this.#writer = new FairWriter(this.#link, this.#clock, () =>
-      this.#violation(null, 'it makes us answer, but does not read the answers'),
-    );
+    const flooded = (): void => this.#violation(null, 'it makes us answer, but does not read the answers');
+    this.#writer = new FairWriter(this.#link, this.#clock, flooded, options.afterTurn ?? null);
     this.#pulse = new Pulse(this.#clock, this.#limits.deadMs, {
-      ping: (nonce) => this.#writer.control(encodeFrame({ type: 'ping', nonce })),
+      // Right behind it something leaves, or nothing moves and it has time.
+      ping: (nonce) => this.#writer.withNext(encodeFrame({ type: 'ping', nonce })),
       dead: () => this.#finish({ by: 'link', code: 'timeout', reason: 'nothing came from the other side for too long' }),
     });
     this.#owner = {
@@ -88,11 +90,13 @@ export class Mux extends Emitter<MuxEvents> {
         this.#writer.ready(stream);
       },
       control: (frame) => this.#writer.control(frame),
+      withNext: (frame) => this.#writer.withNext(frame),
       consumed: (bytes) => this.#consumed(bytes),
       over: (stream) => this.#over(stream),
     };
     this.#link.setMaxPayload(limits.MAX_LINK_PAYLOAD_BYTES);
-    this.#writer.control(encodeFrame({ type: 'hello', version: MUX_VERSION }));
+    // Past the queue: it says whether the other end may group, and so stands in no group.
+    this.#link.send(encodeFrame({ type: 'hello', version: MUX_VERSION }));
     this.#link.setHandlers({
       onFrame: (payload) => this.#onPayload(payload),
       onDrain: () => this.#writer.drained(),
@@ -146,7 +150,7 @@ export class Mux extends Emitter<MuxEvents> {
     this.#streams.set(stream.id, stream);
     this.#stats.opened++;
     this.#pulse.active();
-    this.#writer.control(frame);
+    this.#writer.opening(frame);
     return stream;
   }
 
@@ -176,8 +180,12 @@ export class Mux extends Emitter<MuxEvents> {
       case 'hello':
         if (this.#greeted) return this.#violation(null, 'a second hello');
         this.#greeted = true;
-        // Later versions must be able to speak this one.
-        if (frame.version < MUX_VERSION) this.#violation(null, `version ${frame.version}`);
+        // Later versions must be able to speak the ones before.
+        if (frame.version < 1) this.#violation(null, `version ${frame.version}`);
+        this.#writer.grouping = frame.version >= GROUP_VERSION;
+        return;
+      case 'group':
+        for (const each of frame.frames) this.#onPayload(each);
         return;
       case 'open':
         return this.#onOpen(frame.id, frame.target);
@@ -317,8 +325,10 @@ export class Mux extends Emitter<MuxEvents> {
     if (this.#end) return;
     this.#end = end;
     // Past the queue: it may be what is too long.
-    if (end.by === 'local' && !this.#link.closed)
+    if (end.by === 'local' && !this.#link.closed) {
+      this.#writer.pump();
       this.#link.send(encodeFrame({ type: 'goaway', code: end.code, reason: end.reason }));
+    }
     this.#pulse.stop();
     this.#cancelCongested?.();
     this.#cancelCongested = null;

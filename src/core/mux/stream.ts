@@ -3,7 +3,7 @@ import { ChunkQueue } from './chunk-queue.ts';
 import { type StreamCode, StreamResetError } from './codes.ts';
 import type { MuxStream, StreamHandlers, WriteOptions } from './contract.ts';
 import { DATA_HEADER_BYTES, encodeFrame, writeDataHeader } from './frame.ts';
-import { INITIAL_STREAM_CREDIT, LONE_TURN_BYTES, STREAM_QUEUE_HIGH, STREAM_QUEUE_LOW, STREAM_QUEUE_MAX, TURN_BYTES } from './limits.ts';
+import { INITIAL_STREAM_CREDIT, STREAM_QUEUE_HIGH, STREAM_QUEUE_LOW, STREAM_QUEUE_MAX, TURN_BYTES } from './limits.ts';
 import type { StreamTarget } from './target.ts';
 import { type GrowthBudget, ReceiveWindow } from './window.ts';
 
@@ -33,6 +33,8 @@ export interface StreamOwner {
   /** The stream has something for the writer. */
   ready(stream: StreamEnd): void;
   control(frame: Uint8Array): void;
+  /** The same for what may wait a little. */
+  withNext(frame: Uint8Array): void;
   /** Unread bytes went away: read, or given up with the stream. */
   consumed(bytes: number): void;
   /** The stream is over; forget it. */
@@ -122,7 +124,7 @@ export class StreamEnd implements MuxStream {
     return chunk;
   }
 
-  write(bytes: Uint8Array, { owned = false, more = false }: WriteOptions = PLAIN_WRITE): boolean {
+  write(bytes: Uint8Array, { owned = false }: WriteOptions = PLAIN_WRITE): boolean {
     if (this.#closed || this.#finishing) return false;
     if (bytes.length > 0) {
       if (this.#out.length > STREAM_QUEUE_MAX) throw new RangeError('written on after write() answered false');
@@ -130,16 +132,12 @@ export class StreamEnd implements MuxStream {
       if (!owned) this.#shared = this.#out.length;
       this.#bytesOut += bytes.length;
       this.#owner.unsent(bytes.length);
-      if (this.#credit > 0 && !(more && this.#out.length < LONE_TURN_BYTES)) this.#owner.ready(this);
+      if (this.#credit > 0) this.#owner.ready(this);
     }
     // Asked after the writer had its turn: a link with room takes it all.
     const full = this.#out.length >= (this.#owner.crowded() ? TURN_BYTES : STREAM_QUEUE_HIGH);
     if (full) this.#wantDrain = true;
     return !full && !this.#closed;
-  }
-
-  flush(): void {
-    if (this.#out.length > 0 && this.sendable) this.#owner.ready(this);
   }
 
   end(): void {
@@ -151,7 +149,10 @@ export class StreamEnd implements MuxStream {
   accept(address = ''): void {
     if (!this.incoming || this.#accepted || this.#closed) return;
     this.#accepted = true;
-    this.#owner.control(encodeFrame({ type: 'opened', id: this.id, address }));
+    const frame = encodeFrame({ type: 'opened', id: this.id, address });
+    // Who has sent something already does not wait for it.
+    if (this.#bytesIn > 0) this.#owner.withNext(frame);
+    else this.#owner.control(frame);
   }
 
   reset(code: StreamCode, reason = ''): void {

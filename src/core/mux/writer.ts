@@ -1,19 +1,35 @@
 import type { Clock } from '../clock.ts';
 import { type Link, sendParts } from '../link.ts';
-import { LINK_CREDIT, LONE_TURN_BYTES, MAX_CONTROL_FRAMES, TURN_BYTES, WRITE_AHEAD_BYTES, WRITE_POLL_MS } from './limits.ts';
+import { DATA_HEADER_BYTES, encodeGroup, GROUP_COST_BYTES, lengthOf } from './frame.ts';
+import {
+  GROUP_BYTES,
+  GROUPED_FRAME_BYTES,
+  LINK_CREDIT,
+  LONE_TURN_BYTES,
+  MAX_CONTROL_FRAMES,
+  OPENED_WAIT_MS,
+  TURN_BYTES,
+  WRITE_AHEAD_BYTES,
+  WRITE_POLL_MS,
+} from './limits.ts';
 import type { StreamEnd, Turn } from './stream.ts';
+
+/** Runs `run` when this turn of the event loop is over. */
+export type AfterTurn = (run: () => void) => void;
 
 /** Slowly down, since a link that looks slow may only have rested; at a look a millisecond half of it in 23 ms. */
 const SHRINK = 0.97;
 
 /**
  * Feeds the link: frames about streams first, then one turn of each stream that has data and credit, in a circle. Only a
- * little waits in the link itself, so that no stream, and nothing else on the link, queues behind another.
+ * little waits in the link itself, so that no stream, and nothing else on the link, queues behind another. Small frames of
+ * one turn of the event loop leave as one.
  */
 export class FairWriter {
   readonly #link: Link;
   readonly #clock: Clock;
   readonly #onFlood: () => void;
+  readonly #afterTurn: AfterTurn | null;
   readonly #control: Uint8Array[] = [];
   #controlHead = 0;
   /** In the order of their turns. */
@@ -24,11 +40,18 @@ export class FairWriter {
   #pumping = false;
   #stopped = false;
   #cancelPoll: (() => void) | null = null;
+  #cancelWait: (() => void) | null = null;
+  /** It is pumped after this turn. */
+  #soon = false;
+  /** The other end reads groups. */
+  grouping = false;
 
-  constructor(link: Link, clock: Clock, onFlood: () => void) {
+  /** Without `afterTurn` each frame leaves at once. */
+  constructor(link: Link, clock: Clock, onFlood: () => void, afterTurn: AfterTurn | null) {
     this.#link = link;
     this.#clock = clock;
     this.#onFlood = onFlood;
+    this.#afterTurn = afterTurn;
   }
 
   /** What may still be sent before the other end gives more credit for the link. */
@@ -45,16 +68,31 @@ export class FairWriter {
   }
 
   control(frame: Uint8Array): void {
-    if (this.#stopped) return;
-    this.#control.push(frame);
-    if (this.#control.length - this.#controlHead > MAX_CONTROL_FRAMES) return this.#onFlood();
-    this.pump();
+    if (this.#queue(frame)) this.#pumpSoon();
+  }
+
+  /** As `control`; it waits for one turn more, in which what belongs to it may come. */
+  opening(frame: Uint8Array): void {
+    if (!this.#queue(frame)) return;
+    if (this.#afterTurn) this.#afterTurn(() => this.#pumpSoon());
+    else this.pump();
+  }
+
+  /** As `control`; it leaves with whatever is next, or after OPENED_WAIT_MS. */
+  withNext(frame: Uint8Array): void {
+    if (!this.#queue(frame)) return;
+    if (!this.#afterTurn) return this.pump();
+    this.#cancelWait ??= this.#clock.setTimer(OPENED_WAIT_MS, () => {
+      this.#cancelWait = null;
+      this.pump();
+    });
   }
 
   ready(stream: StreamEnd): void {
     if (this.#stopped) return;
     this.#ring.add(stream);
-    this.pump();
+    if (stream.unsentBytes < LONE_TURN_BYTES) this.#pumpSoon();
+    else this.pump();
   }
 
   forget(stream: StreamEnd): void {
@@ -69,7 +107,8 @@ export class FairWriter {
   stop(): void {
     this.#stopped = true;
     this.#cancelPoll?.();
-    this.#cancelPoll = null;
+    this.#cancelWait?.();
+    this.#cancelPoll = this.#cancelWait = null;
     this.#control.length = 0;
     this.#ring.clear();
   }
@@ -80,15 +119,59 @@ export class FairWriter {
     this.#pumping = true;
     try {
       while (!this.#stopped && this.#hasRoom()) {
-        const control = this.#nextControl();
-        const turn = control ? null : this.#nextData();
-        if (control) this.#full = !this.#link.send(control);
-        else if (turn) this.#full = !sendParts(this.#link, turn.frame, turn.owned);
-        else break;
+        const next = this.#grouped() ?? this.#next();
+        if (!next) break;
+        this.#full = !sendParts(this.#link, next.frame, next.owned);
       }
     } finally {
       this.#pumping = false;
     }
+  }
+
+  #queue(frame: Uint8Array): boolean {
+    if (this.#stopped) return false;
+    this.#control.push(frame);
+    if (this.#control.length - this.#controlHead <= MAX_CONTROL_FRAMES) return true;
+    this.#onFlood();
+    return false;
+  }
+
+  #pumpSoon(): void {
+    if (!this.#afterTurn) return this.pump();
+    if (this.#soon) return;
+    this.#soon = true;
+    this.#afterTurn(() => {
+      this.#soon = false;
+      this.pump();
+    });
+  }
+
+  #next(maxBytes = this.#turnBytes()): Turn | null {
+    const control = this.#nextControl();
+    return control ? { frame: [control], bytes: 0, owned: false } : this.#nextData(maxBytes);
+  }
+
+  /** The small frames that are next, as one; null when there are not two of them. */
+  #grouped(): Turn | null {
+    if (!this.grouping || !this.#smallNext() || this.#control.length - this.#controlHead + this.#ring.size < 2) return null;
+    const frames: (readonly Uint8Array[])[] = [];
+    let left = GROUP_BYTES - 1;
+    while (left >= GROUPED_FRAME_BYTES + GROUP_COST_BYTES && this.#smallNext()) {
+      const next = this.#next(GROUPED_FRAME_BYTES - DATA_HEADER_BYTES);
+      if (!next) break;
+      frames.push(next.frame);
+      left -= GROUP_COST_BYTES + lengthOf(next.frame);
+    }
+    const [only, ...more] = frames;
+    return only ? { frame: more.length === 0 ? only : [encodeGroup(frames)], bytes: 0, owned: false } : null;
+  }
+
+  /** What `#next` gives is small enough for a group. */
+  #smallNext(): boolean {
+    const control = this.#control[this.#controlHead];
+    if (control) return control.length <= GROUPED_FRAME_BYTES;
+    const stream = this.#ring.values().next().value;
+    return stream !== undefined && stream.unsentBytes + DATA_HEADER_BYTES <= GROUPED_FRAME_BYTES;
   }
 
   #hasRoom(): boolean {
@@ -128,12 +211,12 @@ export class FairWriter {
     return frame;
   }
 
-  #nextData(): Turn | null {
+  #nextData(maxBytes: number): Turn | null {
     while (this.#credit > 0) {
       const stream = this.#ring.values().next().value;
       if (!stream) return null;
       this.#ring.delete(stream);
-      const turn = stream.takeTurn(Math.min(this.#turnBytes(), this.#credit));
+      const turn = stream.takeTurn(Math.min(maxBytes, this.#credit));
       if (!turn) continue;
       this.#credit -= turn.bytes;
       if (stream.sendable) this.#ring.add(stream);

@@ -124,7 +124,7 @@ export class Publisher extends Emitter<PublisherEvents> {
     if (!server) throw noServer();
     const { signal } = this.#abort;
     const link = await connectToPublish({ server, identity: this.#o.identity(), instance: this.#instance, signal });
-    const mux = new Mux({ link, clock: this.#clock, role: 'connecting', onStream: (stream) => this.#onStream(stream), limits: OPENS });
+    const mux = new Mux({ link, clock: this.#clock, role: 'connecting', onStream: (stream) => this.#onStream(stream), limits: OPENS, afterTurn: setImmediate });
     this.#mux = mux;
     // A server that does not want us may have said so right behind the key exchange.
     const ended = mux.end ?? new Promise<MuxEnd>((resolve) => mux.on('closed', resolve));

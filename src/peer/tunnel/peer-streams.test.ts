@@ -91,10 +91,10 @@ const PERMISSIONS = {
   privacyMode: false,
 };
 
-/** Lets promises settle and what was sent arrive. */
+/** Lets promises settle and what was sent arrive: a mux sends at the end of a turn. */
 async function settle(links: readonly MemoryLink[] = []): Promise<void> {
   for (let turn = 0; turn < 40; turn++) {
-    await Promise.resolve();
+    await new Promise((resolve) => setImmediate(resolve));
     for (const link of links) link.flush();
   }
 }

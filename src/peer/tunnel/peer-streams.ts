@@ -264,7 +264,7 @@ export class PeerStreams extends Emitter<PeerStreamsEvents> {
         settle();
         const channel = streamsLink(link);
         const limits = channel ? { limits: { deadMs: 0 } } : {};
-        resolve({ connection, mux: new Mux({ link: channel ?? link, clock: this.#clock, role: 'connecting', ...limits }) });
+        resolve({ connection, mux: new Mux({ link: channel ?? link, clock: this.#clock, role: 'connecting', afterTurn: setImmediate, ...limits }) });
       };
       session.on('opened', () => {
         if (streamsLink(link)) opened();

@@ -69,6 +69,7 @@ export class TunnelHost {
       clock: systemClock,
       role: 'accepting',
       onStream: dialer.take,
+      afterTurn: setImmediate,
       ...(deadMs === undefined ? {} : { limits: { deadMs } }),
     });
     mux.on('violation', ({ reason }) => this.#o.onViolation({ ...asker, reason }));

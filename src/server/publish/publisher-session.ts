@@ -77,6 +77,7 @@ export class PublisherSession {
       clock,
       role: 'accepting',
       onStream: (stream) => this.#onStream(stream),
+      afterTurn: setImmediate,
       limits: { maxStreams: limits.maxPublishedPerPeer + limits.maxPublishedKept * limits.maxServicesPerPeer + OPENS.openBurst, ...OPENS },
     });
     this.mux.on('violation', ({ reason }) => publisher.onViolation(this, reason));
