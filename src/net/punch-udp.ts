@@ -218,8 +218,8 @@ class Attempt {
     this.#resolve(new KcpLink(this.#socket, endpoint, this.#options.link));
   }
 
-  #fail(code: 'PUNCH_TIMEOUT' | 'PUNCH_REFUSED' | 'PUNCH_FAILED', cause?: unknown): void {
-    this.#give(punchError(code, formatHostPort(this.#target), cause));
+  #fail(reason: 'PUNCH_TIMEOUT' | 'PUNCH_REFUSED' | 'PUNCH_FAILED', cause?: unknown): void {
+    this.#give(punchError(reason, formatHostPort(this.#target), cause));
   }
 
   #give(error: Error): void {
@@ -258,20 +258,30 @@ class Attempt {
 }
 
 function punchError(
-  code: 'PUNCH_TIMEOUT' | 'PUNCH_REFUSED' | 'PUNCH_FAILED',
+  reason: 'PUNCH_TIMEOUT' | 'PUNCH_REFUSED' | 'PUNCH_FAILED',
   target: string,
   cause: unknown,
 ): Error {
-  const [message, hint] = {
-    PUNCH_TIMEOUT: [
-      `No direct UDP path to ${target} was found in time.`,
-      'A relay can carry the session instead.',
-    ],
-    PUNCH_REFUSED: [`${target} refused the direct UDP path.`, 'A relay can carry the session instead.'],
-    PUNCH_FAILED: [
-      `The direct UDP path to ${target} could not be tried.`,
-      'Check the network connection of this computer; a relay may still work.',
-    ],
-  }[code] as [string, string];
-  return new LiteDeskError({ code, stage: 'punch', message, hint }, { cause });
+  const make = (code: string, message: string, hint: string): LiteDeskError =>
+    new LiteDeskError({ code, stage: 'punch', message, hint }, { cause });
+  switch (reason) {
+    case 'PUNCH_TIMEOUT':
+      return make(
+        'PUNCH_TIMEOUT',
+        `No direct UDP path to ${target} was found in time.`,
+        'A relay can carry the session instead.',
+      );
+    case 'PUNCH_REFUSED':
+      return make(
+        'PUNCH_REFUSED',
+        `${target} refused the direct UDP path.`,
+        'A relay can carry the session instead.',
+      );
+    default:
+      return make(
+        'PUNCH_FAILED',
+        `The direct UDP path to ${target} could not be tried.`,
+        'Check the network connection of this computer; a relay may still work.',
+      );
+  }
 }

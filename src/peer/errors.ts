@@ -35,17 +35,22 @@ export function dataNotWritten(path: string, cause: unknown): LiteDeskError {
 
 export function serverUnreachable(server: string, cause: unknown): LiteDeskError {
   const code = systemCode(cause);
-  const refused = code === 'ECONNREFUSED';
+  if (code === 'ECONNREFUSED')
+    return new LiteDeskError(
+      {
+        code: 'SERVER_REFUSED',
+        stage: 'server',
+        message: `${server} is there, but nothing listens on that port.`,
+        hint: 'Check that the server program runs and that the port is right.',
+      },
+      { cause },
+    );
   return new LiteDeskError(
     {
-      code: refused ? 'SERVER_REFUSED' : 'SERVER_UNREACHABLE',
+      code: 'SERVER_UNREACHABLE',
       stage: 'server',
-      message: refused
-        ? `${server} is there, but nothing listens on that port.`
-        : `The server ${server} cannot be reached${code ? ` (${code})` : ''}.`,
-      hint: refused
-        ? 'Check that the server program runs and that the port is right.'
-        : 'Check the address, your network, and that the firewall of the server lets TCP and UDP through.',
+      message: `The server ${server} cannot be reached${code ? ` (${code})` : ''}.`,
+      hint: 'Check the address, your network, and that the firewall of the server lets TCP and UDP through.',
     },
     { cause },
   );
@@ -61,17 +66,28 @@ export function serverSilent(server: string): LiteDeskError {
 }
 
 export function registrationRefused(result: string): LiteDeskError {
-  return new LiteDeskError({
-    code: `REGISTER_${result}`,
-    stage: 'register',
-    message: `The server refused the registration (${result}).`,
-    hint:
-      result === 'TOO_FREQUENT'
-        ? 'It will be tried again; many registrations came from this address in a short time.'
-        : result === 'NOT_DEPLOYED'
-          ? 'The server takes new computers only with a good invitation, or when its operator has approved them (`litedesk admin pending`). It is asked again by itself.'
-          : 'Ask whoever runs the server; its log names the reason.',
-  });
+  const make = (code: string, message: string, hint: string): LiteDeskError => new LiteDeskError({ code, stage: 'register', message, hint });
+  switch (result) {
+    case 'TOO_FREQUENT':
+      return make(
+        'REGISTER_TOO_FREQUENT',
+        'The server refused the registration (TOO_FREQUENT).',
+        'It will be tried again; many registrations came from this address in a short time.',
+      );
+    case 'NOT_DEPLOYED':
+      return make(
+        'REGISTER_NOT_DEPLOYED',
+        'The server refused the registration (NOT_DEPLOYED).',
+        'The server takes new computers only with a good invitation, or when its operator has approved them (`litedesk admin pending`). It is asked again by itself.',
+      );
+    default:
+      return new LiteDeskError({
+        code: `REGISTER_${result}`,
+        stage: 'register',
+        message: `The server refused the registration (${result}).`,
+        hint: 'Ask whoever runs the server; its log names the reason.',
+      });
+  }
 }
 
 export function idNotFound(id: string): LiteDeskError {

@@ -44,13 +44,16 @@ export function loginError(text: string): ErrorData {
         'Ask its owner to allow this computer.',
       );
     case LOGIN.waitMinute:
+      return make(
+        'LOGIN_TOO_MANY_ATTEMPTS',
+        `Too many wrong passwords: ${text}.`,
+        'Wait one minute, then enter the password shown on the other computer.',
+      );
     case LOGIN.tooManyAttempts:
       return make(
         'LOGIN_TOO_MANY_ATTEMPTS',
         `Too many wrong passwords: ${text}.`,
-        text === LOGIN.waitMinute
-          ? 'Wait one minute, then enter the password shown on the other computer.'
-          : 'Ask at the other computer for access, or have LiteDesk restarted there.',
+        'Ask at the other computer for access, or have LiteDesk restarted there.',
       );
     case LOGIN.notAllowed:
       return make(
