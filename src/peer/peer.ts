@@ -30,6 +30,7 @@ import type { MeasuredRelay } from './relay-latency.ts';
 import type { ServerAddress } from './server-address.ts';
 import { SettingsStore } from './settings.ts';
 import type { PeerSettings } from './settings.ts';
+import { TunnelRehearsal } from './tunnel/rehearsal.ts';
 import { TunnelHost } from './tunnel/tunnel-host.ts';
 import { warmUp } from './warm-up.ts';
 
@@ -58,6 +59,7 @@ export class Peer extends Emitter<PeerEvents> {
   readonly #authenticator: HostAuthenticator;
   readonly #offered = new OfferedServices();
   readonly #tunnels: TunnelHost;
+  readonly #rehearsal = new TunnelRehearsal();
   readonly #incoming: IncomingSessions;
   readonly #outgoing: OutgoingSessions;
   readonly #network: PeerNetwork;
@@ -100,7 +102,10 @@ export class Peer extends Emitter<PeerEvents> {
       tunnels: this.#tunnels,
       desktop,
       onAsk: (info) => this.emit('ask', info),
-      onOpened: (info) => this.emit('session-opened', info),
+      onOpened: (info) => {
+        this.emit('session-opened', info);
+        if (info.kind === 'tunnel') this.#rehearsal.soon();
+      },
       onPathChanged: (change) => this.emit('path-changed', change),
       onClosed: (about) => this.emit('session-closed', about),
       register: () => this.#network.mediator?.refresh(),
@@ -207,6 +212,7 @@ export class Peer extends Emitter<PeerEvents> {
   async stop(): Promise<void> {
     this.#started = false;
     this.#probe?.stop();
+    this.#rehearsal.close();
     this.#offered.set([]);
     this.#incoming.closeAll();
     const outgoing = this.#outgoing.close();
@@ -281,7 +287,9 @@ export class Peer extends Emitter<PeerEvents> {
    * Errors: TARGET_INVALID and every code of the stages up to `handshake`.
    */
   async connect(target: string, options: ConnectOptions): Promise<Connected> {
-    return await this.#outgoing.connect(target, options);
+    const connected = await this.#outgoing.connect(target, options);
+    if (options.kind === 'tunnel') this.#rehearsal.soon();
+    return connected;
   }
 
   #applyPasswords(): void {
