@@ -21,6 +21,8 @@ export interface SecuredLink extends NetLink {
   readonly native: NativeState | null;
 }
 
+/** After a frame the cipher is made ready for the next one, but not in the middle of what the frame is part of. */
+const PREPARE_AFTER_MS = 5;
 /** Sealed payloads up to this size are joined with their tag: a copy is cheaper than one more piece for the link below. */
 const JOIN_BELOW = 4096;
 
@@ -46,6 +48,7 @@ export class SecuredNetLink extends DelegatedLink implements SecuredLink {
   #handlers: LinkHandlers | undefined;
   #paused = false;
   #close: LinkClose | undefined;
+  #preparing = false;
 
   constructor(link: NetLink, state: SecuredState) {
     super(link);
@@ -88,6 +91,7 @@ export class SecuredNetLink extends DelegatedLink implements SecuredLink {
     if (this.below.closed) return false;
     const cipher = this.#cipher;
     if (!cipher) return this.below.send(payload);
+    this.#prepareSoon(cipher);
     if (cipher.sealParts && payload.length > JOIN_BELOW) return sendParts(this.below, cipher.sealParts([payload]), true);
     return this.below.send(cipher.seal(payload));
   }
@@ -96,6 +100,7 @@ export class SecuredNetLink extends DelegatedLink implements SecuredLink {
     if (this.below.closed) return false;
     const cipher = this.#cipher;
     if (!cipher) return sendParts(this.below, parts, owned);
+    this.#prepareSoon(cipher);
     const sealed = cipher.sealParts?.(parts) ?? [cipher.seal(joinParts(parts))];
     if (owned) for (const part of parts) release(part);
     return sendParts(this.below, sealed, true);
@@ -130,10 +135,20 @@ export class SecuredNetLink extends DelegatedLink implements SecuredLink {
     if (this.#cipher)
       try {
         plain = this.#cipher.open(payload);
+        this.#prepareSoon(this.#cipher);
       } catch (error) {
         this.below.destroy(sealError(error, this.below.remoteAddress));
         return;
       }
     this.#handlers?.onFrame(plain);
+  }
+
+  #prepareSoon(cipher: FrameCipher): void {
+    if (!cipher.prepare || this.#preparing) return;
+    this.#preparing = true;
+    setTimeout(() => {
+      this.#preparing = false;
+      if (!this.closed) cipher.prepare?.();
+    }, PREPARE_AFTER_MS).unref();
   }
 }

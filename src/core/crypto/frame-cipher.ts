@@ -8,4 +8,6 @@ export interface FrameCipher {
   sealParts?(parts: readonly Uint8Array[]): readonly Uint8Array[];
   /** The content of the next frame received, in memory of its own. @throws WireError BAD_SEAL, from then on for every frame. */
   open(payload: Uint8Array): Uint8Array;
+  /** Does now what the next frame in each direction will need whatever is in it. Asked for while nothing else is to be done. */
+  prepare?(): void;
 }

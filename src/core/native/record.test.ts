@@ -18,11 +18,24 @@ describe('records', () => {
       for (let i = 0; i < 60; i++) {
         const content = random.bytes(random.chance(0.2) ? random.below(4000) : random.below(40));
         const [from, to] = random.chance(0.5) ? [a, b] : [b, a];
+        if (random.chance(0.3)) random.pick([a, b]).prepare();
         const sealed = from.seal(content);
         expect(sealed.length).toBe(content.length + RECORD_TAG_BYTES);
         expect(to.open(sealed)).toEqual(content);
       }
     });
+  });
+
+  test('are the same bytes whether their cipher was made ready before or not', () => {
+    const [[a, b], [c]] = [pair(), pair()];
+    for (let i = 0; i < 20; i++) {
+      a.prepare();
+      a.prepare();
+      b.prepare();
+      const sealed = a.seal(Uint8Array.of(i));
+      expect(sealed).toEqual(c.seal(Uint8Array.of(i)));
+      expect(b.open(sealed)).toEqual(Uint8Array.of(i));
+    }
   });
 
   test('with the same content look different each time and in each direction', () => {

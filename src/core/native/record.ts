@@ -1,5 +1,5 @@
 /** Encrypted records of a native link: AES-256-GCM, one key for each direction (docs/protocol.md). */
-import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
+import { type CipherGCM, createCipheriv, createDecipheriv, createSecretKey, type DecipherGCM, hkdfSync, type KeyObject } from 'node:crypto';
 import type { FrameCipher } from '../crypto/frame-cipher.ts';
 import { WireError } from '../errors.ts';
 import { joinParts } from '../link.ts';
@@ -65,6 +65,9 @@ export class RecordStream implements FrameCipher {
   readonly overheadBytes = RECORD_TAG_BYTES;
   readonly #send: RecordKey;
   readonly #receive: RecordKey;
+  /** For the record that is next: key and counter move on only when it has been used. */
+  #cipher: CipherGCM | null = null;
+  #decipher: DecipherGCM | null = null;
   #broken: WireError | undefined;
 
   constructor(options: RecordStreamOptions) {
@@ -78,7 +81,8 @@ export class RecordStream implements FrameCipher {
   }
 
   sealParts(parts: readonly Uint8Array[]): Uint8Array[] {
-    const cipher = createCipheriv('aes-256-gcm', this.#send.key, this.#send.nonce);
+    const cipher = this.#cipher ?? this.#newCipher();
+    this.#cipher = null;
     const sealed: Uint8Array[] = [];
     let length = 0;
     for (const part of parts) {
@@ -94,10 +98,10 @@ export class RecordStream implements FrameCipher {
   open(payload: Uint8Array): Uint8Array {
     if (this.#broken) throw this.#broken;
     const length = payload.length - RECORD_TAG_BYTES;
+    const decipher = this.#decipher ?? this.#newDecipher();
+    this.#decipher = null;
     try {
       if (length < 0) throw new RangeError('shorter than its tag');
-      const options = { authTagLength: RECORD_TAG_BYTES };
-      const decipher = createDecipheriv('aes-256-gcm', this.#receive.key, this.#receive.nonce, options);
       decipher.setAuthTag(payload.subarray(length));
       const plain = decipher.update(payload.subarray(0, length));
       // Throws where the tag does not fit; until then the content has been seen by nobody.
@@ -108,5 +112,19 @@ export class RecordStream implements FrameCipher {
       this.#broken = new WireError('BAD_SEAL', 'an encrypted record does not open', { cause });
       throw this.#broken;
     }
+  }
+
+  /** To set a cipher up takes longer than to seal a small record with it. */
+  prepare(): void {
+    this.#cipher ??= this.#newCipher();
+    if (!this.#broken) this.#decipher ??= this.#newDecipher();
+  }
+
+  #newCipher(): CipherGCM {
+    return createCipheriv('aes-256-gcm', this.#send.key, this.#send.nonce);
+  }
+
+  #newDecipher(): DecipherGCM {
+    return createDecipheriv('aes-256-gcm', this.#receive.key, this.#receive.nonce, { authTagLength: RECORD_TAG_BYTES });
   }
 }

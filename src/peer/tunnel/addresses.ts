@@ -1,10 +1,12 @@
 /** Which addresses are more than places in a network: this computer itself, its link, and what clouds answer there. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
+type Family = 'ipv4' | 'ipv6';
+
 export type AddressClass = 'ordinary' | 'loopback' | 'link-local' | 'metadata' | 'multicast';
 
 /** Each network on its own, the narrower ones first. */
-const NETWORKS: readonly { readonly name: Exclude<AddressClass, 'ordinary'>; readonly network: BlockList }[] = (
+const NETWORKS: readonly { readonly name: Exclude<AddressClass, 'ordinary'>; readonly family: Family; readonly network: BlockList }[] = (
   [
     // Connecting to 0.0.0.0 or :: reaches this computer.
     ['loopback', ['127.0.0.0/8', '0.0.0.0/8', '::1/128', '::/128']],
@@ -13,7 +15,7 @@ const NETWORKS: readonly { readonly name: Exclude<AddressClass, 'ordinary'>; rea
     ['link-local', ['169.254.0.0/16', 'fe80::/10', 'fec0::/10']],
     ['multicast', ['224.0.0.0/4', '255.255.255.255/32', 'ff00::/8']],
   ] as const
-).flatMap(([name, networks]) => networks.map((network) => ({ name, network: list(network) })));
+).flatMap(([name, networks]) => networks.map((network) => ({ name, family: network.includes(':') ? 'ipv6' : 'ipv4', network: list(network) })));
 
 /**
  * One spelling for each place: without zone, and as IPv4 where IPv6 only wraps it (mapped, compatible, NAT64, 6to4), since
@@ -39,8 +41,8 @@ export function addressClass(address: string): AddressClass {
 }
 
 function classed(address: string): (typeof NETWORKS)[number] | undefined {
-  const family = isIPv4(address) ? 'ipv4' : 'ipv6';
-  return NETWORKS.find(({ network }) => network.check(address, family));
+  const own = isIPv4(address) ? 'ipv4' : 'ipv6';
+  return NETWORKS.find(({ family, network }) => family === own && network.check(address, own));
 }
 
 /** The network lies wholly within one that is not ordinary. */

@@ -48,7 +48,8 @@ export class TcpForward implements LocalListener {
     const label = formatTarget(target);
     const abort = new AbortController();
     const end = this.connections.add(client, label, () => ({ bytesOut: socket.bytesRead, bytesIn: socket.bytesWritten }));
-    socket.once('close', () => abort.abort());
+    const closed = (): void => abort.abort();
+    socket.once('close', closed);
     try {
       const stream = await open(target, abort.signal);
       if (!stream) {
@@ -59,6 +60,7 @@ export class TcpForward implements LocalListener {
         stream.reset('cancelled');
         return end(false);
       }
+      socket.off('close', closed);
       join(socket, stream, (error) => {
         end(error !== null);
         if (error && error.by !== 'local') onFailure(streamError(error.code, label, reasonOf(error)).toData());
