@@ -43,7 +43,6 @@ export async function hostCommand(argv: string[], io: CommandIo): Promise<number
       allow: { type: 'string', multiple: true },
       offer: { type: 'string', multiple: true },
       tunnels: { type: 'string' },
-      'direct-port': { type: 'string' },
       'no-port-mapping': { type: 'boolean' },
     },
   });

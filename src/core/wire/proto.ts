@@ -3,7 +3,7 @@
  *
  * - Types and enums are in `hbb`: `hbb.IMessage` is what one writes (all fields optional), `hbb.Message` what one reads
  *   (unset scalars read as their defaults, unset sub-messages as undefined or null). Names are camelCase.
- * - 64-bit fields are `bigint`, in and out, exact (int64.ts). Nothing here uses Long.
+ * - 64-bit fields are `bigint`, in and out, exact (scripts/proto.mjs). Nothing here uses Long.
  * - A `bytes` field of a decoded message is a view of the input, not a copy.
  * - Unknown fields are dropped, unknown enum values are kept as numbers, as proto3 has it. Where unknown fields must
  *   survive there is rewriteRequestRelay().

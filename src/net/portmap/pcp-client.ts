@@ -10,10 +10,10 @@ import type { GatewayProtocol, Grant, MappingWish } from './types.ts';
 
 /** RFC 6887 §8.1.1: IRT. */
 const FIRST_WAIT_MS = 3_000;
-/** Of a mapping that cannot be removed. */
-const SHORTEST_LIFE_S = 1;
 /** Its spread, RAND. */
 const SPREAD = 0.1;
+/** Of a mapping that cannot be removed, in seconds. */
+const SHORTEST_LIFE_S = 1;
 /** Sendings before a gateway counts as silent, for a first question and for one that it is known to understand. */
 const PROBES = 2;
 const TRIES = 3;
