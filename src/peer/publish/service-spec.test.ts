@@ -1,20 +1,20 @@
 import { expect, it } from 'vitest';
-import { formatService, parseService, type ServiceOptions } from './service-spec.ts';
+import { parseService, type ServiceOptions } from './service-spec.ts';
 
 const PLAIN: ServiceOptions = { allow: [], basicAuth: null, health: null, maxConnections: 0, bandwidthKbps: 0 };
 
+const at = (host: string, port: number): { host: string; port: number } => ({ host, port });
+
 it.each([
-  ['tcp:localhost:22@30022', 'tcp-30022=tcp:localhost:22@30022'],
-  ['tcp:22', 'tcp-22=tcp:127.0.0.1:22'],
-  ['game=udp:10.0.0.4:27015', 'game=udp:10.0.0.4:27015'],
-  ['udp:[2001:db8::1]:53@30053', 'udp-30053=udp:[2001:db8::1]:53@30053'],
-  ['http:localhost:8080@www.example.org', 'http-www.example.org=http:localhost:8080@www.example.org'],
-  ['web=http:a:80,b:81,82@www', 'web=http:a:80,b:81,127.0.0.1:82@www'],
-  ['https:localhost:443@cloud.example.org', 'https-cloud.example.org=https:localhost:443@cloud.example.org'],
-])('reads %s', (text, whole) => {
-  const spec = parseService(text, PLAIN);
-  expect(formatService(spec)).toBe(whole);
-  expect(parseService(whole, PLAIN)).toEqual(spec);
+  ['tcp:localhost:22@30022', { name: 'tcp-30022', kind: 'tcp', backends: [at('localhost', 22)], where: '30022' }],
+  ['tcp:22', { name: 'tcp-22', kind: 'tcp', backends: [at('127.0.0.1', 22)], where: '' }],
+  ['game=udp:10.0.0.4:27015', { name: 'game', kind: 'udp', backends: [at('10.0.0.4', 27_015)], where: '' }],
+  ['udp:[2001:db8::1]:53@30053', { name: 'udp-30053', kind: 'udp', backends: [at('2001:db8::1', 53)], where: '30053' }],
+  ['http:localhost:8080@www.example.org', { name: 'http-www.example.org', kind: 'http', backends: [at('localhost', 8080)], where: 'www.example.org' }],
+  ['web=http:a:80,b:81,82@www', { name: 'web', kind: 'http', backends: [at('a', 80), at('b', 81), at('127.0.0.1', 82)], where: 'www' }],
+  ['https:localhost:443@cloud.example.org', { name: 'https-cloud.example.org', kind: 'https', backends: [at('localhost', 443)], where: 'cloud.example.org' }],
+])('reads %s', (text, spec) => {
+  expect(parseService(text, PLAIN)).toEqual({ ...spec, ...PLAIN });
 });
 
 it.each([

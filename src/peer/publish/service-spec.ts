@@ -1,7 +1,7 @@
 /** A service that this computer publishes: what the command line, a file and the app's page say of it. */
 import { hostName, isServiceName, MAX_PROGRAMS, PUBLIC_KINDS, type PublicKind } from '../../core/publish/index.ts';
 import { LiteDeskError } from '../../core/errors.ts';
-import { formatHostPort, parseHostPort } from '../../net/index.ts';
+import { parseHostPort } from '../../net/index.ts';
 import type { HostPort } from '../../core/wire/index.ts';
 
 export interface HealthCheck {
@@ -66,11 +66,6 @@ function checkWhere(kind: PublicKind, where: string, whole: string): void {
   if (kind === 'tcp' || kind === 'udp') {
     if (!/^\d{1,5}$/.test(where) || Number(where) > 0xffff) throw invalid(whole, "Behind @ stands one of the server's ports.");
   } else if (hostName(where) === null) throw invalid(whole, 'Behind @ stands a host name.');
-}
-
-/** As it is written on a command line. */
-export function formatService(spec: ServiceSpec): string {
-  return `${spec.name}=${spec.kind}:${spec.backends.map(formatHostPort).join(',')}${spec.where === '' ? '' : `@${spec.where}`}`;
 }
 
 function invalid(text: string, hint: string): LiteDeskError {

@@ -40,20 +40,6 @@ export function parseTunnelRule(text: string): TunnelRule {
   return { kind, host: parseHost(host, text), firstPort, lastPort, peer };
 }
 
-/** The text of a rule, in one form for each. */
-export function formatTunnelRule(rule: TunnelRule): string {
-  const peer = rule.peer === '' ? '' : `@${rule.peer}`;
-  if (rule.kind === 'any') return `any${peer}`;
-  if (rule.kind === 'service') return `service:${rule.host}${peer}`;
-  const host = rule.host.includes(':') ? `[${rule.host.replace(/\/\d+$/, '')}]${/\/\d+$/.exec(rule.host)?.[0] ?? ''}` : rule.host;
-  return `${rule.kind}:${host}:${formatPorts(rule)}${peer}`;
-}
-
-function formatPorts({ firstPort, lastPort }: TunnelRule): string {
-  if (firstPort === 1 && lastPort === MAX_PORT) return '*';
-  return firstPort === lastPort ? String(firstPort) : `${firstPort}-${lastPort}`;
-}
-
 function parseHost(host: string, text: string): string {
   const value = host.toLowerCase().replace(/\.$/, '');
   const [, address, outside, inside] = /^\[([^\]/]+)(?:\](\/\d+)?|(\/\d+)\])$/.exec(value) ?? [];

@@ -12,7 +12,8 @@ import { PeerTable } from '../peer-table.ts';
 import { Rendezvous } from '../rendezvous.ts';
 import { Cluster, type SharedRows, type LiveSettings } from './cluster.ts';
 import type { Directory } from './directory.ts';
-import { Hub, MemoryDirectory } from './hub.ts';
+import { Hub } from './hub.ts';
+import { MemoryDirectory } from './test-directory.ts';
 
 await initCrypto();
 const KEYS = { secretKey: signKeyPair().secretKey, publicKey: '' };
