@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import type { LinkClose } from '../core/link.ts';
 import { createPunchSocket, type KcpLink, type PunchUdpOptions, punchUdp, sendPunch } from './kcp-link.ts';
+import { linkCompliance } from './link-compliance.ts';
 
 const open: KcpLink[] = [];
 const sockets: Socket[] = [];
@@ -31,6 +32,8 @@ async function pair(options: Partial<PunchUdpOptions> = {}): Promise<[KcpLink, K
   open.push(...links);
   return links;
 }
+
+linkCompliance('KcpLink', async () => [...(await pair()), () => {}]);
 
 /** Collects what a link delivers. */
 function watch(link: KcpLink): {
