@@ -38,14 +38,15 @@ describe('the vectors of the draft', () => {
   });
 
   test('shares, secret point and session key', () => {
-    const a = new CpaceRun(VECTOR.context, () => hex(VECTOR.ya));
-    const b = new CpaceRun(VECTOR.context, () => hex(VECTOR.yb));
-    expect([toHex(a.share), toHex(b.share)]).toEqual([VECTOR.Ya, VECTOR.Yb]);
-    const secret = a.secret(b.share) ?? new Uint8Array();
-    expect([toHex(secret), toHex(b.secret(a.share))]).toEqual([VECTOR.K, VECTOR.K]);
+    const a = new CpaceRun(() => hex(VECTOR.ya));
+    const b = new CpaceRun(() => hex(VECTOR.yb));
+    const [shareA, shareB] = [a.share(VECTOR.context), b.share(VECTOR.context)];
+    expect([toHex(shareA), toHex(shareB)]).toEqual([VECTOR.Ya, VECTOR.Yb]);
+    const secret = a.secret(shareB) ?? new Uint8Array();
+    expect([toHex(secret), toHex(b.secret(shareA))]).toEqual([VECTOR.K, VECTOR.K]);
     const [fromA, fromB] = [
-      { share: a.share, associated: utf8('ADa') },
-      { share: b.share, associated: utf8('ADb') },
+      { share: shareA, associated: utf8('ADa') },
+      { share: shareB, associated: utf8('ADb') },
     ];
     expect(toHex(cpaceSessionKey(VECTOR.context.sid, secret, fromA, fromB))).toBe(VECTOR.isk);
   });
@@ -71,13 +72,12 @@ describe('a run', () => {
   const context = { password: utf8('secret'), channel: utf8('here'), sid: new Uint8Array(16) };
 
   function keys(theirs: Partial<typeof context>): [string, string] {
-    const [a, b] = [
-      new CpaceRun(context, systemRandom),
-      new CpaceRun({ ...context, ...theirs }, systemRandom),
+    const [a, b] = [new CpaceRun(systemRandom), new CpaceRun(systemRandom)];
+    const [fromA, fromB] = [
+      { share: a.share(context), associated: utf8('') },
+      { share: b.share({ ...context, ...theirs }), associated: utf8('') },
     ];
-    const [fromA, fromB] = [a, b].map((run) => ({ share: run.share, associated: utf8('') }));
-    if (!fromA || !fromB) throw new Error('two ends');
-    const [secretA, secretB] = [a.secret(b.share), b.secret(a.share)];
+    const [secretA, secretB] = [a.secret(fromB.share), b.secret(fromA.share)];
     if (!secretA || !secretB) throw new Error('two secrets');
     const keyA = cpaceSessionKey(context.sid, secretA, fromA, fromB);
     const keyB = cpaceSessionKey({ ...context, ...theirs }.sid, secretB, fromA, fromB);
@@ -98,7 +98,7 @@ describe('a run', () => {
   });
 
   test('takes any bytes for a share and throws for none', async () => {
-    const run = new CpaceRun(context, systemRandom);
+    const run = new CpaceRun(systemRandom);
     await forEachSeed(300, (random) => {
       const bytes = random.bytes(random.chance(0.8) ? 32 : random.below(70));
       const secret = run.secret(bytes);

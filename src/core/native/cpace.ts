@@ -31,16 +31,17 @@ export interface CpaceMessage {
   readonly associated: Uint8Array;
 }
 
-/** One end of one run, from its share to the session key. */
+/** One end of one run, from its share to the session key. The secret point can be had before there is a password. */
 export class CpaceRun {
-  /** Y, 32 bytes: what to send. */
-  readonly share: Uint8Array;
   readonly #scalar: bigint;
 
-  constructor(context: CpaceContext, random: RandomBytes) {
+  constructor(random: RandomBytes) {
     this.#scalar = readScalar(random(SCALAR_BYTES));
-    const generator = hashToGroup(generatorString(context));
-    this.share = generator.multiply(this.#scalar).toBytes();
+  }
+
+  /** Y, 32 bytes: what to send. For one context only: a second one would be a second run. */
+  share(context: CpaceContext): Uint8Array {
+    return hashToGroup(generatorString(context)).multiply(this.#scalar).toBytes();
   }
 
   /** The secret point K, or null for a share that is no point or leads to the neutral one: the run is then over. */

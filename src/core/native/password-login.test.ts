@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { systemRandom } from '../crypto/random.ts';
 import { forEachSeed } from '../testing/seeds.ts';
 import type { NativeSecrets } from './contract.ts';
-import { PasswordLoginController, PasswordLoginHost } from './password-login.ts';
+import { PasswordLoginController, PasswordLoginHost, PreparedLogin } from './password-login.ts';
 
 const session: NativeSecrets = {
   sessionId: new Uint8Array(16).fill(1),
@@ -28,6 +28,16 @@ test('proves each of the passwords to both ends, and no other', () => {
   const { host } = run([1, 2, 3], 4);
   expect([1, 2, 3, 4].some((fill) => host.proved(h1(fill)))).toBe(false);
   expect(() => host.tag(h1(4))).toThrow();
+});
+
+test('what was prepared before the password was known proves it, once', () => {
+  const host = new PasswordLoginHost(session, [h1(1), h1(2)], systemRandom);
+  const prepared = PreparedLogin.of(session, host.shares, systemRandom);
+  const controller = prepared?.answer(h1(2));
+  if (controller) host.receive(controller.share, controller.tags);
+  expect([host.proved(h1(1)), host.proved(h1(2))]).toEqual([false, true]);
+  expect(controller?.verify(host.tag(h1(2)))).toBe(true);
+  expect(() => prepared?.answer(h1(1))).toThrow();
 });
 
 test('the same password twice among those that would do is one', () => {

@@ -32,10 +32,16 @@ interface Tags {
   readonly controller: Uint8Array;
 }
 
+/** A share of the host with the secret point that it leads to. */
+interface Theirs {
+  readonly share: Uint8Array;
+  readonly secret: Uint8Array;
+}
+
 /** The host's end of one attempt. */
 export class PasswordLoginHost {
   readonly #sid: Uint8Array;
-  readonly #runs: readonly { h1: Uint8Array; run: CpaceRun }[];
+  readonly #runs: readonly { h1: Uint8Array; run: CpaceRun; share: Uint8Array }[];
   #proven: { h1: Uint8Array; tag: Uint8Array }[] = [];
   #used = false;
 
@@ -45,20 +51,24 @@ export class PasswordLoginHost {
    */
   constructor(session: NativeSecrets, candidates: readonly Uint8Array[], random: RandomBytes) {
     this.#sid = loginSid(session);
-    this.#runs = candidates.map((h1) => ({ h1, run: new CpaceRun(context(this.#sid, h1), random) }));
+    this.#runs = candidates.map((h1) => {
+      const run = new CpaceRun(random);
+      return { h1, run, share: run.share(context(this.#sid, h1)) };
+    });
   }
 
   /** In the order of the candidates: what to send. */
   get shares(): Uint8Array[] {
-    return this.#runs.map(({ run }) => run.share);
+    return this.#runs.map(({ share }) => share);
   }
 
   /** Takes the controller's share and its tags, one for each of ours; once only, since every further set is another guess. */
   receive(share: Uint8Array, tags: readonly Uint8Array[]): void {
     if (this.#used) return;
     this.#used = true;
-    for (const [index, { h1, run }] of this.#runs.entries()) {
-      const expected = tagsOf(this.#sid, run, share, { host: run.share, controller: share });
+    for (const [index, { h1, run, share: host }] of this.#runs.entries()) {
+      const secret = secretOf(run, share);
+      const expected = secret && tagsOf(this.#sid, secret, { host, controller: share });
       if (expected && constantTimeEqual(expected.controller, tags[index] ?? NO_BYTES))
         this.#proven.push({ h1, tag: expected.host });
     }
@@ -86,6 +96,45 @@ export class PasswordLoginHost {
   }
 }
 
+/** The controller's end of one attempt, as far as it goes without the password: three quarters of its work. */
+export class PreparedLogin {
+  readonly #sid: Uint8Array;
+  readonly #run: CpaceRun;
+  readonly #theirs: readonly Theirs[];
+  #used = false;
+
+  private constructor(sid: Uint8Array, run: CpaceRun, theirs: readonly Theirs[]) {
+    this.#sid = sid;
+    this.#run = run;
+    this.#theirs = theirs;
+  }
+
+  /** Null where the host's shares are none, too many, or unusable ones. */
+  static of(session: NativeSecrets, hostShares: readonly Uint8Array[], random: RandomBytes): PreparedLogin | null {
+    if (hostShares.length === 0 || hostShares.length > MAX_LOGIN_SHARES) return null;
+    const run = new CpaceRun(random);
+    const theirs: Theirs[] = [];
+    for (const share of hostShares) {
+      const secret = secretOf(run, share);
+      if (!secret) return null;
+      theirs.push({ share, secret });
+    }
+    return new PreparedLogin(loginSid(session), run, theirs);
+  }
+
+  /**
+   * The attempt with one password; a second one would be another guess from the same run, which the host does not take.
+   * @param h1 SHA-256(password ‖ salt), 32 bytes.
+   */
+  answer(h1: Uint8Array): PasswordLoginController {
+    if (this.#used) throw new Error('a prepared login is for one password');
+    this.#used = true;
+    const controller = this.#run.share(context(this.#sid, h1));
+    const tags = this.#theirs.map(({ share, secret }) => tagsOf(this.#sid, secret, { host: share, controller }));
+    return new PasswordLoginController(controller, tags);
+  }
+}
+
 /** The controller's end of one attempt. */
 export class PasswordLoginController {
   readonly share: Uint8Array;
@@ -93,32 +142,20 @@ export class PasswordLoginController {
   readonly tags: readonly Uint8Array[];
   readonly #hostTags: readonly Uint8Array[];
 
-  private constructor(share: Uint8Array, tags: readonly Tags[]) {
+  constructor(share: Uint8Array, tags: readonly Tags[]) {
     this.share = share;
     this.tags = tags.map(({ controller }) => controller);
     this.#hostTags = tags.map(({ host }) => host);
   }
 
-  /**
-   * Answers a host's shares; null where there are none, too many, or unusable ones.
-   * @param h1 SHA-256(password ‖ salt), 32 bytes.
-   */
+  /** Answers a host's shares at once; see {@link PreparedLogin}. */
   static answer(
     session: NativeSecrets,
     hostShares: readonly Uint8Array[],
     h1: Uint8Array,
     random: RandomBytes,
   ): PasswordLoginController | null {
-    if (hostShares.length === 0 || hostShares.length > MAX_LOGIN_SHARES) return null;
-    const sid = loginSid(session);
-    const run = new CpaceRun(context(sid, h1), random);
-    const tags: Tags[] = [];
-    for (const host of hostShares) {
-      const pair = tagsOf(sid, run, host, { host, controller: run.share });
-      if (!pair) return null;
-      tags.push(pair);
-    }
-    return new PasswordLoginController(run.share, tags);
+    return PreparedLogin.of(session, hostShares, random)?.answer(h1) ?? null;
   }
 
   /** Whether the host's tag proves that it knows the password. */
@@ -139,15 +176,12 @@ function context(sid: Uint8Array, h1: Uint8Array): CpaceContext {
   return { password: h1, channel: CHANNEL, sid };
 }
 
-/** Both ends' tags, or null for a share that cannot be used. */
-function tagsOf(
-  sid: Uint8Array,
-  run: CpaceRun,
-  theirShare: Uint8Array,
-  shares: { host: Uint8Array; controller: Uint8Array },
-): Tags | null {
-  const secret = theirShare.length === CPACE_SHARE_BYTES ? run.secret(theirShare) : null;
-  if (!secret) return null;
+/** The secret point, or null for a share that cannot be used. */
+function secretOf(run: CpaceRun, theirShare: Uint8Array): Uint8Array | null {
+  return theirShare.length === CPACE_SHARE_BYTES ? run.secret(theirShare) : null;
+}
+
+function tagsOf(sid: Uint8Array, secret: Uint8Array, shares: { host: Uint8Array; controller: Uint8Array }): Tags {
   const initiator: CpaceMessage = { share: shares.host, associated: labelBytes('host') };
   const responder: CpaceMessage = { share: shares.controller, associated: labelBytes('controller') };
   const key = cpaceSessionKey(sid, secret, initiator, responder);

@@ -2,7 +2,7 @@ import { passwordHash, passwordProof } from '../crypto/password.ts';
 import type { RandomBytes } from '../crypto/random.ts';
 import type { ErrorData } from '../errors.ts';
 import type { NativeSecrets } from '../native/contract.ts';
-import { PasswordLoginController } from '../native/password-login.ts';
+import { type PasswordLoginController, PreparedLogin } from '../native/password-login.ts';
 import type { hbb } from '../wire/proto.ts';
 import type { PasswordInput, PasswordNeeded } from './controller-types.ts';
 import * as limits from './limits.ts';
@@ -40,6 +40,8 @@ export class ControllerLoginFlow {
   #h1: Uint8Array | null = null;
   /** The host's, for the next attempt. */
   #shares: readonly Uint8Array[] = [];
+  /** For these, as far as it goes while somebody types the password. */
+  #prepared: PreparedLogin | null = null;
   #attempt: PasswordLoginController | null = null;
   /** The host has asked for the same password once more; each time is a set of guesses for an impostor. */
   #repeated = false;
@@ -68,6 +70,7 @@ export class ControllerLoginFlow {
   onHash(hash: hbb.IHash): void {
     this.#hash = { salt: hash.salt ?? '', challenge: hash.challenge ?? '' };
     this.#shares = hash.nativeShares ?? [];
+    this.#prepared = null;
     this.#begin();
     if (this.#password === null)
       this.#needPassword('required', LOGIN.emptyPassword, sessionErrors.passwordRequired());
@@ -88,6 +91,7 @@ export class ControllerLoginFlow {
     const attempt = this.#attempt;
     this.#attempt = null;
     this.#shares = response.nativeShares ?? [];
+    this.#prepared = null;
     if (response.peerInfo) {
       // Whoever took our password must have known it: else it is somebody who takes every password.
       this.#hostProven = attempt?.verify(response.nativeTag ?? new Uint8Array()) ?? false;
@@ -139,7 +143,9 @@ export class ControllerLoginFlow {
       // A host that takes no passwords offers no shares.
       if (h1 && shares.length > 0) {
         this.#shares = [];
-        this.#attempt = PasswordLoginController.answer(native, shares, h1, random);
+        const prepared = this.#prepared ?? PreparedLogin.of(native, shares, random);
+        this.#prepared = null;
+        this.#attempt = prepared?.answer(h1) ?? null;
         if (!this.#attempt) return this.#unusable();
         request.nativeShare = this.#attempt.share;
         request.nativeTags = [...this.#attempt.tags];
@@ -174,5 +180,7 @@ export class ControllerLoginFlow {
 
   #needPassword(reason: PasswordNeeded['reason'], message: string, error: ErrorData): void {
     this.#o.events.needPassword({ reason, message, error });
+    const { native, random } = this.#o;
+    if (native && this.#shares.length > 0) this.#prepared ??= PreparedLogin.of(native, this.#shares, random);
   }
 }
