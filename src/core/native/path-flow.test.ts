@@ -26,3 +26,15 @@ test('a path may hold what it carries in two round trips and 50 ms, unless it bo
   // Pieces stay small on a slow path all the same.
   expect(bounded.fragmentBytes(2_000)).toBe(measured.fragmentBytes(2_000));
 });
+
+test('a path that has carried only small messages yet is still open for a first picture', () => {
+  const flow = new PathFlow(false);
+  for (let now = 0; now < 100; now += 10) {
+    const mark = flow.sent(100, now);
+    flow.ranDry();
+    flow.acknowledged(100, mark, now + 6, true);
+  }
+  expect(flow.capBytes(100)).toBe(IN_FLIGHT_BYTES.initial);
+  carry(flow, 40, 2_000);
+  expect(flow.capBytes(2_000)).toBeLessThan(IN_FLIGHT_BYTES.initial);
+});

@@ -37,11 +37,14 @@ export class PathFlow {
   #inFlight = 0;
   #delivered = 0;
   #deliveredAt = 0;
-  #limitedUntil = 0;
+  /** What was delivered when the last record is through before which there was nothing more to send; so it begins. */
+  #limitedUntil = 1;
   /** Bytes per millisecond: the best of this period and of the one before. */
   #rate = 0;
   #olderRate = 0;
   #rateSince = 0;
+  /** There was once more to send than left: before, a few small messages say little about what the path carries. */
+  #filled = false;
   /** The rate when it last grew, and until when it counts as growing. */
   #reached = 0;
   #growsUntil = 0;
@@ -80,7 +83,8 @@ export class PathFlow {
     const full = roundTrip * ROUND_TRIPS.found + Math.min(rate * PATH_QUEUE_MS, PATH_QUEUE_BYTES);
     const grown = now < this.#growsUntil ? Math.max(full, roundTrip * ROUND_TRIPS.growing) : full;
     const bytes = now < this.#drainUntil ? roundTrip * DRAINED : grown;
-    return Math.min(IN_FLIGHT_BYTES.max, Math.max(IN_FLIGHT_BYTES.min, bytes));
+    const least = this.#filled ? IN_FLIGHT_BYTES.min : IN_FLIGHT_BYTES.initial;
+    return Math.min(IN_FLIGHT_BYTES.max, Math.max(least, bytes));
   }
 
   /** Milliseconds in which what is on its way should have been acknowledged. */
@@ -126,6 +130,7 @@ export class PathFlow {
     this.#measureRtt(now - mark.sentAt, now);
     const ms = Math.max(now - mark.deliveredAt, Math.min(this.#minRtt, 1), 0.1);
     const rate = (this.#delivered - mark.delivered) / ms;
+    if (!mark.limited) this.#filled = true;
     if (mark.limited && rate <= Math.max(this.#rate, this.#olderRate)) return;
     if (now - this.#rateSince > RATE_LIFE_MS) {
       this.#olderRate = this.#rate;
