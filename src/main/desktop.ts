@@ -113,7 +113,7 @@ function watchClipboard(onText: (text: string) => void): () => void {
       reading = false;
     }
   };
+  // Not at once: on X11 a look can hold up this process for tens of milliseconds, just when the first picture is on its way.
   const timer = setInterval(() => void look(), CLIPBOARD_POLL_MS);
-  void look();
   return () => clearInterval(timer);
 }

@@ -152,7 +152,8 @@ export class IncomingSessions {
         if (link.native?.peer) this.#stale.opened({ key: `${Buffer.from(link.native.peer.key).toString('hex')} ${who.kind}`, link: multipath, end: () => session.disconnect(RETURNED) });
         this.#followPaths(multipath, link, native?.peer ?? null);
       }
-      this.#o.known.controllerOpened(server, native);
+      // Writes a file, for which the answer to the login need not wait.
+      setImmediate(() => this.#o.known.controllerOpened(server, native));
       this.#attachStreams(multipath ?? link, session, who);
       this.#o.onOpened(entry.info);
       this.#o.onChange();

@@ -96,7 +96,23 @@ describe('RemoteSession', () => {
     expect(t.last().started).toBe(true);
     t.last().say('opened', INFO);
     expect(t.remote.state).toMatchObject({ state: 'open', info: { hostname: 'desk', path: 'udp', encrypted: true } });
+    t.clock.advance(1_000);
     expect(t.remembered).toEqual([{ id: '123456789', name: 'desk', platform: 'Linux' }]);
+    t.remote.close();
+    expect(t.remembered).toHaveLength(1);
+  });
+
+  it('remembers the peer of a session that ended at once', async () => {
+    for (const end of ['window', 'peer']) {
+      const t = setUp();
+      t.remote.start();
+      await t.settle();
+      t.last().say('opened', INFO);
+      if (end === 'window') t.remote.close();
+      else t.last().say('closed', { reason: 'Closed manually by the peer', retry: false });
+      expect(t.remembered).toHaveLength(1);
+      expect(t.clock.pending).toBe(0);
+    }
   });
 
   it('comes back by itself after the link broke, with doubling pauses', async () => {

@@ -21,6 +21,8 @@ const RETRY_FIRST_MS = 1_000;
 const RETRY_LAST_MS = 16_000;
 /** Shorter silences are not worth a word. */
 const SILENCE_MS = 1_000;
+/** The first picture of a session is there well before. */
+const REMEMBER_AFTER_MS = 1_000;
 /** After so long without success the window says so instead of trying for ever. */
 const GIVE_UP_AFTER_MS = 5 * 60_000;
 
@@ -56,6 +58,7 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
   #brokenSince: number | null = null;
   #cancelRetry: () => void = () => {};
   #cancelSilence: () => void = () => {};
+  #rememberNow: () => void = () => {};
   #decoding: ConnectOptions['decoding'];
   /** What the user is asked to trust: a new key, or (null) a link without protection by the known one. */
   #doubted: { readonly key: Uint8Array | null } | null = null;
@@ -139,6 +142,7 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
     const session = this.#session;
     this.#session = null;
     this.#cancelSilence();
+    this.#rememberNow();
     session?.close();
     this.#setState({ state: 'closed', peerId: this.#state.peerId, error: null, reason: '' });
   }
@@ -200,7 +204,6 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
 
   #use(connection: Connected): void {
     const { session } = connection;
-    const { peer } = this.#options;
     const peerId = connection.peerId;
     this.#session = session;
     this.#connection = connection;
@@ -213,13 +216,6 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
       this.#opened = true;
       this.#brokenSince = null;
       this.#retryMs = RETRY_FIRST_MS;
-      const h1 = this.#remember || this.#wasRemembered(peerId) ? session.h1 : null;
-      peer.rememberPeer({
-        id: peerId,
-        name: info.hostname,
-        platform: info.platform,
-        ...(h1 ? { passwordHash: Buffer.from(h1).toString('hex') } : {}),
-      });
       this.#setState({
         state: 'open',
         peerId,
@@ -235,6 +231,9 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
           keyboardAllowed: session.permissions.keyboard,
         },
       });
+      const h1 = this.#remember || this.#wasRemembered(peerId) ? session.h1 : null;
+      const { hostname: name, platform } = info;
+      this.#rememberLater({ id: peerId, name, platform, ...(h1 ? { passwordHash: Buffer.from(h1).toString('hex') } : {}) });
     });
     session.on('displays', (displays) => this.#changeInfo({ displays }));
     session.on('geometry', ({ display, geometry }) => {
@@ -246,6 +245,7 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
     session.on('closed', ({ reason, retry, error }) => {
       if (this.#session === session) this.#session = null;
       this.#cancelSilence();
+      this.#rememberNow();
       if (this.#abort.signal.aborted) return;
       if (retry && this.#opened) this.#retry(error ?? brokenLink(reason));
       else this.#setState({ state: 'closed', peerId, error: error ?? null, reason });
@@ -276,6 +276,17 @@ export class RemoteSession extends Emitter<RemoteSessionEvents> {
 
   #wasRemembered(peerId: string): boolean {
     return this.#options.peer.settings.recentPeers.some((peer) => peer.id === peerId && peer.passwordHash !== undefined);
+  }
+
+  /** A file is written for it, for which the first picture need not wait. */
+  #rememberLater(remembered: Parameters<Peer['rememberPeer']>[0]): void {
+    this.#rememberNow();
+    const stop = this.#clock.setTimer(REMEMBER_AFTER_MS, () => this.#rememberNow());
+    this.#rememberNow = () => {
+      stop();
+      this.#rememberNow = () => {};
+      this.#options.peer.rememberPeer(remembered);
+    };
   }
 
   #retry(error: ErrorData): void {
