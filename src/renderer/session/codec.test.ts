@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { codecString, PROBE_CODECS } from './codec.ts';
+import { codecString, coversCodec, PROBE_CODECS } from './codec.ts';
 
 test('VP9 says its profile in the first byte', () => {
   expect(codecString('vp9', Uint8Array.of(0x82, 0x49, 0x83, 0x42))).toBe('vp09.00.10.08');
@@ -23,4 +23,11 @@ test('H.264 says it in the parameter set', () => {
 test('the others are what they are', () => {
   expect(codecString('vp8', new Uint8Array(4))).toBe('vp8');
   expect(codecString('h265', new Uint8Array(4))).toBe(PROBE_CODECS.h265);
+});
+
+test('a decoder takes its own codec, and of H.264 every lower level of its profile', () => {
+  expect(coversCodec('vp8', 'vp8')).toBe(true);
+  expect(coversCodec(PROBE_CODECS.h264, 'avc1.640C28')).toBe(true);
+  for (const wanted of ['avc1.640034', 'avc1.42E028', 'vp8', '']) expect(coversCodec(PROBE_CODECS.h264, wanted)).toBe(false);
+  expect(coversCodec('vp8', 'vp09.00.10.08')).toBe(false);
 });

@@ -28,6 +28,16 @@ export function codecString(codec: Codec, keyFrame: Uint8Array): string {
   }
 }
 
+/**
+ * Whether a decoder set up for `config` takes a stream of `wanted` as it is: each level of H.264 holds those below it, and the
+ * parameter sets in the stream tell the rest.
+ */
+export function coversCodec(config: string, wanted: string): boolean {
+  if (config === wanted) return true;
+  const [ours, theirs] = [config, wanted].map((text) => /^avc1\.([0-9A-F]{2})[0-9A-F]{2}([0-9A-F]{2})$/.exec(text));
+  return ours?.[1] !== undefined && ours[1] === theirs?.[1] && Number.parseInt(ours[2] ?? '', 16) >= Number.parseInt(theirs[2] ?? '', 16);
+}
+
 /** Uncompressed header of VP9: frame marker `10`, then the low and the high bit of the profile. */
 function vp9Profile(data: Uint8Array): number {
   const first = data[0] ?? 0;

@@ -95,6 +95,30 @@ describe('DisplayDecoder', () => {
     expect(last().decoded).toEqual(['key', 'delta', 'delta', 'key', 'delta']);
   });
 
+  test('a decoder that was prepared takes the first key frame of its codec', () => {
+    const { decoder, push, decoders, last, log } = setUp();
+    decoder.prepare('vp9');
+    decoder.prepare('vp9');
+    push(false);
+    expect(log.refreshes).toBe(1);
+    push(true);
+    push(false);
+    expect(decoders).toHaveLength(1);
+    expect(last().decoded).toEqual(['key', 'delta']);
+  });
+
+  test('one prepared for another codec, or taken back by the browser while it was idle, is replaced', () => {
+    for (const takenBack of [true, false]) {
+      const { decoder, push, decoders, last, log } = setUp();
+      decoder.prepare(takenBack ? 'vp9' : 'h264');
+      if (takenBack) last().fail();
+      push(true);
+      expect(decoders.map((made) => made.state)).toEqual(['closed', 'configured']);
+      expect(last().decoded).toEqual(['key']);
+      expect(log).toMatchObject({ refreshes: 0, unsupported: [] });
+    }
+  });
+
   test('another codec needs its own key frame', () => {
     const { push, decoders, last, log } = setUp();
     push(true, 'vp9');

@@ -1,4 +1,4 @@
-import { type Codec, codecString } from './codec.ts';
+import { type Codec, codecString, coversCodec, PROBE_CODECS } from './codec.ts';
 
 /** The part of `VideoDecoder` used here; tests bring their own. */
 export interface DecoderLike {
@@ -62,6 +62,8 @@ export class DisplayDecoder {
   #decoder: DecoderLike | null = null;
   #codec: Codec | null = null;
   #config = '';
+  /** Set up before there was a picture, and has had none yet. */
+  #idle = false;
   #needKey = true;
   #timestamp = 0;
   #failures = 0;
@@ -71,6 +73,13 @@ export class DisplayDecoder {
   constructor(events: DecoderEvents, make: DecoderFactory = WEB_CODECS) {
     this.#events = events;
     this.#make = make;
+  }
+
+  /** Sets a decoder up before there is a picture: the browser takes longer over that than over decoding the first one. */
+  prepare(codec: Codec): void {
+    if (this.#closed || this.#decoder !== null) return;
+    this.#idle = this.#open(PROBE_CODECS[codec]);
+    if (!this.#idle) this.#drop();
   }
 
   /** Takes one encoded picture. */
@@ -85,7 +94,7 @@ export class DisplayDecoder {
       this.#refresh();
       return;
     }
-    if (picture.key && !this.#prepare(picture)) return;
+    if (picture.key && !this.#begin(picture)) return;
     this.#timestamp += 1;
     try {
       this.#decoder?.decode(
@@ -116,14 +125,24 @@ export class DisplayDecoder {
   }
 
   /** Makes the decoder fit the key frame; false when that cannot be done. */
-  #prepare(picture: Picture): boolean {
+  #begin(picture: Picture): boolean {
     const config = codecString(picture.codec, new Uint8Array(picture.data));
+    this.#codec = picture.codec;
     const usable = this.#decoder !== null && this.#decoder.state === 'configured' && !this.#overfull();
-    if (usable && config === this.#config) {
-      this.#needKey = false;
-      return true;
+    if (!usable || !coversCodec(this.#config, config)) {
+      this.#drop();
+      if (!this.#open(config)) {
+        this.#failed();
+        return false;
+      }
     }
-    this.#drop();
+    this.#idle = false;
+    this.#needKey = false;
+    return true;
+  }
+
+  /** A new decoder; false when there is none for this codec. */
+  #open(config: string): boolean {
     try {
       const decoder = this.#make.decoder({
         output: (frame) => {
@@ -135,19 +154,19 @@ export class DisplayDecoder {
           this.#events.onFrame(frame);
         },
         error: () => {
-          if (decoder === this.#decoder) this.#failed();
+          if (decoder !== this.#decoder) return;
+          // Browsers take back a decoder that has had nothing to do; the first picture gets another.
+          if (this.#idle) this.#drop();
+          else this.#failed();
         },
       });
       this.#decoder = decoder;
+      this.#config = config;
       decoder.configure({ codec: config, optimizeForLatency: true, colorSpace: HOST_COLORS });
+      return true;
     } catch {
-      this.#failed();
       return false;
     }
-    this.#codec = picture.codec;
-    this.#config = config;
-    this.#needKey = false;
-    return true;
   }
 
   #failed(): void {
@@ -161,6 +180,7 @@ export class DisplayDecoder {
   #drop(): void {
     const decoder = this.#decoder;
     this.#decoder = null;
+    this.#idle = false;
     this.#needKey = true;
     if (decoder !== null && decoder.state !== 'closed') decoder.close();
   }
