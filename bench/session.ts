@@ -89,7 +89,8 @@ export async function benchSession(): Promise<SessionBench> {
     await scenario.thereScreen.waitForWindow('scene');
     const { here, there } = scenario;
     await there.evaluate('capture', WATCH_CAPTURE);
-    const { path } = await scenario.connect({ terminal: false, onAsked: () => here.evaluate('session', WATCH) });
+    await here.prepareWindows(WATCH);
+    const { path } = await scenario.connect({ terminal: false });
     await scenario.thereScreen.focusFollowsPointer();
     const middle = await scenario.toWindow(700, 700);
     await here.mouse('session', middle.x, middle.y);

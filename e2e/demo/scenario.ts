@@ -119,8 +119,8 @@ export class Scenario {
     await this.thereScreen.waitForWindow('typed-here');
   }
 
-  /** Connects by ID and password, until the picture of the other desktop is there. `onAsked` runs before the password is given. */
-  async connect(options: { readonly terminal?: boolean; readonly onAsked?: () => Promise<unknown> } = {}): Promise<{ path: string }> {
+  /** Connects by ID and password, until the picture of the other desktop is there. */
+  async connect(options: { readonly terminal?: boolean } = {}): Promise<{ path: string }> {
     const id = await this.step('ID and password', async () => {
       const shown = await this.there.text('home', 'home-id');
       return [shown.replaceAll(/\s/g, ''), `the other computer shows the ID ${shown.trim()} and a one-time password`];
@@ -133,7 +133,6 @@ export class Scenario {
       await this.here.screenshot('session', join(this.output, 'password.png'));
       return [undefined, 'found by ID, reached through both routers, and asked for the password'];
     });
-    await options.onAsked?.();
     return this.step('Session', async () => {
       await this.here.fill('session', 'password-input', (await this.there.text('home', 'home-password')).trim());
       await this.here.click('session', 'password-submit');

@@ -43,6 +43,10 @@ const commands = {
     const [code] = await once(again, 'exit');
     return code;
   },
+  /** Runs in every window that opens from now on, before its own scripts. */
+  async prepareWindows({ script }) {
+    await app.context().addInitScript(script);
+  },
   log: () => log,
   async text({ kind, selector, timeoutMs }) {
     return (await pageOf(kind, timeoutMs)).locator(selector).first().innerText({ timeout: timeoutMs });

@@ -125,6 +125,11 @@ export class App {
     await this.#requests.ask('press', { kind, key });
   }
 
+  /** Runs a script in every window that opens from now on, before the window's own. */
+  async prepareWindows(script: string): Promise<void> {
+    await this.#requests.ask('prepareWindows', { script });
+  }
+
   evaluate(kind: WindowKind, expression: string): Promise<unknown> {
     return this.#requests.ask('evaluate', { kind, expression });
   }
