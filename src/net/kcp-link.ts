@@ -1,34 +1,22 @@
 import type { Duplex } from 'node:stream';
 import { type Clock, systemClock } from '../core/clock.ts';
-import { WireError } from '../core/errors.ts';
 import type { KcpEndpoint } from '../core/kcp/index.ts';
-import { type LinkHandlers, type LinkStats, PAYLOAD_LIMITS } from '../core/link.ts';
+import { PAYLOAD_LIMITS } from '../core/link.ts';
 import { FrameDecoder, frameHeader } from '../core/wire/index.ts';
 import type { DatagramSocket } from './datagram-socket.ts';
 import { formatHostPort, plainAddress } from './endpoint.ts';
-import { linkError, overflowError, protocolError, truncatedError } from './errors.ts';
+import { linkError, overflowError, truncatedError } from './errors.ts';
 import { KcpDuplex } from './kcp-raw.ts';
 import { KcpSocket, type KcpSocketEnd } from './kcp-socket.ts';
 import { onLinkDatagram } from './local-addresses.ts';
-import {
-  CLOSE_FLUSH_MS,
-  DEFAULT_MARKS,
-  MAX_BUFFERED_BYTES,
-  type NetLink,
-  type WaterMarks,
-} from './net-link.ts';
-import { Receiver } from './receiver.ts';
+import type { NetLink } from './net-link.ts';
+import { SocketLink, type SocketLinkOptions } from './socket-link.ts';
 
 export { createPunchSocket, punchUdp, sendPunch, type PunchUdpOptions } from './punch-udp.ts';
 
-export interface KcpLinkOptions {
+export interface KcpLinkOptions extends SocketLinkOptions {
   /** Largest payload taken, in bytes; a larger announcement breaks the link. */
   maxPayload?: number;
-  marks?: WaterMarks;
-  /** send() beyond this many waiting bytes breaks the link. */
-  maxBuffered?: number;
-  /** How long close() may flush, in milliseconds. */
-  closeFlushMs?: number;
   clock?: Clock;
 }
 
@@ -41,29 +29,19 @@ const MIN_QUEUE_BYTES = 4 * 1024;
 const FIRST_QUEUE_BYTES = 64 * 1024;
 
 /** Frames of rendezvous §2 on an established KCP connection; owns the connected UDP socket from here on. */
-export class KcpLink implements NetLink {
+export class KcpLink extends SocketLink implements NetLink {
   readonly transport = 'kcp';
   readonly localAddress: string;
   readonly remoteAddress: string;
-  readonly stats: LinkStats = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0 };
   readonly #kcp: KcpSocket;
   readonly #endpoint: KcpEndpoint;
   readonly #decoder: FrameDecoder;
-  readonly #marks: WaterMarks;
-  readonly #maxBuffered: number;
-  readonly #closeFlushMs: number;
-  readonly #receiver: Receiver;
-  #needDrain = false;
-  #closing = false;
-  #raw = false;
 
   constructor(socket: DatagramSocket, endpoint: KcpEndpoint, options: KcpLinkOptions = {}) {
+    super(options);
     const clock = options.clock ?? systemClock;
     this.#endpoint = endpoint;
     this.#decoder = new FrameDecoder({ maxPayload: options.maxPayload ?? PAYLOAD_LIMITS.session });
-    this.#marks = options.marks ?? DEFAULT_MARKS;
-    this.#maxBuffered = options.maxBuffered ?? MAX_BUFFERED_BYTES;
-    this.#closeFlushMs = options.closeFlushMs ?? CLOSE_FLUSH_MS;
     const local = socket.address();
     const remote = socket.remoteAddress();
     this.localAddress = formatHostPort({ host: plainAddress(local.address), port: local.port });
@@ -71,13 +49,6 @@ export class KcpLink implements NetLink {
     this.remoteAddress = formatHostPort({ host: remoteHost, port: remote.port });
     const datagram = onLinkDatagram(remoteHost);
     if (datagram !== null) endpoint.tryDatagram(clock.now(), datagram);
-    this.#receiver = new Receiver({
-      next: (borrows) => this.#next(borrows),
-      hasMore: () => this.#decoder.buffered > 0 || endpoint.readable,
-      // Unread segments close the window, which stops the peer.
-      flow: () => {},
-      fail: (error) => this.#break(error),
-    });
     this.#kcp = new KcpSocket(socket, endpoint, clock, {
       onReadable: () => this.#onReadable(),
       onSent: () => this.#onSent(),
@@ -86,11 +57,7 @@ export class KcpLink implements NetLink {
   }
 
   get bufferedBytes(): number {
-    return this.#raw ? 0 : this.#kcp.bufferedBytes;
-  }
-
-  get closed(): boolean {
-    return this.#closing || this.#raw || this.#receiver.ended;
+    return this.raw ? 0 : this.#kcp.bufferedBytes;
   }
 
   /** Smoothed round trip of the path in ms, 0 before the first measurement. */
@@ -103,10 +70,6 @@ export class KcpLink implements NetLink {
     return this.#endpoint.retransmits;
   }
 
-  setHandlers(handlers: LinkHandlers): void {
-    this.#receiver.setHandlers(handlers);
-  }
-
   send(payload: Uint8Array): boolean {
     return this.sendParts([payload]);
   }
@@ -116,8 +79,8 @@ export class KcpLink implements NetLink {
     const kcp = this.#kcp;
     let length = 0;
     for (const part of parts) length += part.length;
-    if (kcp.bufferedBytes + length > this.#maxBuffered) {
-      this.#break(overflowError(this.remoteAddress));
+    if (kcp.bufferedBytes + length > this.maxBuffered) {
+      this.breakOff(overflowError(this.remoteAddress));
       return false;
     }
     const header = frameHeader(length);
@@ -125,8 +88,8 @@ export class KcpLink implements NetLink {
     this.stats.bytesOut += header.length + length;
     kcp.write(header);
     for (const part of parts) kcp.write(part);
-    if (kcp.bufferedBytes <= this.#queueLimit(this.#marks.high)) return true;
-    this.#needDrain = true;
+    if (kcp.bufferedBytes <= this.#queueLimit(this.marks.high)) return true;
+    this.needDrain = true;
     return false;
   }
 
@@ -134,35 +97,20 @@ export class KcpLink implements NetLink {
     this.#decoder.maxPayload = bytes;
   }
 
-  pause(): void {
-    this.#receiver.pause();
-  }
-
-  resume(): void {
-    this.#receiver.resume();
-  }
-
   close(): void {
-    if (this.#closing || this.#raw) return;
-    this.#closing = true;
-    this.#kcp.end(this.#closeFlushMs);
-  }
-
-  destroy(error?: Error): void {
-    if (this.#raw) return;
-    this.#closing = true;
-    this.#receiver.end(error ? { by: 'error', error } : { by: 'local' }, true);
-    this.#kcp.destroy();
+    if (this.closing || this.raw) return;
+    this.closing = true;
+    this.#kcp.end(this.closeFlushMs);
   }
 
   takeRaw(): Duplex {
-    this.#raw = true;
-    this.#receiver.detach();
+    this.raw = true;
+    this.receiver.detach();
     return new KcpDuplex(this.#kcp, this.remoteAddress, this.#decoder.takeRest());
   }
 
-  #next(borrows: boolean): Uint8Array | null {
-    while (!this.#closing && !this.#raw) {
+  protected override nextFrame(borrows: boolean): Uint8Array | null {
+    while (!this.closing && !this.raw) {
       const frame = this.#decoder.next();
       if (frame) {
         this.stats.framesIn++;
@@ -176,22 +124,26 @@ export class KcpLink implements NetLink {
     return null;
   }
 
+  protected override hasMore(): boolean {
+    return this.#decoder.buffered > 0 || this.#endpoint.readable;
+  }
+
+  /** Unread segments close the window, which stops the peer. */
+  protected override flow(): void {}
+
+  protected override cut(): void {
+    this.#kcp.destroy();
+  }
+
   #onReadable(): void {
-    if (this.#closing) {
+    if (this.closing) {
       // What still comes while we close is read and dropped, so that the peer's window does not close on its FIN.
       while (this.#kcp.read());
-    } else this.#receiver.pump();
+    } else this.receiver.pump();
   }
 
   #onSent(): void {
-    if (
-      !this.#needDrain ||
-      this.#kcp.bufferedBytes > this.#queueLimit(this.#marks.high) / 2 ||
-      this.#kcp.bufferedBytes > this.#marks.low
-    )
-      return;
-    this.#needDrain = false;
-    if (!this.#closing) this.#receiver.drained();
+    if (this.needDrain) this.onLeft(this.#kcp.bufferedBytes, Math.min(this.marks.low, this.#queueLimit(this.marks.high) / 2));
   }
 
   /** The mark, or what the path carries in `QUEUE_MS`, whichever is less. */
@@ -204,27 +156,19 @@ export class KcpLink implements NetLink {
   }
 
   #onEnd(end: KcpSocketEnd, cause: Error | undefined): void {
-    if (this.#closing) {
-      this.#receiver.end({ by: 'local' }, true);
+    if (this.closing) {
+      this.receiver.end({ by: 'local' }, true);
       return;
     }
-    this.#receiver.pump();
+    this.receiver.pump();
     if (end === 'remote') {
       if (this.#decoder.buffered > 0 && !this.#endpoint.readable)
-        this.#receiver.end({ by: 'error', error: truncatedError(this.remoteAddress) }, false);
-      else this.#receiver.end({ by: 'remote' }, false);
-    } else if (end === 'local') this.#receiver.end({ by: 'local' }, false);
+        this.receiver.end({ by: 'error', error: truncatedError(this.remoteAddress) }, false);
+      else this.receiver.end({ by: 'remote' }, false);
+    } else if (end === 'local') this.receiver.end({ by: 'local' }, false);
     else {
       const reason = cause ?? { code: end === 'idle' ? 'ETIMEDOUT' : 'ECONNRESET' };
-      this.#receiver.end({ by: 'error', error: linkError(reason, this.remoteAddress) }, false);
+      this.receiver.end({ by: 'error', error: linkError(reason, this.remoteAddress) }, false);
     }
-  }
-
-  #break(error: unknown): void {
-    this.destroy(
-      error instanceof WireError
-        ? protocolError(error, this.remoteAddress)
-        : linkError(error, this.remoteAddress),
-    );
   }
 }

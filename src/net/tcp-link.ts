@@ -1,28 +1,15 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { WireError } from '../core/errors.ts';
-import { joinParts, type LinkHandlers, type LinkStats, PAYLOAD_LIMITS } from '../core/link.ts';
+import { joinParts, PAYLOAD_LIMITS } from '../core/link.ts';
 import { release } from '../core/memory.ts';
 import { FrameDecoder, frameHeader } from '../core/wire/frame.ts';
-import { formatHostPort, plainAddress } from './endpoint.ts';
-import { linkError, overflowError, protocolError, truncatedError } from './errors.ts';
-import {
-  CLOSE_FLUSH_MS,
-  DEFAULT_MARKS,
-  MAX_BUFFERED_BYTES,
-  type NetLink,
-  type WaterMarks,
-} from './net-link.ts';
-import { Receiver } from './receiver.ts';
+import { linkError, overflowError, truncatedError } from './errors.ts';
+import type { NetLink } from './net-link.ts';
+import { addressOf, SocketLink, type SocketLinkOptions } from './socket-link.ts';
 
-export interface TcpLinkOptions {
+export interface TcpLinkOptions extends SocketLinkOptions {
   /** Largest payload taken, in bytes; a larger announcement breaks the link. */
   maxPayload?: number;
-  marks?: WaterMarks;
-  /** send() beyond this many waiting bytes breaks the link. */
-  maxBuffered?: number;
-  /** How long close() may flush, in milliseconds. */
-  closeFlushMs?: number;
   /**
    * Given: the other side may end its half and still gets answers (rendezvous §1.2). Its end is reported here instead of
    * closing the link; the owner closes, and needs a time limit of its own.
@@ -34,44 +21,27 @@ export interface TcpLinkOptions {
 const COPY_BELOW = 4096;
 
 /** Frames of rendezvous §2 on a connected TCP socket, which the link owns from here on. */
-export class TcpLink implements NetLink {
+export class TcpLink extends SocketLink implements NetLink {
   readonly transport = 'tcp';
   readonly localAddress: string;
   readonly remoteAddress: string;
-  readonly stats: LinkStats = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0 };
   readonly #socket: Socket;
   readonly #decoder: FrameDecoder;
-  readonly #marks: WaterMarks;
-  readonly #maxBuffered: number;
-  readonly #closeFlushMs: number;
   readonly #onRemoteEnd: (() => void) | undefined;
-  readonly #receiver: Receiver;
   /** Read, but not given to the decoder yet: at most what the socket emits before a pause takes effect. */
   readonly #chunks: Buffer[] = [];
   /** What the decoder has last been given. */
   #chunk: Buffer | undefined;
   #corked = false;
-  #needDrain = false;
-  /** We ended the link, in order or at once, or it broke: nothing is sent or delivered any more. */
-  #closing = false;
-  #raw = false;
   #closeTimer: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, options: TcpLinkOptions = {}) {
+    super(options);
     this.#socket = socket;
     this.#decoder = new FrameDecoder({ maxPayload: options.maxPayload ?? PAYLOAD_LIMITS.session });
-    this.#marks = options.marks ?? DEFAULT_MARKS;
-    this.#maxBuffered = options.maxBuffered ?? MAX_BUFFERED_BYTES;
-    this.#closeFlushMs = options.closeFlushMs ?? CLOSE_FLUSH_MS;
     this.#onRemoteEnd = options.onRemoteEnd;
     this.localAddress = addressOf(socket.localAddress, socket.localPort);
     this.remoteAddress = addressOf(socket.remoteAddress, socket.remotePort);
-    this.#receiver = new Receiver({
-      next: (borrows) => this.#next(borrows),
-      hasMore: () => this.#decoder.buffered > 0 || this.#chunks.length > 0,
-      flow: (on) => (on || this.#closing ? socket.resume() : socket.pause()),
-      fail: (error) => this.#break(error),
-    });
     socket.setNoDelay(true);
     // Else Node ends our half as soon as the other one ends, and what we still have to say is lost.
     socket.allowHalfOpen = true;
@@ -85,15 +55,7 @@ export class TcpLink implements NetLink {
   }
 
   get bufferedBytes(): number {
-    return this.#raw ? 0 : this.#socket.writableLength;
-  }
-
-  get closed(): boolean {
-    return this.#closing || this.#raw || this.#receiver.ended;
-  }
-
-  setHandlers(handlers: LinkHandlers): void {
-    this.#receiver.setHandlers(handlers);
+    return this.raw ? 0 : this.#socket.writableLength;
   }
 
   /** The link keeps `payload` until it has left: do not change it afterwards. */
@@ -103,11 +65,11 @@ export class TcpLink implements NetLink {
 
   sendParts(parts: readonly Uint8Array[], owned = false): boolean {
     const socket = this.#socket;
-    if (this.#closing || this.#raw || !socket.writable) return false;
+    if (this.closing || this.raw || !socket.writable) return false;
     let length = 0;
     for (const part of parts) length += part.length;
-    if (socket.writableLength + length > this.#maxBuffered) {
-      this.#break(overflowError(this.remoteAddress));
+    if (socket.writableLength + length > this.maxBuffered) {
+      this.breakOff(overflowError(this.remoteAddress));
       return false;
     }
     const header = frameHeader(length);
@@ -124,10 +86,10 @@ export class TcpLink implements NetLink {
     for (let i = 0; i < last; i++) socket.write(pieces[i] as Uint8Array);
     socket.write(pieces[last] as Uint8Array, (error) => {
       if (owned && !error) for (const piece of pieces) release(piece);
-      this.#onWritten();
+      if (this.needDrain) this.onLeft(socket.writableLength, this.marks.low);
     });
-    if (socket.writableLength <= this.#marks.high) return true;
-    this.#needDrain = true;
+    if (socket.writableLength <= this.marks.high) return true;
+    this.needDrain = true;
     return false;
   }
 
@@ -135,33 +97,18 @@ export class TcpLink implements NetLink {
     this.#decoder.maxPayload = bytes;
   }
 
-  pause(): void {
-    this.#receiver.pause();
-  }
-
-  resume(): void {
-    this.#receiver.resume();
-  }
-
   close(): void {
-    if (this.#closing || this.#raw) return;
-    this.#closing = true;
+    if (this.closing || this.raw) return;
+    this.closing = true;
     this.#socket.once('finish', this.#onFinish);
     this.#shutDown();
-  }
-
-  destroy(error?: Error): void {
-    if (this.#raw) return;
-    this.#closing = true;
-    this.#receiver.end(error ? { by: 'error', error } : { by: 'local' }, true);
-    this.#socket.destroy();
   }
 
   takeRaw(): Duplex {
     const socket = this.#socket;
     this.#uncork();
-    this.#raw = true;
-    this.#receiver.detach();
+    this.raw = true;
+    this.receiver.detach();
     clearTimeout(this.#closeTimer);
     socket.off('data', this.#onData);
     socket.off('end', this.#onEnd);
@@ -174,8 +121,8 @@ export class TcpLink implements NetLink {
     return socket;
   }
 
-  #next(borrows: boolean): Uint8Array | null {
-    while (!this.#closing && !this.#raw) {
+  protected override nextFrame(borrows: boolean): Uint8Array | null {
+    while (!this.closing && !this.raw) {
       const frame = this.#decoder.next();
       if (frame) {
         this.stats.framesIn++;
@@ -190,50 +137,57 @@ export class TcpLink implements NetLink {
     return null;
   }
 
+  protected override hasMore(): boolean {
+    return this.#decoder.buffered > 0 || this.#chunks.length > 0;
+  }
+
+  protected override flow(on: boolean): void {
+    if (on || this.closing) this.#socket.resume();
+    else this.#socket.pause();
+  }
+
+  protected override cut(): void {
+    this.#socket.destroy();
+  }
+
   readonly #uncork = (): void => {
     if (!this.#corked) return;
     this.#corked = false;
     this.#socket.uncork();
   };
 
-  readonly #onWritten = (): void => {
-    if (!this.#needDrain || this.#raw || this.#socket.writableLength > this.#marks.low) return;
-    this.#needDrain = false;
-    if (!this.#closing) this.#receiver.drained();
-  };
-
   readonly #onData = (chunk: Buffer): void => {
     this.stats.bytesIn += chunk.length;
     // While we close, what still comes is read and dropped: unread bytes would turn our FIN into a reset, which may
     // destroy at the other end what we have just sent.
-    if (this.#closing) return;
+    if (this.closing) return;
     this.#chunks.push(chunk);
-    this.#receiver.pump();
+    this.receiver.pump();
   };
 
   /** Comes only while the receiver takes frames, so every complete frame has been delivered. */
   readonly #onEnd = (): void => {
-    if (this.#closing) return;
-    if (this.#decoder.buffered > 0) this.#break(truncatedError(this.remoteAddress));
+    if (this.closing) return;
+    if (this.#decoder.buffered > 0) this.breakOff(truncatedError(this.remoteAddress));
     else if (this.#onRemoteEnd) this.#onRemoteEnd();
     else {
-      this.#closing = true;
-      this.#receiver.end({ by: 'remote' }, false);
+      this.closing = true;
+      this.receiver.end({ by: 'remote' }, false);
       this.#shutDown();
     }
   };
 
   readonly #onError = (error: Error): void => {
-    if (this.#closing) return;
-    this.#receiver.end({ by: 'error', error: linkError(error, this.remoteAddress) }, false);
+    if (this.closing) return;
+    this.receiver.end({ by: 'error', error: linkError(error, this.remoteAddress) }, false);
   };
 
-  readonly #onFinish = (): void => this.#receiver.end({ by: 'local' }, true);
+  readonly #onFinish = (): void => this.receiver.end({ by: 'local' }, true);
 
   readonly #onClose = (): void => {
     clearTimeout(this.#closeTimer);
     // After an error or an end of the other side this changes nothing: the first report counts.
-    this.#receiver.end({ by: this.#closing ? 'local' : 'remote' }, false);
+    this.receiver.end({ by: this.closing ? 'local' : 'remote' }, false);
   };
 
   /** Flushes, ends our half and reads the other one to its end, all within the time limit. */
@@ -243,17 +197,9 @@ export class TcpLink implements NetLink {
     this.#closeTimer = setTimeout(() => {
       this.#onFinish();
       socket.destroy();
-    }, this.#closeFlushMs);
+    }, this.closeFlushMs);
     socket.end();
     socket.resume();
-  }
-
-  #break(error: unknown): void {
-    this.destroy(
-      error instanceof WireError
-        ? protocolError(error, this.remoteAddress)
-        : linkError(error, this.remoteAddress),
-    );
   }
 }
 
@@ -265,8 +211,4 @@ function gathered(header: Uint8Array, parts: readonly Uint8Array[]): Uint8Array[
     else pieces.push(part);
   }
   return pieces;
-}
-
-function addressOf(host: string | undefined, port: number | undefined): string {
-  return host === undefined ? '' : formatHostPort({ host: plainAddress(host), port: port ?? 0 });
 }

@@ -1,24 +1,14 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { WebSocket } from 'ws';
-import { type LinkHandlers, type LinkStats, PAYLOAD_LIMITS } from '../core/link.ts';
+import { PAYLOAD_LIMITS } from '../core/link.ts';
 import type { Stage } from '../core/errors.ts';
-import { formatHostPort, plainAddress } from './endpoint.ts';
 import { abortError, dialError, dialTimeout, linkError, overflowError } from './errors.ts';
-import {
-  CLOSE_FLUSH_MS,
-  DEFAULT_MARKS,
-  MAX_BUFFERED_BYTES,
-  type NetLink,
-  type WaterMarks,
-} from './net-link.ts';
-import { Receiver } from './receiver.ts';
+import type { NetLink } from './net-link.ts';
+import { addressOf, SocketLink, type SocketLinkOptions } from './socket-link.ts';
 import { setMaxPayload } from './ws-payload.ts';
 
-export interface WebSocketLinkOptions {
-  marks?: WaterMarks;
-  maxBuffered?: number;
-  closeFlushMs?: number;
+export interface WebSocketLinkOptions extends SocketLinkOptions {
   /** Address of the other side where a proxy named it (rendezvous §1.2). */
   remoteAddress?: string;
 }
@@ -27,41 +17,22 @@ export interface WebSocketLinkOptions {
  * One binary message is one frame (rendezvous §2); text messages are skipped. The WebSocket must be open, its `maxPayload`
  * bounds what one message can hold, and the link owns it from here on.
  */
-export class WebSocketLink implements NetLink {
+export class WebSocketLink extends SocketLink implements NetLink {
   readonly transport = 'websocket';
   readonly localAddress: string;
   readonly remoteAddress: string;
-  readonly stats: LinkStats = { framesIn: 0, framesOut: 0, bytesIn: 0, bytesOut: 0 };
   readonly #ws: WebSocket;
-  readonly #marks: WaterMarks;
-  readonly #maxBuffered: number;
-  readonly #closeFlushMs: number;
-  readonly #receiver: Receiver;
   /** Messages that were parsed before a pause took effect: at most those of one read of the socket. */
   readonly #held: Uint8Array[] = [];
-  #needDrain = false;
-  #closing = false;
-  #raw: RawMessages | undefined;
+  #messages: RawMessages | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
 
   constructor(ws: WebSocket, options: WebSocketLinkOptions = {}) {
+    super(options);
     this.#ws = ws;
-    this.#marks = options.marks ?? DEFAULT_MARKS;
-    this.#maxBuffered = options.maxBuffered ?? MAX_BUFFERED_BYTES;
-    this.#closeFlushMs = options.closeFlushMs ?? CLOSE_FLUSH_MS;
     const socket = socketOf(ws);
     this.localAddress = addressOf(socket?.localAddress, socket?.localPort);
     this.remoteAddress = options.remoteAddress ?? addressOf(socket?.remoteAddress, socket?.remotePort);
-    this.#receiver = new Receiver({
-      next: () => {
-        const frame = this.#closing ? undefined : this.#held.shift();
-        if (frame) this.stats.framesIn++;
-        return frame ?? null;
-      },
-      hasMore: () => this.#held.length > 0,
-      flow: (on) => (on || this.#closing ? ws.resume() : ws.pause()),
-      fail: (error) => this.destroy(linkError(error, this.remoteAddress)),
-    });
     ws.binaryType = 'nodebuffer';
     ws.pause();
     ws.on('message', this.#onMessage);
@@ -71,30 +42,22 @@ export class WebSocketLink implements NetLink {
   }
 
   get bufferedBytes(): number {
-    return this.#raw ? 0 : this.#ws.bufferedAmount;
-  }
-
-  get closed(): boolean {
-    return this.#closing || this.#raw !== undefined || this.#receiver.ended;
-  }
-
-  setHandlers(handlers: LinkHandlers): void {
-    this.#receiver.setHandlers(handlers);
+    return this.raw ? 0 : this.#ws.bufferedAmount;
   }
 
   /** The link keeps `payload` until it has left: do not change it afterwards. */
   send(payload: Uint8Array): boolean {
     const ws = this.#ws;
-    if (this.#closing || this.#raw || ws.readyState !== WebSocket.OPEN) return false;
-    if (ws.bufferedAmount + payload.length > this.#maxBuffered) {
+    if (this.closing || this.raw || ws.readyState !== WebSocket.OPEN) return false;
+    if (ws.bufferedAmount + payload.length > this.maxBuffered) {
       this.destroy(overflowError(this.remoteAddress));
       return false;
     }
     this.stats.framesOut++;
     this.stats.bytesOut += payload.length;
     ws.send(payload, SEND_OPTIONS, this.#onSent);
-    if (ws.bufferedAmount <= this.#marks.high) return true;
-    this.#needDrain = true;
+    if (ws.bufferedAmount <= this.marks.high) return true;
+    this.needDrain = true;
     return false;
   }
 
@@ -102,64 +65,65 @@ export class WebSocketLink implements NetLink {
     setMaxPayload(this.#ws, bytes);
   }
 
-  pause(): void {
-    this.#receiver.pause();
-  }
-
-  resume(): void {
-    this.#receiver.resume();
-  }
-
   close(): void {
-    if (this.#closing || this.#raw) return;
-    this.#closing = true;
+    if (this.closing || this.raw) return;
+    this.closing = true;
     this.#closeTimer = setTimeout(() => {
-      this.#receiver.end({ by: 'local' }, true);
+      this.receiver.end({ by: 'local' }, true);
       this.#ws.terminate();
-    }, this.#closeFlushMs);
+    }, this.closeFlushMs);
     this.#ws.close(1000);
     this.#ws.resume();
   }
 
-  destroy(error?: Error): void {
-    if (this.#raw) return;
-    this.#closing = true;
-    this.#receiver.end(error ? { by: 'error', error } : { by: 'local' }, true);
-    this.#ws.terminate();
-  }
-
   takeRaw(): Duplex {
-    if (this.#raw) return this.#raw;
-    this.#receiver.detach();
+    if (this.#messages) return this.#messages;
+    this.raw = true;
+    this.receiver.detach();
     clearTimeout(this.#closeTimer);
     this.#ws.off('message', this.#onMessage);
     this.#ws.off('error', this.#onError);
     this.#ws.off('close', this.#onClose);
-    this.#raw = new RawMessages(this.#ws, this.#held.splice(0), this.#closeFlushMs);
-    return this.#raw;
+    this.#messages = new RawMessages(this.#ws, this.#held.splice(0), this.closeFlushMs);
+    return this.#messages;
+  }
+
+  protected override nextFrame(): Uint8Array | null {
+    const frame = this.closing ? undefined : this.#held.shift();
+    if (frame) this.stats.framesIn++;
+    return frame ?? null;
+  }
+
+  protected override hasMore(): boolean {
+    return this.#held.length > 0;
+  }
+
+  protected override flow(on: boolean): void {
+    if (on || this.closing) this.#ws.resume();
+    else this.#ws.pause();
+  }
+
+  protected override cut(): void {
+    this.#ws.terminate();
   }
 
   readonly #onMessage = (data: unknown, isBinary: boolean): void => {
-    if (!isBinary || this.#closing || !(data instanceof Uint8Array)) return;
+    if (!isBinary || this.closing || !(data instanceof Uint8Array)) return;
     this.stats.bytesIn += data.length;
     this.#held.push(data);
-    this.#receiver.pump();
+    this.receiver.pump();
   };
 
-  readonly #onSent = (): void => {
-    if (!this.#needDrain || this.#closing || this.#raw || this.#ws.bufferedAmount > this.#marks.low) return;
-    this.#needDrain = false;
-    this.#receiver.drained();
-  };
+  readonly #onSent = (): void => this.onLeft(this.#ws.bufferedAmount, this.marks.low);
 
   readonly #onError = (error: Error): void => {
-    this.#receiver.end({ by: 'error', error: linkError(error, this.remoteAddress) }, false);
+    this.receiver.end({ by: 'error', error: linkError(error, this.remoteAddress) }, false);
   };
 
   // Servers of this protocol close without a close frame (rendezvous §1.2): that is an end like any other.
   readonly #onClose = (): void => {
     clearTimeout(this.#closeTimer);
-    this.#receiver.end({ by: this.#closing ? 'local' : 'remote' }, this.#closing);
+    this.receiver.end({ by: this.closing ? 'local' : 'remote' }, this.closing);
   };
 }
 
@@ -270,8 +234,4 @@ export async function dialWebSocket(url: string, options: DialWebSocketOptions =
 function socketOf(ws: WebSocket): Socket | undefined {
   const inner: unknown = Reflect.get(ws, '_socket');
   return typeof inner === 'object' && inner !== null ? (inner as Socket) : undefined;
-}
-
-function addressOf(host: string | undefined, port: number | undefined): string {
-  return host === undefined ? '' : formatHostPort({ host: plainAddress(host), port: port ?? 0 });
 }
