@@ -2,8 +2,8 @@ import { useState } from 'react';
 import { PUBLISH_PROTOCOLS } from '../../shared/tunnels.ts';
 import { useI18n } from '../i18n/use-i18n.ts';
 import { SelectField } from '../ui/select-field.tsx';
-import { TextField } from '../ui/text-field.tsx';
 import { type FieldsProps, VisitorFields } from './fields.tsx';
+import { FormField } from './form-field.tsx';
 import { hasLimits } from './publish-form.ts';
 import styles from './tunnels.module.css';
 
@@ -12,10 +12,10 @@ const LIMIT_FIELDS = ['allow', 'maxConnections', 'bandwidthMbps', 'more', 'healt
 
 /** Where a service is published, who may come, and who answers. */
 export function PublishFields(props: FieldsProps) {
-  const { form, set, hint } = props;
+  const { form, set, problems } = props;
   const { t } = useI18n();
   const [open, setOpen] = useState(() => hasLimits(form));
-  const wrong = LIMIT_FIELDS.some((field) => hint(field, '').invalid === true);
+  const wrong = LIMIT_FIELDS.some((field) => problems[field] !== undefined);
   const named = form.protocol === 'http' || form.protocol === 'https';
   return (
     <>
@@ -28,22 +28,22 @@ export function PublishFields(props: FieldsProps) {
           testId="tunnel-protocol"
         />
         {named ? (
-          <TextField
+          <FormField
+            of={props}
+            name="publicHost"
             label={t('tunnels.form.publicHost')}
-            value={form.publicHost}
-            onChange={(publicHost) => set({ publicHost })}
             mono
             testId="tunnel-public-host"
-            {...hint('publicHost', t('tunnels.form.publicHostHint'))}
+            hint={t('tunnels.form.publicHostHint')}
           />
         ) : (
-          <TextField
+          <FormField
+            of={props}
+            name="publicPort"
             label={t('tunnels.form.publicPort')}
-            value={form.publicPort}
-            onChange={(publicPort) => set({ publicPort })}
             mono
             testId="tunnel-public-port"
-            {...hint('publicPort', t('tunnels.form.publicPortHint'))}
+            hint={t('tunnels.form.publicPortHint')}
           />
         )}
       </div>
@@ -56,45 +56,46 @@ export function PublishFields(props: FieldsProps) {
   );
 }
 
-function LimitFields({ form, set, hint }: FieldsProps) {
+function LimitFields(props: FieldsProps) {
+  const { form, set } = props;
   const { t } = useI18n();
   return (
     <>
-      <TextField
+      <FormField
+        of={props}
+        name="allow"
         label={t('tunnels.form.allow')}
-        value={form.allow}
-        onChange={(allow) => set({ allow })}
         placeholder="203.0.113.0/24, 2001:db8::/32"
         mono
         testId="tunnel-allow"
-        {...hint('allow', t('tunnels.form.allowHint'))}
+        hint={t('tunnels.form.allowHint')}
       />
       <div className={styles.pair}>
-        <TextField
+        <FormField
+          of={props}
+          name="maxConnections"
           label={t('tunnels.form.maxConnections')}
-          value={form.maxConnections}
-          onChange={(maxConnections) => set({ maxConnections })}
           mono
           testId="tunnel-max-connections"
-          {...hint('maxConnections', t('tunnels.form.maxConnectionsHint'))}
+          hint={t('tunnels.form.maxConnectionsHint')}
         />
-        <TextField
+        <FormField
+          of={props}
+          name="bandwidthMbps"
           label={t('tunnels.form.bandwidth')}
-          value={form.bandwidthMbps}
-          onChange={(bandwidthMbps) => set({ bandwidthMbps })}
           mono
           testId="tunnel-bandwidth"
-          {...hint('bandwidthMbps', t('tunnels.form.bandwidthHint'))}
+          hint={t('tunnels.form.bandwidthHint')}
         />
       </div>
-      <TextField
+      <FormField
+        of={props}
+        name="more"
         label={t('tunnels.form.more')}
-        value={form.more}
-        onChange={(more) => set({ more })}
         placeholder="10.0.0.5:8000, 10.0.0.6:8000"
         mono
         testId="tunnel-more"
-        {...hint('more', t('tunnels.form.moreHint'))}
+        hint={t('tunnels.form.moreHint')}
       />
       {form.protocol !== 'udp' && (
         <div className={styles.pair}>
@@ -110,13 +111,13 @@ function LimitFields({ form, set, hint }: FieldsProps) {
             testId="tunnel-health"
           />
           {form.protocol === 'http' && form.health === 'page' && (
-            <TextField
+            <FormField
+              of={props}
+              name="healthPath"
               label={t('tunnels.form.healthPath')}
-              value={form.healthPath}
-              onChange={(healthPath) => set({ healthPath })}
               mono
               testId="tunnel-health-path"
-              {...hint('healthPath', t('tunnels.form.healthPathHint'))}
+              hint={t('tunnels.form.healthPathHint')}
             />
           )}
         </div>

@@ -4,8 +4,8 @@ import type { RecentPeer } from '../../shared/ipc.ts';
 import { api, settle } from '../api.ts';
 import { useI18n } from '../i18n/use-i18n.ts';
 import { SelectField } from '../ui/select-field.tsx';
-import { TextField } from '../ui/text-field.tsx';
 import { FormDialog } from './form-dialog.tsx';
+import { FormField } from './form-field.tsx';
 import { checkRule, EMPTY_RULE, type RuleForm, type RuleProblems } from './rule-form.ts';
 import { suggestPeers } from './suggest-peers.ts';
 import styles from './tunnels.module.css';
@@ -18,10 +18,7 @@ export function RuleDialog({ recentPeers, onClose }: { recentPeers: readonly Rec
   const [problems, setProblems] = useState<RuleProblems>({});
   const [error, setError] = useState<ErrorData | null>(null);
   const set = (change: Partial<RuleForm>) => setForm((before) => ({ ...before, ...change }));
-  const hint = (field: keyof RuleForm, otherwise: string) => {
-    const problem = problems[field];
-    return problem === undefined ? { hint: otherwise } : { hint: t(problem), invalid: true };
-  };
+  const fields = { form, set, problems };
 
   const save = async () => {
     const checked = checkRule(form, crypto.randomUUID());
@@ -40,33 +37,33 @@ export function RuleDialog({ recentPeers, onClose }: { recentPeers: readonly Rec
       onClose={onClose}
       data-testid="rule-save"
     >
-      <TextField
+      <FormField
+        of={fields}
+        name="peer"
         label={t('rules.form.peer')}
-        value={form.peer}
-        onChange={(peer) => set({ peer })}
         suggestions={suggestPeers(recentPeers)}
         testId="rule-peer"
-        {...hint('peer', t('rules.form.peerHint'))}
+        hint={t('rules.form.peerHint')}
       />
-      <TextField
+      <FormField
+        of={fields}
+        name="host"
         label={t('rules.form.host')}
-        value={form.host}
-        onChange={(host) => set({ host })}
         placeholder="192.168.1.10"
         mono
         autoFocus
         testId="rule-host"
-        {...hint('host', t('rules.form.hostHint'))}
+        hint={t('rules.form.hostHint')}
       />
       <div className={styles.pair}>
-        <TextField
+        <FormField
+          of={fields}
+          name="ports"
           label={t('rules.form.ports')}
-          value={form.ports}
-          onChange={(ports) => set({ ports })}
           placeholder="22"
           mono
           testId="rule-ports"
-          {...hint('ports', t('rules.form.portsHint'))}
+          hint={t('rules.form.portsHint')}
         />
         <SelectField
           label={t('rules.form.kind')}

@@ -11,9 +11,10 @@ import { TextField } from '../ui/text-field.tsx';
 import { FormDialog } from './form-dialog.tsx';
 import { TUNNEL_KINDS } from './kinds.ts';
 import { type FieldsProps, VisitorFields } from './fields.tsx';
+import { FormField } from './form-field.tsx';
 import { PublishFields } from './publish-fields.tsx';
 import { suggestPeers } from './suggest-peers.ts';
-import { checkTunnel, formOfTunnel, type Problems, type TunnelField, type TunnelForm, withKind } from './tunnel-form.ts';
+import { checkTunnel, formOfTunnel, type Problems, type TunnelForm, withKind } from './tunnel-form.ts';
 import styles from './tunnels.module.css';
 
 interface TunnelDialogProps {
@@ -40,11 +41,7 @@ export function TunnelDialog({ entry, others, recentPeers, onClose }: TunnelDial
     if (result.ok) onClose();
     else setError(result.error);
   };
-  const hint = (field: TunnelField, otherwise: string) => {
-    const problem = problems[field];
-    return problem === undefined ? { hint: otherwise } : { hint: t(problem), invalid: true };
-  };
-  const fields = { form, set, hint, hasPassword: entry?.hasProxyPassword === true };
+  const fields = { form, set, problems, hasPassword: entry?.hasProxyPassword === true };
   return (
     <FormDialog
       title={entry === null ? t('tunnels.form.new') : t('tunnels.form.change')}
@@ -96,24 +93,24 @@ function KindChoice({ kind, onChange }: { kind: TunnelKind; onChange: (kind: Tun
   );
 }
 
-function PeerFields({ form, set, hint, recentPeers }: FieldsProps & { recentPeers: readonly RecentPeer[] }) {
+function PeerFields({ recentPeers, ...props }: FieldsProps & { recentPeers: readonly RecentPeer[] }) {
   const { t } = useI18n();
   return (
     <div className={styles.pair}>
-      <TextField
+      <FormField
+        of={props}
+        name="peer"
         label={t('tunnels.form.peer')}
-        value={form.peer}
-        onChange={(peer) => set({ peer })}
         placeholder="123 456 789"
         suggestions={suggestPeers(recentPeers)}
         testId="tunnel-peer"
-        {...hint('peer', t('tunnels.form.peerHint'))}
+        hint={t('tunnels.form.peerHint')}
       />
-      <TextField
+      <FormField
+        of={props}
+        name="peerPassword"
         label={t('tunnels.form.peerPassword')}
         type="password"
-        value={form.peerPassword}
-        onChange={(peerPassword) => set({ peerPassword })}
         testId="tunnel-peer-password"
         hint={t('tunnels.form.peerPasswordHint')}
       />
@@ -121,36 +118,36 @@ function PeerFields({ form, set, hint, recentPeers }: FieldsProps & { recentPeer
   );
 }
 
-function TargetFields({ form, set, hint }: FieldsProps) {
+function TargetFields(props: FieldsProps) {
   const { t } = useI18n();
-  const own = form.kind === 'publish';
+  const own = props.form.kind === 'publish';
   return (
     <fieldset className={styles.fieldset}>
       <legend className={styles.legend}>{own ? t('tunnels.form.local') : t('tunnels.form.target')}</legend>
       <div className={styles.hostPort}>
-        <TextField
+        <FormField
+          of={props}
+          name="host"
           label={t('tunnels.form.host')}
-          value={form.host}
-          onChange={(host) => set({ host })}
           mono
           testId="tunnel-host"
-          {...hint('host', own ? t('tunnels.form.hostHintHere') : t('tunnels.form.hostHint'))}
+          hint={own ? t('tunnels.form.hostHintHere') : t('tunnels.form.hostHint')}
         />
-        <TextField
+        <FormField
+          of={props}
+          name="port"
           label={t('tunnels.form.port')}
-          value={form.port}
-          onChange={(port) => set({ port })}
           placeholder="80"
           mono
           testId="tunnel-port"
-          {...hint('port', '')}
         />
       </div>
     </fieldset>
   );
 }
 
-function ListenFields({ form, set, hint }: FieldsProps) {
+function ListenFields(props: FieldsProps) {
+  const { form, set } = props;
   const { t } = useI18n();
   return (
     <div className={styles.hostPort}>
@@ -164,14 +161,14 @@ function ListenFields({ form, set, hint }: FieldsProps) {
         onChange={(listenOn) => set({ listenOn })}
         testId="tunnel-listen-on"
       />
-      <TextField
+      <FormField
+        of={props}
+        name="listenPort"
         label={t('tunnels.form.listenPort')}
-        value={form.listenPort}
-        onChange={(listenPort) => set({ listenPort })}
         placeholder="8080"
         mono
         testId="tunnel-listen-port"
-        {...hint('listenPort', t('tunnels.form.listenPortHint'))}
+        hint={t('tunnels.form.listenPortHint')}
       />
     </div>
   );
