@@ -222,16 +222,7 @@ export class Acceptor {
       signal: this.#abort.signal,
       link: STRANGER,
     });
-    const announcement = encodeRendezvous({
-      punchHoleSent: {
-        socketAddr: message.socketAddr,
-        id: this.#options.identity().id,
-        relayServer: message.relayServer,
-        natType: natTypeToWire(this.#options.nat()),
-        version: WIRE_VERSION,
-        ...more,
-      },
-    });
+    const announcement = encodeRendezvous({ punchHoleSent: this.#holeTo(message, more) });
     let open = true;
     for (const delayMs of PUNCH_SENT_REPEAT_MS)
       setTimeout(() => {
@@ -267,21 +258,17 @@ export class Acceptor {
       rttMs: connection.rttMs,
       signal: this.#abort.signal,
       opened: () => {
-        connection.send({
-          punchHoleSent: {
-            socketAddr: message.socketAddr,
-            id: this.#options.identity().id,
-            relayServer: message.relayServer,
-            natType: natTypeToWire(this.#options.nat()),
-            version: WIRE_VERSION,
-            ...offerV6(v6),
-            ...meeting,
-          },
-        });
+        connection.send({ punchHoleSent: this.#holeTo(message, { ...offerV6(v6), ...meeting }) });
         connection.close();
       },
     });
     void this.#secure(new TcpLink(socket, STRANGER), 'tcp', controller);
+  }
+
+  /** What the controller is told of the hole that it may come through. */
+  #holeTo({ socketAddr, relayServer }: hbb.PunchHole, more: hbb.IPunchHoleSent): hbb.IPunchHoleSent {
+    const { identity, nat } = this.#options;
+    return { socketAddr, relayServer, id: identity().id, natType: natTypeToWire(nat()), version: WIRE_VERSION, ...more };
   }
 
   async #fetchLocalAddr(message: hbb.FetchLocalAddr, controller: HostPort): Promise<void> {
