@@ -7,6 +7,7 @@ import type { Codec } from './codecs.ts';
 import { Encoder } from './encoder.ts';
 import { EncoderStream } from './encoder-stream.ts';
 import { Primer } from './primer.ts';
+import { captureScreen } from './screen-capture.ts';
 import { ScreenSource } from './screen-source.ts';
 
 /** Of an encoder that is made ready for a viewer whose bit rate is not known yet. */
@@ -109,7 +110,7 @@ class CapturePage {
   async #open(display: number): Promise<ScreenSource> {
     let entry = this.#sources.get(display);
     if (!entry) {
-      const source = new ScreenSource(() => this.#grant(display));
+      const source = new ScreenSource(() => captureScreen(() => this.#grant(display)));
       const opening = this.#turn.then(() => source.open());
       this.#turn = opening.catch(() => {});
       entry = { source, opening };

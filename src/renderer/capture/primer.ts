@@ -3,29 +3,34 @@
  * picture. It stays in this window, and is used only if the screen still shows the same when the login is done.
  */
 import type { Encoder } from './encoder.ts';
+import { type PageClock, pageClock } from './page-clock.ts';
 import type { ScreenListener, ScreenSource } from './screen-source.ts';
 
 /** A screen that moves all the time is not worth encoding over and over for somebody who may never get in. */
 const AGAIN_AFTER_MS = 500;
 
+type PrimerSource = Pick<ScreenSource, 'add' | 'remove' | 'picture' | 'mark'>;
+
 export class Primer implements ScreenListener {
-  readonly #source: ScreenSource;
-  readonly #encoder: Promise<Encoder | null>;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #source: PrimerSource;
+  readonly #encoder: Promise<Pick<Encoder, 'prime'> | null>;
+  readonly #clock: PageClock;
+  #cancelTimer: () => void = () => {};
   #lastAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
-  constructor(source: ScreenSource, encoder: Promise<Encoder | null>) {
+  constructor(source: PrimerSource, encoder: Promise<Pick<Encoder, 'prime'> | null>, clock: PageClock = pageClock) {
     this.#source = source;
     this.#encoder = encoder;
+    this.#clock = clock;
     source.add(this);
     this.onPicture();
   }
 
   onPicture(): void {
-    clearTimeout(this.#timer);
-    const waitMs = this.#lastAt + AGAIN_AFTER_MS - performance.now();
-    if (waitMs > 0) this.#timer = setTimeout(() => void this.#prime(), waitMs);
+    this.#cancelTimer();
+    const waitMs = this.#lastAt + AGAIN_AFTER_MS - this.#clock.now();
+    if (waitMs > 0) this.#cancelTimer = this.#clock.setTimer(waitMs, () => void this.#prime());
     else void this.#prime();
   }
 
@@ -35,13 +40,13 @@ export class Primer implements ScreenListener {
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#cancelTimer();
     this.#source.remove(this);
   }
 
   async #prime(): Promise<void> {
     if (!this.#source.picture) return;
-    this.#lastAt = performance.now();
+    this.#lastAt = this.#clock.now();
     const encoder = await this.#encoder;
     const { picture } = this.#source;
     if (picture && !this.#closed) encoder?.prime(picture, this.#source.mark);

@@ -1,22 +1,13 @@
 /** One monitor's pictures as they change, shared by all streams of that monitor. */
+import { type PageClock, pageClock } from './page-clock.ts';
 import { PictureChanges } from './picture-changes.ts';
-
-/** Newer than the type library: a track as a stream of pictures. */
-declare class MediaStreamTrackProcessor {
-  constructor(init: { track: MediaStreamTrack; maxBufferSize?: number });
-  readonly readable: ReadableStream<VideoFrame>;
-}
+import type { ScreenCapture } from './screen-capture.ts';
 
 export interface ScreenListener {
   onPicture(): void;
   onEnd(message: string): void;
 }
 
-/**
- * Captures a second, whatever a viewer wants: a change seen earlier is a change shown earlier, and one that finds nothing new
- * costs some two milliseconds. Another rate would mean a new start of the capture, just when something happens.
- */
-const CAPTURE_FPS = 90;
 /** Pictures are looked at for so long after a report: until the next one could come. */
 const LOOK_MS = 40;
 /** A picture that comes so soon after a new one would wait until that is encoded, and be old by then. */
@@ -26,35 +17,36 @@ const REST_AFTER_MS = 3_000;
 
 export class ScreenSource {
   readonly #id = crypto.randomUUID();
-  readonly #grant: () => Promise<void>;
+  readonly #capture: () => Promise<ScreenCapture>;
+  readonly #clock: PageClock;
   /**
-   * Pictures that come before this time are looked at, and those after it until one shows nothing new, ms of
-   * `performance.now()`; null: all are taken as they come.
+   * Pictures that come before this time are looked at, and those after it until one shows nothing new, in ms of
+   * the clock; null: all are taken as they come.
    */
   #lookUntil: number | null = null;
   readonly #changes = new PictureChanges();
   #newAt = Number.NEGATIVE_INFINITY;
   #opening = false;
-  #restTimer: ReturnType<typeof setTimeout> | undefined;
+  #cancelRest: () => void = () => {};
 
   readonly #listeners = new Set<ScreenListener>();
-  #track: MediaStreamTrack | null = null;
-  #reader: ReadableStreamDefaultReader<VideoFrame> | null = null;
+  #running: ScreenCapture | null = null;
   #last: VideoFrame | null = null;
   #count = 0;
   #closed = false;
 
-  /** `grant` asks the main process to answer the next display request with this monitor. */
-  constructor(grant: () => Promise<void>) {
-    this.#grant = grant;
+  /** `capture` begins to capture this monitor, at first and after each rest. */
+  constructor(capture: () => Promise<ScreenCapture>, clock: PageClock = pageClock) {
+    this.#capture = capture;
+    this.#clock = clock;
   }
 
   /** The screen changed, or may at once: the next pictures are looked at, and captured again if that rests. */
   changed(): void {
-    this.#lookUntil = performance.now() + LOOK_MS;
-    clearTimeout(this.#restTimer);
-    this.#restTimer = setTimeout(() => this.#rest(), REST_AFTER_MS);
-    if (this.#track || this.#opening || this.#closed || this.#count === 0) return;
+    this.#lookUntil = this.#clock.now() + LOOK_MS;
+    this.#cancelRest();
+    this.#cancelRest = this.#clock.setTimer(REST_AFTER_MS, () => this.#rest());
+    if (this.#running || this.#opening || this.#closed || this.#count === 0) return;
     this.open().catch((error: unknown) => this.#end(String(error)));
   }
 
@@ -62,15 +54,17 @@ export class ScreenSource {
   ungate(): void {
     this.changed();
     this.#lookUntil = null;
-    clearTimeout(this.#restTimer);
+    this.#cancelRest();
   }
 
-  /** Opens the capture. */
+  /** Opens the capture. @throws when this monitor cannot be captured */
   async open(): Promise<void> {
     this.#opening = true;
     try {
-      await this.#grant();
-      await this.#open();
+      const running = await this.#capture();
+      if (this.#closed) return running.stop();
+      this.#running = running;
+      void this.#read(running);
     } finally {
       this.#opening = false;
     }
@@ -79,29 +73,8 @@ export class ScreenSource {
   /** Stops capturing; the last picture stays, and with it every stream. */
   #rest(): void {
     if (this.#closed || this.#opening || this.#lookUntil === null) return;
-    const reader = this.#reader;
-    this.#reader = null;
-    void reader?.cancel().catch(() => {});
-    this.#track?.stop();
-    this.#track = null;
-  }
-
-  async #open(): Promise<void> {
-    const stream = await navigator.mediaDevices.getDisplayMedia({
-      audio: false,
-      video: { frameRate: { ideal: CAPTURE_FPS, max: CAPTURE_FPS } },
-    });
-    const [track] = stream.getVideoTracks();
-    if (!track) throw new Error('no picture came');
-    if (this.#closed) {
-      track.stop();
-      return;
-    }
-    this.#track = track;
-    track.onended = () => this.#end('the monitor went away');
-    // Two: one being encoded, one newer. The reader below always moves on to the newest.
-    this.#reader = new MediaStreamTrackProcessor({ track, maxBufferSize: 2 }).readable.getReader();
-    void this.#read(this.#reader);
+    this.#running?.stop();
+    this.#running = null;
   }
 
   /** Number of the newest picture, counted from 1; 0 while there is none. */
@@ -134,41 +107,40 @@ export class ScreenSource {
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#restTimer);
+    this.#cancelRest();
     this.#listeners.clear();
-    void this.#reader?.cancel().catch(() => {});
-    this.#track?.stop();
-    this.#track = null;
+    this.#running?.stop();
+    this.#running = null;
     this.#last?.close();
     this.#last = null;
   }
 
-  async #read(reader: ReadableStreamDefaultReader<VideoFrame>): Promise<void> {
+  async #read(running: ScreenCapture): Promise<void> {
     try {
       for (;;) {
-        const { value, done } = await reader.read();
-        if (done) break;
-        const isNew = reader === this.#reader && (await this.#isNew(value));
-        const stopped = this.#closed || reader !== this.#reader;
+        const picture = await running.read();
+        if (!picture) break;
+        const isNew = running === this.#running && (await this.#isNew(picture));
+        const stopped = running !== this.#running;
         if (!isNew || stopped) {
-          value.close();
+          picture.close();
           if (stopped) return;
           continue;
         }
         this.#last?.close();
-        this.#last = value;
+        this.#last = picture;
         this.#count++;
         for (const listener of [...this.#listeners]) listener.onPicture();
       }
-      if (reader === this.#reader) this.#end('the capture ended');
+      if (running === this.#running) this.#end('the monitor went away');
     } catch (error) {
-      if (reader === this.#reader) this.#end(String(error));
+      if (running === this.#running) this.#end(String(error));
     }
   }
 
   async #isNew(picture: VideoFrame): Promise<boolean> {
     if (this.#lookUntil === null) return true;
-    const now = performance.now();
+    const now = this.#clock.now();
     if (this.#lookUntil === Number.NEGATIVE_INFINITY || now < this.#newAt + PAUSE_MS) return false;
     const isNew = await this.#changes.isNew(picture);
     if (isNew) this.#newAt = now;
