@@ -1,6 +1,8 @@
 /** Options that all peer commands share (docs/cli.md). */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { PATH_CHOICES } from '../peer/connect-options.ts';
+import type { PathChoice } from '../peer/connect-options.ts';
 import { parseServer } from '../peer/server-address.ts';
 import type { ServerAddress } from '../peer/server-address.ts';
 import { UsageError } from './output.ts';
@@ -55,7 +57,14 @@ export async function passwordFrom(
   return io.env.LITEDESK_PASSWORD;
 }
 
-/** A whole number within limits, or a usage error that names the option. */
+/** `--path`, or a usage error. */
+export function pathFrom(text = 'auto'): PathChoice {
+  const path = PATH_CHOICES.find((known) => known === text);
+  if (path === undefined) throw new UsageError(`--path takes one of ${PATH_CHOICES.join(', ')}, not "${text}".`);
+  return path;
+}
+
+/** A number within limits, or a usage error that names the option. */
 export function numberOption(name: string, text: string | undefined, limits: { min: number; max: number }): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);

@@ -1,12 +1,11 @@
 /** `forward` and `proxy`: tunnels that last as long as the command. */
 import { systemClock } from '../core/clock.ts';
 import { LiteDeskError } from '../core/errors.ts';
-import type { PathChoice } from '../peer/connect-options.ts';
 import { Peer } from '../peer/peer.ts';
 import { TunnelManager } from '../peer/tunnel/manager.ts';
 import type { TunnelSpec } from '../peer/tunnel/spec.ts';
-import { COMMON_OPTIONS, defaultDataDir, passwordFrom, serverFrom } from './options.ts';
-import { Output, UsageError } from './output.ts';
+import { COMMON_OPTIONS, defaultDataDir, passwordFrom, pathFrom, serverFrom } from './options.ts';
+import { Output } from './output.ts';
 import type { CommandIo } from './output.ts';
 import { printTunnels } from './tunnel-events.ts';
 
@@ -19,8 +18,6 @@ export const TUNNEL_OPTIONS = {
 export const TUNNEL_HELP = `  --path auto|lan|tcp|udp|ipv6|relay   take this path only
   --allow-plaintext                    accept an unencrypted connection (by address there is no other)
 `;
-
-const PATHS: readonly PathChoice[] = ['auto', 'lan', 'tcp', 'udp', 'ipv6', 'relay'];
 
 export interface TunnelValues {
   readonly data?: string | undefined;
@@ -40,8 +37,7 @@ export async function runTunnels(
   io: CommandIo,
   onManager?: (manager: TunnelManager) => void,
 ): Promise<number> {
-  const path = (values.path ?? 'auto') as PathChoice;
-  if (!PATHS.includes(path)) throw new UsageError(`--path takes one of ${PATHS.join(', ')}, not "${values.path}".`);
+  const path = pathFrom(values.path);
   const output = new Output(io, values.json === true);
   const server = serverFrom(values.server, values.key, io.env);
   const password = await passwordFrom(values, io);

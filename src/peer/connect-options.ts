@@ -8,7 +8,8 @@ import type { Attempt, ConnectionPath, FurtherPaths } from './race.ts';
 import type { MeasuredRelay } from './relay-latency.ts';
 import type { ServerAddress } from './server-address.ts';
 
-export type PathChoice = 'auto' | 'lan' | 'tcp' | 'udp' | 'ipv6' | 'relay';
+export const PATH_CHOICES = ['auto', 'lan', 'tcp', 'udp', 'ipv6', 'relay'] as const;
+export type PathChoice = (typeof PATH_CHOICES)[number];
 
 export interface ConnectStep {
   readonly step: 'lookup' | 'punch' | 'relay' | 'handshake' | 'login';

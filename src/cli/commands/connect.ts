@@ -2,14 +2,12 @@
 import { parseArgs } from 'node:util';
 import { keyFingerprint, readFingerprint } from '../../core/crypto/index.ts';
 import { LiteDeskError } from '../../core/errors.ts';
-import type { PathChoice } from '../../peer/connect-options.ts';
 import { type Connected, Peer } from '../../peer/peer.ts';
-import { COMMON_OPTIONS, defaultDataDir, numberOption, passwordFrom, serverFrom } from '../options.ts';
+import { COMMON_OPTIONS, defaultDataDir, numberOption, passwordFrom, pathFrom, serverFrom } from '../options.ts';
 import { Output, UsageError } from '../output.ts';
 import type { CommandIo } from '../output.ts';
 import { printPathChange } from '../path-change.ts';
 
-const PATHS: readonly PathChoice[] = ['auto', 'lan', 'tcp', 'udp', 'ipv6', 'relay'];
 /** A login that nobody answers ends here: nobody types a password into this command after it started. */
 const LOGIN_TIMEOUT_MS = 30_000;
 const PING_TIMEOUT_MS = 10_000;
@@ -49,8 +47,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
   }
   const [target, extra] = positionals;
   if (target === undefined || extra !== undefined) throw new UsageError('give one ID or address to connect to.');
-  const path = (values.path ?? 'auto') as PathChoice;
-  if (!PATHS.includes(path)) throw new UsageError(`--path takes one of ${PATHS.join(', ')}, not "${values.path}".`);
+  const path = pathFrom(values.path);
   const pings = numberOption('ping', values.ping, { min: 0, max: 1_000_000 }) ?? 0;
   const holdMs = (numberOption('hold', values.hold, { min: 0, max: 31_536_000 }) ?? 0) * 1_000;
   const output = new Output(io, values.json === true);
