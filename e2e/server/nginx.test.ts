@@ -1,5 +1,5 @@
 /** The single port behind a real nginx: as a web proxy, and as a TCP proxy with PROXY headers. Clients as stock ones speak. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { encodeRendezvous, hbb, unmangleAddress } from '../../src/core/wire/index.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../src/server/index.ts';
-import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../../src/server/one-port/test-certificates.ts';
+import { FIRST_CERTIFICATE, SECOND_CERTIFICATE, writeCertificate } from '../../src/server/one-port/test-certificates.ts';
 import { ask, nextMessage, type TestClient, testClient, testWsClient } from '../../src/server/test-wire.ts';
 import { freePorts } from '../../test/lib/ports.ts';
 import { nginxUnavailable, startNginx } from '../lib/nginx.ts';
@@ -46,18 +46,14 @@ describe.skipIf(unavailable !== null)('behind nginx', () => {
   });
 
   async function start(options: Partial<ServerOptions> = {}): Promise<void> {
-    const files = { certFile: join(dir, 'own.crt'), keyFile: join(dir, 'own.key') };
-    writeFileSync(files.certFile, SECOND_CERTIFICATE.cert);
-    writeFileSync(files.keyFile, SECOND_CERTIFICATE.key);
-    writeFileSync(join(dir, 'web.crt'), FIRST_CERTIFICATE.cert);
-    writeFileSync(join(dir, 'web.key'), FIRST_CERTIFICATE.key);
+    writeCertificate(dir, FIRST_CERTIFICATE, 'web');
     const single = await freePorts(4);
     [web, webTls, stream] = [single + 1, single + 2, single + 3];
     server = await startServer({
       dataDir: join(dir, 'data'),
       ports: { rendezvous: 0, single },
       bind: '127.0.0.1',
-      tls: files,
+      tls: writeCertificate(dir, SECOND_CERTIFICATE, 'own'),
       trustedProxies: ['127.0.0.1'],
       ...options,
     });

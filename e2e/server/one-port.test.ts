@@ -1,9 +1,8 @@
 /** Our own peers where nothing but TCP 443 gets through: host and connect as separate processes behind real NATs. */
-import { writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { FIRST_CERTIFICATE } from '../../src/server/one-port/test-certificates.ts';
+import { writeCertificate } from '../../src/server/one-port/test-certificates.ts';
 import { buildCli, type CliResult } from '../lib/cli-process.ts';
 import { nginxUnavailable, startNginx } from '../lib/nginx.ts';
 import { eventOf, PASSWORD, World } from '../lib/world.ts';
@@ -32,9 +31,8 @@ describe.skipIf(unavailable !== null)('everything through one port', () => {
   });
 
   const certificate = (directory: string): string[] => {
-    writeFileSync(join(directory, 'tls.crt'), FIRST_CERTIFICATE.cert);
-    writeFileSync(join(directory, 'tls.key'), FIRST_CERTIFICATE.key);
-    return ['--tls-cert', join(directory, 'tls.crt'), '--tls-key', join(directory, 'tls.key')];
+    const { certFile, keyFile } = writeCertificate(directory);
+    return ['--tls-cert', certFile, '--tls-key', keyFile];
   };
   const expectSession = (result: CliResult, id: string, paths: readonly string[]): void => {
     const connected = eventOf(result, 'connected');

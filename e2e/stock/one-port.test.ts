@@ -1,8 +1,7 @@
 /** The same stock-style clients, where the server has nothing but one port, and behind nginx. */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { FIRST_CERTIFICATE } from '../../src/server/one-port/test-certificates.ts';
+import { writeCertificate } from '../../src/server/one-port/test-certificates.ts';
 import { buildCli, CliProcess } from '../lib/cli-process.ts';
 import { nginxUnavailable, startNginx } from '../lib/nginx.ts';
 import { createLab, type HostPlace, type Lab, labUnavailable } from '../natlab/index.ts';
@@ -23,12 +22,10 @@ describe.skipIf(unavailable !== null)('stock-style clients through one port', ()
   async function start(hosts: Record<string, HostPlace>, options: { ipv6?: boolean; port?: number; args?: readonly string[] } = {}): Promise<void> {
     const { ipv6 = false, port = 443, args = [] } = options;
     lab = await createLab({ hosts: { server: 'open', ...hosts }, ipv6 });
-    const [cert, tlsKey] = [join(lab.directory, 'tls.crt'), join(lab.directory, 'tls.key')];
-    writeFileSync(cert, FIRST_CERTIFICATE.cert);
-    writeFileSync(tlsKey, FIRST_CERTIFICATE.key);
+    const { certFile, keyFile } = writeCertificate(lab.directory);
     const server = new CliProcess(lab.host('server'), [
       ...['server', '--data', join(lab.directory, 'server'), '--single-port', String(port), '--classic-ports', 'off'],
-      ...['--tls-cert', cert, '--tls-key', tlsKey, ...args],
+      ...['--tls-cert', certFile, '--tls-key', keyFile, ...args],
     ]);
     const ready = await server.waitFor('ready');
     expect(ready['ports']).toMatchObject({ rendezvous: 0, natTest: 0, relay: 0, ws: 0, relayWs: 0, single: port });

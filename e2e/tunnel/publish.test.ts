@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { FIRST_CERTIFICATE, SECOND_CERTIFICATE, type TestCertificate } from '../../src/server/one-port/test-certificates.ts';
+import { FIRST_CERTIFICATE, SECOND_CERTIFICATE, writeCertificate } from '../../src/server/one-port/test-certificates.ts';
 import { buildCli, CliProcess } from '../lib/cli-process.ts';
 import { startNginx } from '../lib/nginx.ts';
 import { PASSWORD } from '../lib/world.ts';
@@ -28,7 +28,7 @@ describe.skipIf(unavailable !== null)('services behind a NAT on the public side 
     // A visitor stands in the open, so that the server sees his own address.
     world = await TunnelWorld.create('port-restricted', serverArgs);
     services = await startServices(world.nas, `${world.world.lab.directory}/nas`);
-    const tls = writeCertificate(world.world.lab.directory, 'nas', SECOND_CERTIFICATE);
+    const tls = writeCertificate(world.world.lab.directory, SECOND_CERTIFICATE, 'nas');
     await startNginx({
       directory: `${world.world.lab.directory}/nginx-tls`,
       host: world.nas,
@@ -41,7 +41,7 @@ describe.skipIf(unavailable !== null)('services behind a NAT on the public side 
   });
 
   function serverArgs(directory: string): string[] {
-    const { certFile, keyFile } = writeCertificate(directory, 'server', FIRST_CERTIFICATE);
+    const { certFile, keyFile } = writeCertificate(directory, FIRST_CERTIFICATE, 'server');
     const web = ['--http-port', '80', '--https-port', '443', '--tls-cert', certFile, '--tls-key', keyFile];
     return [...web, '--publish-ports', '30000-30099', '--publish-domain', 'home.test', '--single-port', '8444'];
   }
@@ -164,13 +164,6 @@ describe.skipIf(unavailable !== null)('services behind a NAT on the public side 
     return world.nas.spawn(process.execPath, ['-e', script]);
   }
 });
-
-function writeCertificate(directory: string, name: string, certificate: TestCertificate): { certFile: string; keyFile: string } {
-  const files = { certFile: join(directory, `${name}.crt`), keyFile: join(directory, `${name}.key`) };
-  writeFileSync(files.certFile, certificate.cert);
-  writeFileSync(files.keyFile, certificate.key);
-  return files;
-}
 
 /** argv: the address, and the host name that is asked for. */
 const WEBSOCKET_CLIENT = `

@@ -1,5 +1,5 @@
 /** The doctor against servers of both kinds and in several states of health, over real sockets. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -7,7 +7,7 @@ import { expect, test as base } from 'vitest';
 import { freePorts } from '../../../test/lib/ports.ts';
 import { signKeyPair } from '../../core/crypto/index.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../../server/index.ts';
-import { FIRST_CERTIFICATE } from '../../server/one-port/test-certificates.ts';
+import { writeCertificate } from '../../server/one-port/test-certificates.ts';
 import { doctorCommand } from '../commands/doctor.ts';
 import { startStock, type StockFaults } from './test-stock.ts';
 
@@ -188,10 +188,7 @@ test('a server that carries everything on one port', async ({ practice }) => {
 
 test.for(['tls', 'wss', 'ws', 'single'])('a single port that is reached by %s://, as its invitation says', async (scheme, { practice }) => {
   const port = await freePorts();
-  const [certFile, keyFile] = [join(practice.dir, 'cert.pem'), join(practice.dir, 'key.pem')];
-  writeFileSync(certFile, FIRST_CERTIFICATE.cert);
-  writeFileSync(keyFile, FIRST_CERTIFICATE.key);
-  const server = await practice.start({ ports: { rendezvous: 0, natTest: 0, relay: 0, ws: 0, relayWs: 0, single: port }, tls: { certFile, keyFile } });
+  const server = await practice.start({ ports: { rendezvous: 0, natTest: 0, relay: 0, ws: 0, relayWs: 0, single: port }, tls: writeCertificate(practice.dir) });
   const { check, lines, code } = await practice.doctor('--server', `${scheme}://127.0.0.1:${port}`, '--key', server.publicKey);
   expect(lines.filter((line) => line.status === 'fail')).toEqual([]);
   for (const name of ['tcp-rendezvous', 'registration', 'introduction', 'key', 'relay', 'clock']) expect(check(name).status).toBe('ok');

@@ -1,5 +1,5 @@
 /** A running server and bare clients of it, for the tests that follow the specification line by line. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { freePorts } from '../../../test/lib/ports.ts';
 import { VirtualClock } from '../../core/clock.ts';
 import { encodeRendezvous, hbb, unmangleAddress, type HostPort } from '../../core/wire/index.ts';
 import { DEFAULT_LIMITS, type RunningServer, type ServerOptions, startServer } from '../index.ts';
-import { FIRST_CERTIFICATE } from '../one-port/test-certificates.ts';
+import { writeCertificate } from '../one-port/test-certificates.ts';
 import { receive, type TestClient, tcpClient, testClient, testWsClient, udpClient, wsClient } from '../test-wire.ts';
 
 export { receive } from '../test-wire.ts';
@@ -80,9 +80,7 @@ export class Rig {
       this.#server = await startServer({ dataDir: this.#dir, ports: { rendezvous: -1 }, ...options });
       return;
     }
-    const tls = { certFile: join(this.#dir, 'tls.crt'), keyFile: join(this.#dir, 'tls.key') };
-    writeFileSync(tls.certFile, FIRST_CERTIFICATE.cert);
-    writeFileSync(tls.keyFile, FIRST_CERTIFICATE.key);
+    const tls = writeCertificate(this.#dir);
     const single = options.ports?.single || (await freePorts());
     const limits = { onePortGreetingMs: DEFAULT_LIMITS.greetingDelayMs, ...options.limits };
     this.#server = await startServer({ dataDir: this.#dir, tls, ...options, limits, ports: { rendezvous: 0, single } });

@@ -1,5 +1,5 @@
 /** Clients that mean no good, at every port and every stage of a connection; and what a PROXY header may say. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { encodeFrame, encodeRendezvous, unmangleAddress } from '../../core/wire/
 import { DEFAULT_LIMITS, type RunningServer, type ServerOptions, startServer } from '../index.ts';
 import type { ServerPorts } from '../ports.ts';
 import { ask, nextMessage, testClient, wsClient } from '../test-wire.ts';
-import { FIRST_CERTIFICATE } from './test-certificates.ts';
+import { writeCertificate } from './test-certificates.ts';
 
 const ID = '123456789';
 const UUID = new Uint8Array(Buffer.from('a machine'));
@@ -25,14 +25,11 @@ let clock: VirtualClock;
 let closers: (() => void)[];
 
 async function start(options: Partial<ServerOptions> = {}): Promise<void> {
-  const files = { certFile: join(dir, 'tls.crt'), keyFile: join(dir, 'tls.key') };
-  writeFileSync(files.certFile, FIRST_CERTIFICATE.cert);
-  writeFileSync(files.keyFile, FIRST_CERTIFICATE.key);
   clock = new VirtualClock();
   server = await startServer({
     dataDir: dir,
     ports: { rendezvous: -1, single: await freePorts() },
-    tls: files,
+    tls: writeCertificate(dir),
     trustedProxies: [PROXY],
     proxyProtocol: true,
     clock,

@@ -12,7 +12,7 @@ import { VirtualClock } from '../../core/clock.ts';
 import { decodeRendezvous, encodeFrame, encodeRendezvous, hbb } from '../../core/wire/index.ts';
 import { type RunningServer, type ServerOptions, startServer } from '../index.ts';
 import { ask, nextMessage, type TestClient, testClient, testWsClient, udpClient } from '../test-wire.ts';
-import { FIRST_CERTIFICATE, SECOND_CERTIFICATE, type TestCertificate } from './test-certificates.ts';
+import { FIRST_CERTIFICATE, SECOND_CERTIFICATE, writeCertificate } from './test-certificates.ts';
 
 const ID = '123456789';
 const UUID = new Uint8Array(Buffer.from('a machine'));
@@ -24,19 +24,12 @@ let server: RunningServer;
 let port: number;
 let closers: (() => void)[];
 
-function writeCertificate(certificate: TestCertificate): { certFile: string; keyFile: string } {
-  const files = { certFile: join(dir, 'tls.crt'), keyFile: join(dir, 'tls.key') };
-  writeFileSync(files.certFile, certificate.cert);
-  writeFileSync(files.keyFile, certificate.key);
-  return files;
-}
-
 async function start(options: Partial<ServerOptions> = {}): Promise<void> {
   port = await freePorts();
   server = await startServer({
     dataDir: dir,
     ports: { rendezvous: 0, single: port },
-    tls: writeCertificate(FIRST_CERTIFICATE),
+    tls: writeCertificate(dir),
     ...options,
   });
 }
@@ -237,7 +230,7 @@ it('looks at the certificate by itself now and then', async () => {
   const clock = new VirtualClock();
   const events: string[] = [];
   await start({ clock, log: (_level, event) => events.push(event) });
-  writeCertificate(SECOND_CERTIFICATE);
+  writeCertificate(dir, SECOND_CERTIFICATE);
   const limit = performance.now() + 20_000;
   while (!events.includes('certificate-reloaded') && performance.now() < limit) {
     clock.advance(5_000);

@@ -1,8 +1,23 @@
 /** Certificates of tests: self-signed, good for a hundred years, and for nothing else. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 export interface TestCertificate {
   readonly name: string;
   readonly cert: string;
   readonly key: string;
+}
+
+/** Writes it as `name`.crt and `name`.key into a folder, over what was there, as `--tls-cert` and `--tls-key` want it. */
+export function writeCertificate(
+  directory: string,
+  certificate = FIRST_CERTIFICATE,
+  name = 'tls',
+): { certFile: string; keyFile: string } {
+  const files = { certFile: join(directory, `${name}.crt`), keyFile: join(directory, `${name}.key`) };
+  writeFileSync(files.certFile, certificate.cert);
+  writeFileSync(files.keyFile, certificate.key);
+  return files;
 }
 
 export const FIRST_CERTIFICATE: TestCertificate = {

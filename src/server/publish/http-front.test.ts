@@ -2,16 +2,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type RequestOptions, type Server, type ServerResponse } from 'node:http';
-import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { PublishLab } from '../../../test/lib/publish.ts';
 import type { ServiceOptions } from '../../peer/publish/service-spec.ts';
 import type { RunningServer, ServerOptions } from '../index.ts';
-import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../one-port/test-certificates.ts';
+import { FIRST_CERTIFICATE, SECOND_CERTIFICATE, writeCertificate } from '../one-port/test-certificates.ts';
 
 const HOST = 'www.example.org';
 
@@ -286,12 +284,6 @@ describe('requests that can be read in two ways', () => {
 });
 
 describe('HTTPS', () => {
-  const files = (): { certFile: string; keyFile: string } => {
-    const tls = { certFile: join(lab.dir, 'tls.crt'), keyFile: join(lab.dir, 'tls.key') };
-    writeFileSync(tls.certFile, FIRST_CERTIFICATE.cert);
-    writeFileSync(tls.keyFile, FIRST_CERTIFICATE.key);
-    return tls;
-  };
   const secured = async (servername: string): Promise<TLSSocket> => {
     const socket = connectTls({ host: '127.0.0.1', port: lab.httpsPort, servername, rejectUnauthorized: false });
     lab.closes(() => socket.destroy());
@@ -305,7 +297,7 @@ describe('HTTPS', () => {
   };
 
   it('ends TLS here for services of kind http, and leads it through for those of kind https', async () => {
-    await website((request, response) => void response.end(String(request.headers['x-forwarded-proto'])), { tls: files() });
+    await website((request, response) => void response.end(String(request.headers['x-forwarded-proto'])), { tls: writeCertificate(lab.dir) });
     const own = createTlsServer({ cert: SECOND_CERTIFICATE.cert, key: SECOND_CERTIFICATE.key }, (socket) => void socket.end('from home'));
     await new Promise<void>((resolve) => own.listen(0, '127.0.0.1', resolve));
     lab.closes(() => own.close());
