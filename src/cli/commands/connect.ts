@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { keyFingerprint, readFingerprint } from '../../core/crypto/index.ts';
 import { LiteDeskError } from '../../core/errors.ts';
+import type { ControllerClosed } from '../../core/session/controller-types.ts';
 import { type Connected, Peer } from '../../peer/peer.ts';
 import { COMMON_OPTIONS, defaultDataDir, numberOption, passwordFrom, pathFrom, serverFrom } from '../options.ts';
 import { Output, UsageError } from '../output.ts';
@@ -73,7 +74,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
       video: false,
     });
     const { session } = connection;
-    const closed = new Promise<string>((resolve) => session.on('closed', ({ reason }) => resolve(reason)));
+    const closed = new Promise<ControllerClosed>((resolve) => session.on('closed', resolve));
     await login(session, io.signal);
     output.event(
       {
@@ -96,7 +97,8 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
       const rttMs = await session.ping(AbortSignal.any([io.signal, AbortSignal.timeout(PING_TIMEOUT_MS)]));
       output.event({ event: 'pong', n, rttMs: Math.round(rttMs * 1000) / 1000 }, `pong ${n}: ${rttMs.toFixed(1)} ms`);
     }
-    const reason = await Promise.race([closed, hold(holdMs, io.signal)]);
+    const end = await Promise.race([closed, hold(holdMs, io.signal)]);
+    const reason = end && end.reason;
     offPathChange();
     if (reason === null) session.close();
     output.event({ event: 'closed', reason: reason ?? 'done', attempts: connection.attempts }, reason === null ? 'Closed.' : `Closed: ${reason}`);
@@ -105,7 +107,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
         new LiteDeskError({
           code: 'SESSION_ENDED_EARLY',
           stage: 'session',
-          message: `The session ended before its time: ${reason || 'the other side closed it'}.`,
+          message: `The session ended before its time: ${end?.error?.message ?? `${reason || 'the other side closed it'}.`}`,
           hint: 'Look at the other computer for the reason, and connect again.',
         }),
       );

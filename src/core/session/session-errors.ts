@@ -142,7 +142,7 @@ export const sessionErrors = {
   reset: (cause: string): ErrorData => ({
     code: 'SESSION_RESET',
     stage: 'session',
-    message: `The connection was lost: ${cause}.`,
+    message: `The connection was lost: ${cause.replace(/\.$/, '')}.`,
     hint: 'Check the network on both sides; LiteDesk connects again by itself.',
   }),
   closedByPeer: (reason: string): ErrorData => ({
