@@ -73,7 +73,8 @@ export class WebFront {
     this.#server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, keepAliveTimeout, requireHostHeader, ...upgrades }, (request, response) =>
       this.#onRequest(request, response),
     );
-    this.#server.maxHeadersCount = MAX_HEADERS;
+    // One more than is taken: Node would leave out the others without a word, and with them perhaps a length or a host.
+    this.#server.maxHeadersCount = MAX_HEADERS + 1;
     this.#server.on('upgrade', (request, stream, head) => this.#onUpgrade(request, stream as Socket, head));
     this.#server.on('clientError', (_error, socket) => {
       const remote = this.#visits.get(socket)?.arrival.remote ?? null;
@@ -119,6 +120,7 @@ export class WebFront {
     response.on('error', () => {});
     const origin = this.#origin(request, visit.arrival);
     if (origin === null) return void request.socket.destroy();
+    if (hasTooManyFields(request)) return this.#refuse(request.socket, origin);
     try {
       if (this.#o.handlers.some((handler) => handler(request, response, origin))) return;
     } catch {
@@ -137,6 +139,7 @@ export class WebFront {
     if (!visit || !origin) return void socket.destroy();
     // Node hands the connection over while it still carries the answer to the request before.
     if (visit.open > 0) return void socket.destroy();
+    if (hasTooManyFields(request)) return this.#refuse(socket, origin);
     if (this.#o.onUpgrade) {
       visit.await(false);
       visit.arrival.settle();
@@ -149,12 +152,21 @@ export class WebFront {
     });
   }
 
+  #refuse(socket: Socket, origin: HttpOrigin): void {
+    if (this.#o.onGarbage) this.#o.onGarbage(socket, origin);
+    else socket.destroy();
+  }
+
   /** Null: the client that a proxy named has too many connections. */
   #origin(request: IncomingMessage, arrival: Arrival): HttpOrigin | null {
     const { host, port } = clientAddress(arrival.remote, request.headers, this.#o.proxies);
     if (host !== arrival.remote.host && !arrival.move(host)) return null;
     return { host, port, tls: arrival.tls, forwarded: wasForwarded(request.headers) };
   }
+}
+
+function hasTooManyFields(request: IncomingMessage): boolean {
+  return request.rawHeaders.length > 2 * MAX_HEADERS;
 }
 
 function pathOf(request: IncomingMessage): string {

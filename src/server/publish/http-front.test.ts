@@ -239,6 +239,7 @@ describe('requests that can be read in two ways', () => {
     ['a bad chunk', `POST / HTTP/1.1\r\n${host}\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n`],
     ['a chunk whose size has a sign', `POST / HTTP/1.1\r\n${host}\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n\r\n`],
     ['an upgrade with a body', `GET / HTTP/1.1\r\n${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n\r\nhello`],
+    ['more fields than are read', `GET / HTTP/1.1\r\n${host}\r\n${'X-A: 1\r\n'.repeat(100)}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
     ['a version of its own', `GET / HTTP/1.9\r\n${host}\r\n\r\n`],
   ];
 
