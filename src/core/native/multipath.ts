@@ -15,13 +15,10 @@ import type { ChannelId, LinkState, MultipathChannels, PathChange, PathInfo, Pat
 import { multipathErrors } from './multipath-errors.ts';
 import {
   CLOSE_FLUSH_MS,
-  CLOSED_MS,
   CLOSED_WINDOW_BYTES,
   DARK_MS,
   MAX_QUEUED_BYTES,
   MIN_FRAGMENT_BYTES,
-  SEARCH_AFTER_MS,
-  STILL_COMING_MS,
 } from './multipath-limits.ts';
 import type { Path } from './multipath-path.ts';
 import { CLOSE_CODE, encodeClose, readRecords } from './multipath-record.ts';
@@ -30,6 +27,7 @@ import { PathMoves } from './path-moves.ts';
 import { PathSet } from './path-set.ts';
 import type { Role } from './path-set.ts';
 import { Sender } from './sender.ts';
+import { Silence } from './silence.ts';
 
 export interface MultipathOptions {
   readonly clock: Clock;
@@ -44,7 +42,6 @@ export interface MultipathOptions {
 
 export class MultipathLink implements MultipathChannels {
   readonly #clock: Clock;
-  #darkMs: number;
   readonly #paths: PathSet;
   readonly #channels: readonly ChannelLink[];
   readonly #session: ChannelLink;
@@ -54,10 +51,7 @@ export class MultipathLink implements MultipathChannels {
   readonly #readers = new WeakMap<Path, RecordHandlers>();
   readonly #stateListeners = new Set<(state: LinkState) => void>();
   #state: LinkState = 'live';
-  /** Since when no path can be relied on; null: one can. */
-  #silentSince: number | null = null;
-  /** When the other end closed a path, and nothing was heard of it since; for hosts. */
-  #closedAt: number | null = null;
+  readonly #silence: Silence;
   #addresses: Addresses;
   /** Set by close(): when it is done at the latest. */
   #closeAt = Number.POSITIVE_INFINITY;
@@ -69,7 +63,7 @@ export class MultipathLink implements MultipathChannels {
   constructor(options: MultipathOptions) {
     const { clock, first, role, random } = options;
     this.#clock = clock;
-    this.#darkMs = options.darkMs ?? DARK_MS;
+    this.#silence = new Silence(options.darkMs ?? DARK_MS);
     this.#moves = new PathMoves(first.kind);
     const owner: ChannelOwner = {
       addresses: () => this.#addresses,
@@ -90,7 +84,7 @@ export class MultipathLink implements MultipathChannels {
       onGone: (path, closed) => {
         this.#acks.forget(path);
         // A controller knows itself whether it is over. What closes a path by the relay may be the relay.
-        if (closed && role === 'host' && (path.kind !== 'relay' || this.#paths.all.length === 0)) this.#closedAt = this.#clock.now();
+        if (closed && role === 'host' && (path.kind !== 'relay' || this.#paths.all.length === 0)) this.#silence.closed(this.#clock.now());
       },
     });
     const { transport, localAddress: local, remoteAddress: remote } = first.link;
@@ -125,7 +119,7 @@ export class MultipathLink implements MultipathChannels {
   }
   /** How long the session waits without any path, in milliseconds, from now on. */
   set darkMs(ms: number) {
-    this.#darkMs = ms;
+    this.#silence.darkMs = ms;
     this.#schedule();
   }
   /** Bytes that were sent and not acknowledged, in all channels. */
@@ -165,7 +159,7 @@ export class MultipathLink implements MultipathChannels {
       return;
     }
     const now = this.#clock.now();
-    this.#closedAt = null;
+    this.#silence.met();
     this.#paths.add(link, kind, now, 'a path was found');
     this.#update(now);
   }
@@ -318,29 +312,19 @@ export class MultipathLink implements MultipathChannels {
     if (this.#ended) return;
     this.#pump();
     if (this.#ended) return;
-    const closedAt = this.#closedAt ?? Number.POSITIVE_INFINITY;
-    if (this.#paths.all.some(({ watch }) => watch.heardAt > closedAt + STILL_COMING_MS)) this.#closedAt = null;
-    const { silent } = this.#paths;
-    if (!silent) this.#silentSince = null;
-    else this.#silentSince ??= this.#sender.waitingSince ?? now;
-    const since = this.#silentSince ?? Number.POSITIVE_INFINITY;
-    // Sums are compared, never differences: a timer set for a sum must find it reached.
-    if (now >= this.#darkUntil(since)) {
-      this.#end({ by: 'error', error: multipathErrors.lost(this.#darkUntil(since) - since) });
+    const { silent, all } = this.#paths;
+    this.#silence.look(this.#paths, this.#sender.waitingSince ?? now);
+    if (now >= this.#silence.endsAt) {
+      this.#end({ by: 'error', error: multipathErrors.lost(this.#silence.allowedMs) });
       return;
     }
     if (this.#ending && (this.#channels.every(({ sending }) => sending.empty) || now >= this.#closeAt)) {
       this.#end({ by: 'local' });
       return;
     }
-    const searching = silent && (this.#paths.all.length === 0 || now >= since + SEARCH_AFTER_MS);
+    const searching = silent && (all.length === 0 || now >= this.#silence.searchAt);
     this.#setState(searching ? 'searching' : 'live');
     this.#schedule();
-  }
-
-  /** When a session that has had no path since then ends. */
-  #darkUntil(since: number): number {
-    return since + (this.#closedAt === null ? this.#darkMs : Math.min(this.#darkMs, CLOSED_MS));
   }
 
   #setState(state: LinkState): void {
@@ -352,11 +336,8 @@ export class MultipathLink implements MultipathChannels {
   #schedule(): void {
     if (this.#ended) return;
     const now = this.#clock.now();
-    let at = Math.min(this.#acks.dueAt, this.#closeAt, this.#paths.nextAt(now));
-    if (this.#silentSince !== null) {
-      at = Math.min(at, this.#darkUntil(this.#silentSince));
-      if (this.#state === 'live') at = Math.min(at, this.#silentSince + SEARCH_AFTER_MS);
-    }
+    let at = Math.min(this.#acks.dueAt, this.#closeAt, this.#paths.nextAt(now), this.#silence.endsAt);
+    if (this.#state === 'live') at = Math.min(at, this.#silence.searchAt);
     // A timer that fires early looks again; only an earlier one has to replace it.
     if (at >= this.#timerAt || at === Number.POSITIVE_INFINITY) return;
     this.#cancelTimer?.();
