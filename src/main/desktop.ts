@@ -4,14 +4,11 @@ import { clipboard, desktopCapturer, screen } from 'electron';
 import type { DesktopHost, Display, PlatformName, VideoCodec } from '../core/session/contract.ts';
 import { CaptureStream } from './capture/capture-stream.ts';
 import { CaptureWindow } from './capture/capture-window.ts';
+import { type ClipboardSource, watchClipboard } from './clipboard-watch.ts';
 import { createInjector } from './inject/create-injector.ts';
+import { watchX11Clipboard } from './x11-clipboard.ts';
 
 const PLATFORMS: Partial<Record<NodeJS.Platform, PlatformName>> = { win32: 'Windows', darwin: 'Mac OS' };
-/** There is no event for a changed clipboard; a person does not notice half a second. */
-const CLIPBOARD_POLL_MS = 500;
-/** Longer texts are left alone: they would hold up the session. */
-const MAX_CLIPBOARD_TEXT = 1024 * 1024;
-
 /** Where capturing shows no dialog and no sign on the screen, it may begin while a viewer still logs in. */
 const PREPARES = process.platform === 'win32' || (process.platform === 'linux' && !process.env.WAYLAND_DISPLAY);
 
@@ -85,7 +82,7 @@ export async function createDesktop(options: DesktopOptions): Promise<OwnDesktop
       return source.thumbnail.toPNG();
     },
     setClipboardText: (text) => void clipboard.writeText(text),
-    watchClipboard: (onText) => watchClipboard(onText),
+    watchClipboard: (onText) => watchClipboard(ownClipboard, onText),
   };
   return {
     host,
@@ -97,23 +94,12 @@ export async function createDesktop(options: DesktopOptions): Promise<OwnDesktop
   };
 }
 
-function watchClipboard(onText: (text: string) => void): () => void {
-  let last: string | null = null;
-  let reading = false;
-  const look = async (): Promise<void> => {
-    if (reading) return;
-    reading = true;
-    try {
-      // A promise with newer Electrons, the text itself with older ones.
-      const text = await clipboard.readText();
-      const changed = last !== null && text !== last && text.length <= MAX_CLIPBOARD_TEXT;
-      last = text;
-      if (changed && text !== '') onText(text);
-    } finally {
-      reading = false;
-    }
-  };
-  // Not at once: on X11 a look can hold up this process for tens of milliseconds, just when the first picture is on its way.
-  const timer = setInterval(() => void look(), CLIPBOARD_POLL_MS);
-  return () => clearInterval(timer);
-}
+/** X servers alone report what is copied, and with Wayland the clipboard is not theirs. */
+const ownClipboard: ClipboardSource = {
+  readText: () => clipboard.readText(),
+  reports: async (onChange, onEnd) => {
+    const { DISPLAY, WAYLAND_DISPLAY } = process.env;
+    if (process.platform !== 'linux' || !DISPLAY || WAYLAND_DISPLAY) throw new Error('nothing reports what is copied');
+    return await watchX11Clipboard(DISPLAY, onChange, onEnd);
+  },
+};

@@ -14,16 +14,24 @@ declare module 'x11' {
     Subtract(id: number, repair: number, parts: number): void;
     Destroy(id: number): void;
   }
+  export interface XFixes {
+    readonly SelectionEventMask: { readonly SetSelectionOwner: number };
+    SelectSelectionInput(window: number, selection: number, mask: number): void;
+  }
   export interface XClient {
     readonly display: XDisplay;
     require(name: 'xtest', callback: (error: Error | null, extension: XTest) => void): void;
     require(name: 'damage', callback: (error: Error | null, extension: XDamage) => void): void;
+    require(name: 'fixes', callback: (error: Error | null, extension: XFixes) => void): void;
     AllocID(): number;
+    CreateWindow(id: number, parent: number, x: number, y: number, width: number, height: number): void;
+    InternAtom(onlyIfExists: boolean, name: string, callback: (error: Error | null, atom: number) => void): void;
+    SetSelectionOwner(owner: number, selection: number): void;
     GetKeyboardMapping(first: number, count: number, callback: (error: Error | null, rows: number[][]) => void): void;
     ChangeKeyboardMapping(first: number, keysymsPerKeycode: number, keysyms: number[]): void;
     GetModifierMapping(callback: (error: Error | null, rows: number[][]) => void): void;
     QueryPointer(window: number, callback: (error: Error | null, pointer: { keyMask: number; rootX: number; rootY: number }) => void): void;
-    on(event: 'error' | 'end' | 'event', listener: (value: { name?: string; damage?: number }) => void): void;
+    on(event: 'error' | 'end' | 'event', listener: (value: { name?: string; damage?: number; selection?: number }) => void): void;
     terminate(): void;
   }
   export interface XDisplay {

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startXvfb } from '../xvfb-fixture.ts';
 import { X11Injector } from './x11.ts';
 
 const has = (name: string): boolean => spawnSync('which', [name]).status === 0;
@@ -11,21 +12,6 @@ if (!usable) console.warn('SKIPPED: the X11 input tests need Xvfb and xterm, and
 
 const dir = mkdtempSync(join(tmpdir(), 'litedesk-x11-'));
 const children: ChildProcess[] = [];
-
-function startXvfb(): Promise<string> {
-  const child = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '800x600x24', '-nolisten', 'tcp', '-noreset'], {
-    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-  });
-  children.push(child);
-  return new Promise((resolve, reject) => {
-    let text = '';
-    child.stdio[3]?.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-      if (text.includes('\n')) resolve(`:${text.trim()}`);
-    });
-    child.once('exit', () => reject(new Error('Xvfb ended')));
-  });
-}
 
 /** Resolves with the content once `fits`; watches the folder, so it needs no clock of its own. */
 function contentOf(path: string, fits: (text: string) => boolean): Promise<string> {
@@ -53,7 +39,9 @@ describe.skipIf(!usable)('X11Injector under Xvfb', () => {
   let injector: X11Injector;
 
   beforeAll(async () => {
-    display = await startXvfb();
+    const screen = await startXvfb();
+    display = screen.display;
+    children.push(screen.server);
     injector = await X11Injector.open(display, () => {});
   });
 
