@@ -114,11 +114,6 @@ function PasswordForm({
           role={wrong ? 'alert' : undefined}
         >
           {wrong ? t('session.passwordWrong') : t('session.passwordHint')}
-          {session.message !== '' && (
-            <span className={styles.fromHost} lang="en">
-              {session.message}
-            </span>
-          )}
         </p>
       </div>
       <label className={styles.remember}>
