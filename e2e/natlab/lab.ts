@@ -8,10 +8,14 @@ import { gatewayRules, type NatKind } from './nat-kind.ts';
 import { sh, trySh } from './shell.ts';
 
 /**
- * Where a host stands: on the public segment (`open`), behind a gateway of its own, on the LAN of another host, or behind a
- * gateway of its own that stands behind a carrier's (`carrier`), which may be that of an earlier host (`carrierOf`), or behind a
- * gateway of its own with IPv6 beside it, whatever the others of the lab have: past the gateway (`firewalled`), or through it
- * (`routed`), which then lets in only what answers.
+ * Where a host stands:
+ *
+ * - a kind: on the public segment (`open`), or behind a gateway of its own
+ * - `behind`: on the LAN of another host
+ * - `carrier`: behind a gateway of its own, which stands behind that of a carrier
+ * - `carrierOf`: the same, behind the carrier's gateway of an earlier host
+ * - `ipv6`: behind a gateway of its own, with IPv6 whatever the rest of the lab has: past the gateway (`firewalled`), or through
+ *   it (`routed`), which then lets in only what answers
  */
 export type HostPlace =
   | NatKind
