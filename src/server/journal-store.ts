@@ -1,5 +1,5 @@
 /** Peers in an append-only text file, for runtimes without SQLite: one JSON row a line, the last line of a guid counts. */
-import { closeSync, fsync, fsyncSync, ftruncateSync, openSync, readFileSync, renameSync, write, writeSync } from 'node:fs';
+import { closeSync, copyFileSync, fsync, fsyncSync, ftruncateSync, openSync, readFileSync, renameSync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { CommitGroup } from './commit-group.ts';
 import type { PeerRow, PeerStore } from './peer-store.ts';
@@ -22,7 +22,10 @@ export class JournalStore implements PeerStore {
   /** @throws when the file cannot be read or written */
   constructor(file: string, maxQueuedRows: number) {
     this.#file = file;
-    for (const row of readJournal(file)) {
+    const { rows, damaged } = readLines(file);
+    // It is written anew below, without the lines that cannot be read.
+    if (damaged) copyFileSync(file, `${file}.damaged`);
+    for (const row of rows) {
       this.#rows.set(row.id, row);
       this.#lines++;
     }
@@ -118,21 +121,30 @@ export class JournalStore implements PeerStore {
 
 /** The last readable row of each guid of a journal; none when there is no file. Broken lines are skipped. */
 export function readJournal(file: string): PeerRow[] {
+  return readLines(file).rows;
+}
+
+/** `damaged`: lines are broken beside the last one, which a kill in the middle of a write leaves. */
+function readLines(file: string): { rows: PeerRow[]; damaged: boolean } {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { rows: [], damaged: false };
     throw error;
   }
   const rows = new Map<string, PeerRow>();
+  let damaged = false;
+  let broken = false;
   for (const entry of text.split('\n')) {
+    damaged ||= broken;
     const row = parseLine(entry);
+    broken = row === null && entry !== '';
     // An id may have changed since: the last line of a guid counts.
     if (row?.removed) rows.delete(hex(row.guid));
     else if (row) rows.set(hex(row.guid), row);
   }
-  return [...rows.values()];
+  return { rows: [...rows.values()], damaged };
 }
 
 function hex(bytes: Uint8Array): string {
