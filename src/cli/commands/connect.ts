@@ -75,7 +75,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
     });
     const { session } = connection;
     const closed = new Promise<ControllerClosed>((resolve) => session.on('closed', resolve));
-    await login(session, io.signal);
+    await login(session, io.signal, (text) => output.note(text));
     output.event(
       {
         event: 'connected',
@@ -120,7 +120,7 @@ export async function connectCommand(argv: string[], io: CommandIo): Promise<num
 type Session = Awaited<ReturnType<Peer['connect']>>['session'];
 
 /** Waits for the answer to the login that left with the connection. */
-function login(session: Session, signal: AbortSignal): Promise<void> {
+function login(session: Session, signal: AbortSignal, note: (text: string) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const done = (error?: Error): void => {
       clearTimeout(timer);
@@ -170,7 +170,8 @@ function login(session: Session, signal: AbortSignal): Promise<void> {
             }),
           );
           session.close();
-        }
+        } else if (reason === 'required')
+          note(`No password was given: waiting up to ${LOGIN_TIMEOUT_MS / 1000} s for somebody to click Accept there.`);
       }),
     ];
     signal.addEventListener('abort', onAbort, { once: true });
