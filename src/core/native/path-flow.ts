@@ -19,6 +19,8 @@ export interface FlowMark {
   readonly sentAt: number;
   readonly delivered: number;
   readonly deliveredAt: number;
+  /** When that left which had arrived last by then. */
+  readonly deliveredSentAt: number;
   /** There was nothing more to send then, so that the path could have carried more. */
   readonly limited: boolean;
 }
@@ -30,6 +32,11 @@ const GROWTH = { times: 1.25, roundTrips: 3 } as const;
 /** While the shortest round trip is measured anew: less than fits, so that the queue runs dry. */
 const DRAINED = 0.75;
 const DRAIN_MS = 150;
+/**
+ * What may leave at once beside what is on its way already, where less was than may be. TCP may still have the window for all, which
+ * would overflow the next queue; with a round trip below `nearMs` no queue is that short.
+ */
+const FIRST_FLIGHT_BYTES = { near: 1024 * 1024, far: 256 * 1024, nearMs: 5 } as const;
 /** What the first flight of a path may take, in milliseconds: nothing is known of its rate yet. */
 const UNKNOWN_RATE_MS = 600;
 
@@ -37,6 +44,7 @@ export class PathFlow {
   #inFlight = 0;
   #delivered = 0;
   #deliveredAt = 0;
+  #deliveredSentAt = 0;
   /** What was delivered when the last record is through before which there was nothing more to send; so it begins. */
   #limitedUntil = 1;
   /** Bytes per millisecond: the best of this period and of the one before. */
@@ -52,6 +60,8 @@ export class PathFlow {
   #minRttAt = 0;
   #drainUntil = 0;
   #drainRtt = Number.POSITIVE_INFINITY;
+  /** As TCP's: what may be on its way as it was lately, and so much more as has arrived. */
+  #window: number = FIRST_FLIGHT_BYTES.near;
   readonly #bounded: boolean;
 
   /**
@@ -82,7 +92,7 @@ export class PathFlow {
     const roundTrip = rate * this.#minRtt;
     const full = roundTrip * ROUND_TRIPS.found + Math.min(rate * PATH_QUEUE_MS, PATH_QUEUE_BYTES);
     const grown = now < this.#growsUntil ? Math.max(full, roundTrip * ROUND_TRIPS.growing) : full;
-    const bytes = now < this.#drainUntil ? roundTrip * DRAINED : grown;
+    const bytes = Math.min(now < this.#drainUntil ? roundTrip * DRAINED : grown, this.#window);
     const least = this.#filled ? IN_FLIGHT_BYTES.min : IN_FLIGHT_BYTES.initial;
     return Math.min(IN_FLIGHT_BYTES.max, Math.max(least, bytes));
   }
@@ -106,12 +116,13 @@ export class PathFlow {
   }
 
   sent(bytes: number, now: number): FlowMark {
-    if (this.#inFlight === 0) this.#deliveredAt = now;
+    if (this.#inFlight === 0) this.#deliveredAt = this.#deliveredSentAt = now;
     this.#inFlight += bytes;
     return {
       sentAt: now,
       delivered: this.#delivered,
       deliveredAt: this.#deliveredAt,
+      deliveredSentAt: this.#deliveredSentAt,
       limited: this.#delivered < this.#limitedUntil,
     };
   }
@@ -123,12 +134,16 @@ export class PathFlow {
 
   /** `measured`: the acknowledgement came by this path, so that it tells something about it. */
   acknowledged(bytes: number, mark: FlowMark, now: number, measured: boolean): void {
+    const { near, far, nearMs } = FIRST_FLIGHT_BYTES;
+    this.#window = Math.min(this.#window, this.#inFlight + (this.#minRtt < nearMs ? near : far)) + bytes;
     this.#inFlight = Math.max(0, this.#inFlight - bytes);
     this.#delivered += bytes;
     this.#deliveredAt = now;
+    this.#deliveredSentAt = mark.sentAt;
     if (!measured) return;
     this.#measureRtt(now - mark.sentAt, now);
-    const ms = Math.max(now - mark.deliveredAt, Math.min(this.#minRtt, 1), 0.1);
+    // Behind a loss much arrives at once; no faster than it left can it have been carried.
+    const ms = Math.max(now - mark.deliveredAt, mark.sentAt - mark.deliveredSentAt, Math.min(this.#minRtt, 1), 0.1);
     const rate = (this.#delivered - mark.delivered) / ms;
     if (!mark.limited) this.#filled = true;
     if (mark.limited && rate <= Math.max(this.#rate, this.#olderRate)) return;
