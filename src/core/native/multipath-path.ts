@@ -1,6 +1,7 @@
 /** One path of a session as the link over several paths sees it. */
 import type { Link } from '../link.ts';
 import type { PathInfo, PathKind } from './contract.ts';
+import { SUSPECT_MS } from './multipath-limits.ts';
 import { PathFlow } from './path-flow.ts';
 import { PathWatch } from './path-watch.ts';
 import type { PathFacts } from './score.ts';
@@ -43,8 +44,10 @@ export class Path {
 
   #drainMs(now: number): number {
     // Acknowledgements wait behind what the other end sends, which may be as much.
-    const queues = now - this.bulkAt < BULK_MS ? 2 : 1;
-    return this.flow.drainMs() * queues;
+    if (now - this.bulkAt >= BULK_MS) return this.flow.drainMs();
+    // A last packet that is lost in them TCP repairs after 200 ms and a round trip; one more takes the answer.
+    const repairMs = this.link.transport === 'kcp' ? 0 : SUSPECT_MS.min + 2 * (this.watch.rttMs ?? 0);
+    return Math.max(2 * this.flow.drainMs(), repairMs);
   }
 
   facts(now: number): PathFacts {
