@@ -37,4 +37,38 @@ test('a path that has carried only small messages yet is still open for a first 
   expect(flow.capBytes(100)).toBe(IN_FLIGHT_BYTES.initial);
   carry(flow, 40, 2_000);
   expect(flow.capBytes(2_000)).toBeLessThan(IN_FLIGHT_BYTES.initial);
+
+const RATE = 25_000;
+const MIB = 1024 * 1024;
+
+/** A flow that knows its path: 25 MB/s, 50 ms, all of it used for two seconds. Returns what is on its way. */
+function known(flow: PathFlow): { at: number; mark: ReturnType<PathFlow['sent']> }[] {
+  const sent: { at: number; mark: ReturnType<PathFlow['sent']> }[] = [];
+  for (let now = 0; now < 2_000; now++) {
+    while (sent[0] && now >= sent[0].at + 50) flow.acknowledged(RATE, (sent.shift() as (typeof sent)[number]).mark, now, true);
+    if (flow.inFlight + RATE <= flow.capBytes(now)) sent.push({ at: now, mark: flow.sent(RATE, now) });
+  }
+  return sent;
+}
+
+test('a path that ran empty is filled step by step, even if it never was empty quite', () => {
+  const flow = new PathFlow(false);
+  const sent = known(flow);
+  expect(flow.capBytes(2_000)).toBeGreaterThan(MIB);
+  while (sent.length > 1) flow.acknowledged(RATE, (sent.shift() as (typeof sent)[number]).mark, 2_050, true);
+  expect(flow.capBytes(2_050)).toBeLessThan(MIB / 2);
+});
+
+test('what arrives at once behind a loss is not taken for a faster path', () => {
+  const flow = new PathFlow(false);
+  const sent = known(flow);
+  const before = flow.capBytes(2_000);
+  // All of it comes 300 ms late, and while it comes the next leaves.
+  const next: ReturnType<PathFlow['sent']>[] = [];
+  for (const { mark } of sent) {
+    flow.acknowledged(RATE, mark, 2_350, true);
+    next.push(flow.sent(RATE, 2_350));
+  }
+  for (const mark of next) flow.acknowledged(RATE, mark, 2_400, true);
+  expect(flow.capBytes(2_400)).toBeLessThan(before * 1.3);
 });
