@@ -21,6 +21,8 @@ export class Path {
   usedAt: number;
   /** When the other end last sent a piece of something large. */
   bulkAt = Number.NEGATIVE_INFINITY;
+  /** When it last sent a piece so large that only transfers have it, not pictures. */
+  transferAt = Number.NEGATIVE_INFINITY;
 
   constructor(id: number, kind: PathKind, link: Link, now: number) {
     this.id = id;
@@ -45,8 +47,9 @@ export class Path {
   #drainMs(now: number): number {
     // Acknowledgements wait behind what the other end sends, which may be as much.
     if (now - this.bulkAt >= BULK_MS) return this.flow.drainMs();
-    // A last packet that is lost in them TCP repairs after 200 ms and a round trip; one more takes the answer.
-    const repairMs = this.link.transport === 'kcp' ? 0 : SUSPECT_MS.min + 2 * (this.watch.rttMs ?? 0);
+    // A last packet that is lost behind a large transfer TCP repairs after 200 ms and a round trip; one more takes the answer.
+    const repairs = this.link.transport !== 'kcp' && now - this.transferAt < BULK_MS;
+    const repairMs = repairs ? SUSPECT_MS.min + 2 * (this.watch.rttMs ?? 0) : 0;
     return Math.max(2 * this.flow.drainMs(), repairMs);
   }
 

@@ -17,6 +17,7 @@ import {
   CLOSE_FLUSH_MS,
   CLOSED_WINDOW_BYTES,
   DARK_MS,
+  LARGE_FRAGMENT,
   MAX_QUEUED_BYTES,
   MIN_FRAGMENT_BYTES,
 } from './multipath-limits.ts';
@@ -242,6 +243,7 @@ export class MultipathLink implements MultipathChannels {
     if (!channel) return;
     path.usedAt = this.#clock.now();
     if (bytes.length >= MIN_FRAGMENT_BYTES) path.bulkAt = path.usedAt;
+    if (bytes.length >= LARGE_FRAGMENT.bytes) path.transferAt = path.usedAt;
     // Noted first: what is delivered may make the reader end everything.
     this.#acks.came(channel, path, bytes.length, path.usedAt);
     const accepted = channel.receiving.accept(sequence, more, bytes);
