@@ -37,6 +37,7 @@ test('a path that has carried only small messages yet is still open for a first 
   expect(flow.capBytes(100)).toBe(IN_FLIGHT_BYTES.initial);
   carry(flow, 40, 2_000);
   expect(flow.capBytes(2_000)).toBeLessThan(IN_FLIGHT_BYTES.initial);
+});
 
 const RATE = 25_000;
 const MIB = 1024 * 1024;
