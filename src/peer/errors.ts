@@ -219,6 +219,16 @@ export function aborted(): LiteDeskError {
   });
 }
 
+/** The controller is told the same, as the reason of the end. */
+export function tooManySessions(address: string, limit: number): LiteDeskError {
+  return new LiteDeskError({
+    code: 'SESSION_TOO_MANY',
+    stage: 'session',
+    message: `A session from ${address} was refused: this computer has ${limit} at once already.`,
+    hint: 'Close some of them. Tunnels of stock clients take one for each connection, those of LiteDesk one for all.',
+  });
+}
+
 export function tooManyStrangers(address: string): LiteDeskError {
   return new LiteDeskError({
     code: 'HANDSHAKE_TOO_MANY',

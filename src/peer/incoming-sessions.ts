@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '../core/clock.ts';
+import type { LiteDeskError } from '../core/errors.ts';
 import type { Link } from '../core/link.ts';
 import type { PathChange, PeerKey } from '../core/native/contract.ts';
 import type { MultipathLink } from '../core/native/multipath.ts';
@@ -13,6 +14,7 @@ import { secureAsHost } from '../net/index.ts';
 import type { SecuredLink } from '../net/index.ts';
 import type { GatewayPorts } from '../net/portmap/index.ts';
 import type { IncomingLink } from './acceptor.ts';
+import { tooManySessions } from './errors.ts';
 import type { IdentityStore } from './identity.ts';
 import type { KnownPeers } from './known-peers.ts';
 import { searchPaths } from './native-paths.ts';
@@ -58,6 +60,8 @@ export interface IncomingSessionsOptions {
   readonly onPathChanged: (change: { sessionId: string } & PathChange) => void;
   /** Only of sessions that were open. */
   readonly onClosed: (about: { sessionId: string; peerId: string; reason: string }) => void;
+  /** A session was not taken. */
+  readonly onRefused: (error: LiteDeskError) => void;
   /** Tells the server again that we are there. */
   readonly register: () => void;
   /** Anything that is shown changed. */
@@ -120,7 +124,7 @@ export class IncomingSessions {
     }
     if (this.#sessions.size >= MAX_INCOMING) {
       admission.release();
-      link.destroy();
+      this.#refuse(link, path);
       return;
     }
     const sessionId = randomUUID();
@@ -172,6 +176,15 @@ export class IncomingSessions {
       this.#o.onChange();
     });
     session.start();
+  }
+
+  /** Says why, in the way that every controller understands, and ends the link. */
+  #refuse(link: SecuredLink, path: IncomingLink['path']): void {
+    const error = tooManySessions(link.remoteAddress, MAX_INCOMING);
+    this.#o.onRefused(error);
+    const session = this.#newSession(link, link.native ? this.#native.found(link, path) : null, link.native);
+    session.start();
+    session.disconnect(error.message);
   }
 
   #newSession(link: SecuredLink, multipath: MultipathLink | null, native: SecuredLink['native']): HostSession {

@@ -21,6 +21,9 @@ import { followServerKey } from './server-key.ts';
 import { SpareRelay } from './spare-relay.ts';
 import type { SettingsStore } from './settings.ts';
 
+/** Connections beyond the sessions that there may be, at the direct access port. */
+const MAX_REFUSED = 8;
+
 export interface PeerNetworkOptions {
   readonly identity: IdentityStore;
   readonly settings: SettingsStore;
@@ -28,7 +31,7 @@ export interface PeerNetworkOptions {
   readonly sharing: () => boolean;
   /** Shared by every way in. */
   readonly gate: AdmissionGate;
-  /** The most connections that the direct access port takes. */
+  /** Sessions that there may be at once. */
   readonly maxIncoming: number;
   /** The secret that a path has to know to join that session. */
   readonly findSession: (sessionId: Uint8Array) => Uint8Array | null;
@@ -201,7 +204,8 @@ export class PeerNetwork {
       if (admission) this.#o.onLink({ link, path: 'direct', admission });
       else link.destroy();
     });
-    server.maxConnections = this.#o.maxIncoming;
+    // Some more than sessions, so that whoever is one too many can be told.
+    server.maxConnections = this.#o.maxIncoming + MAX_REFUSED;
     server.on('error', (error) => this.#o.log(`direct access on port ${port} is not available: ${error.message}`));
     server.listen({ port, host: '::' });
     this.#directServer = server;

@@ -108,6 +108,7 @@ export class Peer extends Emitter<PeerEvents> {
       },
       onPathChanged: (change) => this.emit('path-changed', change),
       onClosed: (about) => this.emit('session-closed', about),
+      onRefused: (error) => log(`${error.message} ${error.hint}`),
       register: () => this.#network.mediator?.refresh(),
       onChange,
     });
