@@ -56,8 +56,16 @@ test('a path that ran empty is filled step by step, even if it never was empty q
   const flow = new PathFlow(false);
   const sent = known(flow);
   expect(flow.capBytes(2_000)).toBeGreaterThan(MIB);
+  flow.ranDry();
   while (sent.length > 1) flow.acknowledged(RATE, (sent.shift() as (typeof sent)[number]).mark, 2_050, true);
   expect(flow.capBytes(2_050)).toBeLessThan(MIB / 2);
+});
+
+test('acknowledgements that come all at once while more waits do not count as an empty path', () => {
+  const flow = new PathFlow(false);
+  const sent = known(flow);
+  for (const { mark } of sent) flow.acknowledged(RATE, mark, 2_050, true);
+  expect(flow.capBytes(2_050)).toBeGreaterThan(MIB);
 });
 
 test('what arrives at once behind a loss is not taken for a faster path', () => {

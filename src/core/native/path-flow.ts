@@ -135,7 +135,10 @@ export class PathFlow {
   /** `measured`: the acknowledgement came by this path, so that it tells something about it. */
   acknowledged(bytes: number, mark: FlowMark, now: number, measured: boolean): void {
     const { near, far, nearMs } = FIRST_FLIGHT_BYTES;
-    this.#window = Math.min(this.#window, this.#inFlight + (this.#minRtt < nearMs ? near : far)) + bytes;
+    const flight = this.#inFlight + (this.#minRtt < nearMs ? near : far);
+    // Where more waits to be sent, acknowledgements that come all at once have not emptied the path.
+    const known = this.#delivered < this.#limitedUntil ? Math.min(this.#window, flight) : this.#window;
+    this.#window = Math.min(IN_FLIGHT_BYTES.max, known + bytes);
     this.#inFlight = Math.max(0, this.#inFlight - bytes);
     this.#delivered += bytes;
     this.#deliveredAt = now;
