@@ -32,11 +32,24 @@ import { WIRE_VERSION } from './version.ts';
 const LOOKUP_WAITS_MS = [1_500, 3_000, 4_500] as const;
 /** Where the server said at once that the peer is asked, the first repeats come after these, or so many of its round trips. */
 const QUICK_WAITS = { ms: [400, 800], roundTrips: 6 } as const;
+/** The request that was not answered during the head start is repeated so many ms behind it, when the rest has begun. */
+const AGAIN_AFTER_MS = 3;
 /** How long direct paths run alone before the relay joins the race. */
 const RELAY_HEAD_START_MS = { min: 1_000, max: 3_000 } as const;
 const LAN_TIMEOUT_MS = 3_000;
 /** Whoever answers is a stranger until the key exchange has shown the host's key. */
 const STRANGER = { maxPayload: PAYLOAD_LIMITS.handshake } as const;
+
+/** A request that was answered. */
+interface Asked {
+  readonly connection: RendezvousConnection;
+  readonly address: HostPort;
+  readonly udp: { readonly socket: UdpSocket; readonly port: number } | null;
+  /** Each time it was sent it named our place at the relay. */
+  readonly offered: boolean;
+  /** Until the answer. */
+  readonly punchMs: number;
+}
 
 /**
  * Finds the peer and returns the first secured link; between native peers further paths come through `further` after that.
@@ -196,7 +209,7 @@ class Connector {
     const nat = this.#nat;
     const wantRelay = path === 'relay' || connection.isWebSocket;
     const started = performance.now();
-    const request: hbb.IRendezvousMessage = {
+    const request = (): hbb.IRendezvousMessage => ({
       punchHoleRequest: {
         id: peerId,
         natType: wantRelay ? hbb.NatType.SYMMETRIC : natTypeToWire(nat),
@@ -210,20 +223,23 @@ class Connector {
         ...(this.#relay.earlyUuid === null ? {} : { relayUuid: this.#relay.earlyUuid }),
         ...(this.#ipv6 ? { socketAddrV6: this.#ipv6.wireAddress } : {}),
       },
-    };
+    });
     let quick = 0;
+    let offered = true;
     for (let tries = 0; tries < LOOKUP_WAITS_MS.length; ) {
-      connection.send(request);
-      this.#headStart.requested();
-      const waits = { ms: LOOKUP_WAITS_MS[tries] as number, quickMs: QUICK_WAITS.ms[quick] ?? Infinity };
-      const { answer, hurried } = await this.#answer(connection, waits, address);
-      this.#headStart.answered();
+      offered &&= this.#relay.earlyUuid !== null;
+      connection.send(request());
+      const aloneMs = this.#headStart.requested();
+      // What was only late is late once more; what was lost comes with a place at the relay now.
+      const ms = aloneMs > 0 ? aloneMs + AGAIN_AFTER_MS : (LOOKUP_WAITS_MS[tries] as number);
+      const { answer, hurried } = await this.#answer(connection, { ms, quickMs: QUICK_WAITS.ms[quick] ?? Infinity }, address);
+      if (answer) this.#headStart.answered();
       if (hurried) quick++;
-      else tries++;
+      else if (aloneMs === 0) tries++;
       if (!answer) continue;
       if (answer.punchHoleResponse) {
         const response = answer.punchHoleResponse as hbb.PunchHoleResponse;
-        return this.#onPunchResponse(response, connection, address, udp, performance.now() - started);
+        return this.#onPunchResponse(response, { connection, address, udp, offered, punchMs: performance.now() - started });
       }
       if (answer.relayResponse) {
         this.#onRelayProposed(answer.relayResponse as hbb.RelayResponse, address, performance.now() - started);
@@ -254,10 +270,7 @@ class Connector {
 
   #onPunchResponse(
     response: hbb.PunchHoleResponse,
-    connection: RendezvousConnection,
-    address: HostPort,
-    udp: { socket: UdpSocket; port: number } | null,
-    punchMs: number,
+    { connection, address, udp, offered, punchMs }: Asked,
   ): boolean {
     const { peerId, path } = this.#options;
     if (response.socketAddr.length === 0) {
@@ -272,7 +285,8 @@ class Connector {
       relayServer: response.relayServer,
     };
     if (path === 'auto') this.#standby = () => this.#relay.request(introduction, address, { byChoice: true });
-    this.#relay.takeEarly(introduction, response, address);
+    // Who was asked before there was a place at the relay says nothing of it, and may come there still.
+    if (offered || response.relayUuid !== '') this.#relay.takeEarly(introduction, response, address);
     if (path === 'relay' || (connection.isWebSocket && path === 'auto' && response.isLocal !== true)) {
       this.#tryIPv6(response.socketAddrV6, introduction.hostKey);
       this.#relay.request(introduction, address);

@@ -21,10 +21,10 @@ describe('HeadStart', () => {
   it('lasts while one thing follows the other at once', async () => {
     const { clock, headStart, isOver } = start();
     clock.advance(7);
-    headStart.requested();
-    clock.advance(24);
+    expect(headStart.requested()).toBe(15);
+    clock.advance(14);
     headStart.answered();
-    clock.advance(24);
+    clock.advance(11);
     expect(await isOver()).toBe(false);
     clock.advance(1);
     expect(await isOver()).toBe(true);
@@ -33,7 +33,7 @@ describe('HeadStart', () => {
   it('ends where a step takes longer, whatever comes later', async () => {
     const { clock, headStart, isOver } = start();
     headStart.requested();
-    clock.advance(25);
+    clock.advance(15);
     expect(await isOver()).toBe(true);
     headStart.answered();
     expect(clock.pending).toBe(0);
@@ -53,6 +53,7 @@ describe('HeadStart', () => {
     const { clock, headStart, isOver } = start();
     headStart.requested();
     headStart.end();
+    expect(headStart.requested()).toBe(0);
     expect(await isOver()).toBe(true);
     expect(clock.pending).toBe(0);
   });

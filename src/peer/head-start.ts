@@ -3,9 +3,9 @@ import { type Clock, systemClock } from '../core/clock.ts';
 /** The server is reached and the request has left by then, where the server is near. */
 const REQUEST_MS = 8;
 /** And the answer comes by then, by way of the other computer, even where all of them are busy. */
-const ANSWER_MS = 25;
+const ANSWER_MS = 15;
 /** A path that the answer names has its key exchange behind it, if nothing stands in its way. */
-const PATH_MS = 25;
+const PATH_MS = 12;
 /** Over a direct path the login comes first, and the first picture; other ways are for the case that this one fails later. */
 const LOGIN_MS = 300;
 
@@ -29,9 +29,10 @@ export class HeadStart {
     this.#allow(REQUEST_MS);
   }
 
-  /** The first request is on its way. */
-  requested(): void {
+  /** The first request is on its way. Returns for how many ms it is waited for as the only one; 0: no longer. */
+  requested(): number {
     this.#allow(ANSWER_MS);
+    return this.#ended ? 0 : ANSWER_MS;
   }
 
   /** It was answered. */
