@@ -72,6 +72,8 @@ class Connector {
   #ipv6Looked: Promise<void> = Promise.resolve();
   #ipv6Running = false;
   readonly #headStart = new HeadStart();
+  /** A request has left. */
+  #asked = false;
   readonly #relay: RelayAttempts;
   /** Asks for the relay as the way back of a session that began without it. */
   #standby: (() => void) | null = null;
@@ -108,7 +110,11 @@ class Connector {
       if (path !== 'udp') race.task(() => this.#introduceTcp(address));
       if (path !== 'udp') await this.#headStart.over;
       if (race.over) return;
-      if (path === 'auto' && this.#options.identity && !race.decided) this.#relay.waitThere();
+      if (path === 'auto' && this.#options.identity && !race.decided) {
+        this.#relay.waitThere();
+        // The peer was asked already, and does not know of the place there.
+        if (this.#asked) race.task(() => this.#introduceTcp(address));
+      }
       if (path === 'auto' || path === 'udp' || path === 'ipv6') race.task(() => this.#introduceUdp(address));
       if (path === 'auto' && this.#nat === 'unknown' && !this.#server.single) void this.#learnNat(address);
     });
@@ -228,6 +234,7 @@ class Connector {
     let offered = true;
     for (let tries = 0; tries < LOOKUP_WAITS_MS.length; ) {
       offered &&= this.#relay.earlyUuid !== null;
+      this.#asked = true;
       connection.send(request());
       const aloneMs = this.#headStart.requested();
       // What was only late is late once more; what was lost comes with a place at the relay now.
